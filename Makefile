@@ -1,0 +1,42 @@
+# `make demo` and `make test` are all a newcomer needs; each makes .venv on first use.
+PYTHON ?= python3
+VENV   ?= .venv
+PORT   ?= 8000
+BIN    := $(VENV)/bin
+
+.PHONY: demo test test-all check format compat bench clean
+
+# One environment for the demo, the tests and the checks. It is made again when pyproject.toml changes.
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable ".[crypto,async]" --group check
+	touch $@
+
+demo: $(VENV)/.ready  ## serve the demo on http://127.0.0.1:8000 (PORT= moves it)
+	$(BIN)/python demo/app.py --port $(PORT)
+
+test: $(VENV)/.ready  ## run the tests; arguments for pytest go into ARGS=
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all:  ## run the tests on every interpreter of 3.10 to 3.13 found here
+	scripts/each-python $(MAKE) test
+
+check: $(VENV)/.ready  ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+format: $(VENV)/.ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+compat: $(VENV)/.ready  ## run the test suite that Flask-JWT-Extended 4.7.4 was released with
+	scripts/compat $(BIN)/python
+
+bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf $(VENV) .venv-* bench/.peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,64 @@
+"""4.7's ``config`` object: a live, read-only view over the settings of the application at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from flask import Flask, current_app
+
+from .internal_utils import JSONEncoder
+from .jwt_manager import runtime_of
+from .settings import COOKIE_YEAR, Settings
+
+#: Where 4.7's name is not the attribute of Settings, or what it stands for has another shape.
+_READ: dict[str, Callable[[Settings], Any]] = {
+    "access_expires": lambda settings: settings.access_token_expires,
+    "refresh_expires": lambda settings: settings.refresh_token_expires,
+    "cookie_max_age": lambda settings: None if settings.session_cookie else COOKIE_YEAR,
+    "decode_algorithms": lambda settings: list(settings.accepted_algorithms),
+    "decode_key": lambda settings: settings.verification_key,
+    "encode_key": lambda settings: settings.signing_key,
+    "error_msg_key": lambda settings: settings.error_message_key,
+    "exempt_methods": lambda settings: {"OPTIONS"},
+    "identity_claim_key": lambda settings: settings.identity_claim,
+    "json_encoder": lambda settings: JSONEncoder,
+    "json_key": lambda settings: settings.json_key[0],
+    "jwt_in_cookies": lambda settings: "cookies" in settings.token_location,
+    "jwt_in_headers": lambda settings: "headers" in settings.token_location,
+    "jwt_in_json": lambda settings: "json" in settings.token_location,
+    "jwt_in_query_string": lambda settings: "query_string" in settings.token_location,
+    "leeway": lambda settings: settings.decode_leeway,
+    "refresh_json_key": lambda settings: settings.refresh_json_key[0],
+}
+
+#: What 4.7 hands out as the application wrote it.
+_AS_WRITTEN = {
+    "csrf_request_methods": "JWT_CSRF_METHODS",
+    "decode_audience": "JWT_DECODE_AUDIENCE",
+    "decode_issuer": "JWT_DECODE_ISSUER",
+    "encode_audience": "JWT_ENCODE_AUDIENCE",
+}
+
+
+class _Config:
+    """Reads like 4.7's: an attribute for each option, judged anew each time."""
+
+    @property
+    def token_location(self) -> Any:
+        settings = self._settings()
+        written = current_app.config["JWT_TOKEN_LOCATION"]
+        return settings.token_location if isinstance(written, str) else written
+
+    def __getattr__(self, name: str) -> Any:
+        settings = self._settings()
+        if name in _AS_WRITTEN:
+            return current_app.config[_AS_WRITTEN[name]]
+        return _READ[name](settings) if name in _READ else getattr(settings, name)
+
+    @staticmethod
+    def _settings() -> Settings:
+        return runtime_of(cast("Flask", current_app._get_current_object())).settings  # type: ignore[attr-defined]  # a LocalProxy
+
+
+config = _Config()

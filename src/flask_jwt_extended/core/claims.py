@@ -1,0 +1,200 @@
+"""Claims: build those of a new token, validate those of a verified one (RFC 7519, section 4).
+
+Knows the claims' types and meaning. Knows no clock: ``now`` is an argument, in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from hmac import compare_digest
+from typing import Any
+
+from jwt.exceptions import (
+    DecodeError,
+    ExpiredSignatureError,
+    ImmatureSignatureError,
+    InvalidAudienceError,
+    InvalidIssuedAtError,
+    InvalidIssuerError,
+    InvalidJTIError,
+    InvalidSubjectError,
+    InvalidTokenError,
+    MissingRequiredClaimError,
+)
+
+from ..exceptions import CSRFError, JWTDecodeError
+from ..settings import Settings
+from ..typing import Claims, Fresh
+
+#: Stands for an ``exp`` that is not there.
+_NEVER = sys.maxsize
+
+
+# --- validation -----------------------------------------------------------------------------------------------------
+
+
+def validate(claims: Claims, settings: Settings, now: float, csrf_value: str | None = None) -> None:
+    """Check the registered claims and the ones this extension needs, and add those it may assume.
+
+    Expiry is not judged here: :func:`check_expiry` does it last, because an expired token is answered with its claims,
+    and only one that is right in every other way may be (4.7 did the same by decoding it a second time).
+
+    :param now: seconds since the epoch
+    :param csrf_value: the double submit value that came along; ``None`` if none is asked for
+    :raises InvalidTokenError: for a registered claim that is ill-typed or does not match
+    :raises JWTDecodeError: if the identity claim or an expected ``csrf`` claim is missing
+    :raises CSRFError: if the double submit value does not match
+    """
+    latest = now + settings.decode_leeway
+    iat = claims.get("iat", 0)
+    if type(iat) is not int:
+        _check_date(iat, InvalidIssuedAtError, "Issued At claim (iat)")
+    if iat > latest:
+        raise ImmatureSignatureError("The token is not yet valid (iat)")
+    nbf = claims.get("nbf", 0)
+    if type(nbf) is not int:
+        _check_date(nbf, DecodeError, "Not Before claim (nbf)")
+    if nbf > latest:
+        raise ImmatureSignatureError("The token is not yet valid (nbf)")
+    exp = claims.get("exp", _NEVER)
+    if type(exp) is not int:
+        _check_date(exp, DecodeError, "Expiration Time claim (exp)")
+
+    if settings.decode_issuer is not None:
+        _check_issuer(claims, settings)
+    if settings.decode_audience is not None:
+        _check_audience(claims, settings.decode_audience)
+    if settings.verify_sub and type(claims.get("sub", "")) is not str:
+        raise InvalidSubjectError("Subject must be a string")
+    if type(claims.get("jti", "")) is not str:
+        raise InvalidJTIError("JWT ID must be a string")
+
+    if settings.identity_claim not in claims:
+        raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
+    for name, value in _ASSUMED:
+        if name not in claims:
+            claims[name] = value
+    if csrf_value:
+        _check_csrf(claims, csrf_value)
+
+
+def check_expiry(claims: Claims, settings: Settings, now: float) -> None:
+    """Refuse validated claims whose time is over.
+
+    :raises ExpiredSignatureError: on or after ``exp`` plus the leeway (RFC 7519, section 4.1.4)
+    """
+    # Whole seconds, so that a fraction never lets a token live longer than PyJWT would.
+    if int(claims.get("exp", _NEVER)) <= now - settings.decode_leeway:
+        raise ExpiredSignatureError("Signature has expired")
+
+
+#: What 4.7 assumes of a token that does not say.
+_ASSUMED: tuple[tuple[str, Any], ...] = (("type", "access"), ("fresh", False), ("jti", None))
+
+
+def is_finite(value: object) -> bool:
+    """Tell whether this is a NumericDate: a finite JSON number, and neither a bool nor a string."""
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def _check_date(value: object, error: type[InvalidTokenError], claim: str) -> None:
+    if not is_finite(value):
+        raise error(f"{claim} must be an integer.")
+
+
+def _check_issuer(claims: Claims, settings: Settings) -> None:
+    if "iss" not in claims:
+        raise MissingRequiredClaimError("iss")
+    issuer = claims["iss"]
+    if type(issuer) is not str:
+        raise InvalidIssuerError("Payload Issuer (iss) must be a string")
+    if settings.decode_issuer is not None and issuer not in settings.decode_issuer:
+        raise InvalidIssuerError("Invalid issuer")
+
+
+def _check_audience(claims: Claims, accepted: tuple[str, ...]) -> None:
+    audience = claims.get("aud")
+    if not audience:
+        raise MissingRequiredClaimError("aud")
+    if type(audience) is str:
+        audience = [audience]
+    if type(audience) is not list or any(type(each) is not str for each in audience):
+        raise InvalidAudienceError("Invalid claim format in token")
+    if not any(each in accepted for each in audience):
+        raise InvalidAudienceError("Audience doesn't match")
+
+
+def _check_csrf(claims: Claims, csrf_value: str) -> None:
+    if "csrf" not in claims:
+        raise JWTDecodeError("Missing claim: csrf")
+    expected = claims["csrf"]
+    if type(expected) is not str or not compare_digest(_octets(expected), _octets(csrf_value)):
+        raise CSRFError("CSRF double submit tokens do not match")
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+# --- building -------------------------------------------------------------------------------------------------------
+
+
+def build(
+    settings: Settings,
+    now: float,
+    *,
+    token_type: str,
+    identity: Any,
+    fresh: Fresh,
+    lifetime: Any,
+    additional: Mapping[str, Any],
+) -> Claims:
+    """Gather the claims of a new token.
+
+    :param now: seconds since the epoch
+    :param lifetime: what can be added to a ``datetime``, or ``False`` for no ``exp``
+    :param additional: claims that win over the ones made here
+    :raises TypeError: if ``iss`` is not a string
+    """
+    issued = int(now)
+    claims = {
+        "fresh": now + fresh.total_seconds() if isinstance(fresh, timedelta) else fresh,
+        "iat": issued,
+        "jti": str(uuid.uuid4()),
+        "type": token_type,
+        settings.identity_claim: identity,
+    }
+    if settings.encode_nbf:
+        claims["nbf"] = issued
+    if settings.cookie_csrf_protect:
+        claims["csrf"] = str(uuid.uuid4())
+    if settings.encode_audience:
+        claims["aud"] = settings.encode_audience
+    if settings.encode_issuer:
+        claims["iss"] = settings.encode_issuer
+    if lifetime is not False:
+        claims["exp"] = _expiry(now, lifetime)
+    claims.update(additional)
+    return _with_numeric_dates(claims)
+
+
+def _with_numeric_dates(claims: Claims) -> Claims:
+    """Return claims whose times are NumericDates where they were given as ``datetime``. A naive one is taken as UTC."""
+    if not isinstance(claims.get("iss", ""), str):
+        raise TypeError("Issuer (iss) must be a string.")
+    return {**claims, **{name: _numeric_date(claims[name]) for name in ("exp", "iat", "nbf") if name in claims}}
+
+
+def _numeric_date(value: Any) -> Any:
+    if not isinstance(value, datetime):
+        return value
+    aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+    return math.floor(aware.timestamp())
+
+
+def _expiry(now: float, lifetime: Any) -> int:
+    return math.floor((datetime.fromtimestamp(now, timezone.utc) + lifetime).timestamp())

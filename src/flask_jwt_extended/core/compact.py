@@ -1,0 +1,235 @@
+"""The JWS compact form: the one strict parser, verification, and signing (RFC 7515, sections 3.1 and 5).
+
+A token passes in this order: size, alphabet and dots, header, algorithm, signature; the payload is handed on as octets,
+decoded but not parsed, and only once the signature is good. What fails raises PyJWT's exceptions with PyJWT's messages.
+Claims are not this module's business.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Container, Iterable
+from typing import Any, NoReturn
+
+from jwt.exceptions import (
+    DecodeError,
+    InvalidAlgorithmError,
+    InvalidSignatureError,
+    InvalidTokenError,
+)
+
+from ..typing import Header, JSONDefault
+from .keys import Key, KeyRing
+
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
+# By length modulo 4: the padding that was left away, and the last characters that leave no stray bits behind, so that
+# no two spellings stand for the same octets. A remainder of 1 is no base64 at all.
+_PADDING = (b"", b"", b"==", b"=")
+_LAST = (_ALPHABET, b"", b"AQgw", b"AEIMQUYcgkosw048")
+
+#: Kinds of JWT that are an access or refresh token, or leave their kind open (RFC 7519, 5.1; RFC 9068, 2.1).
+_OUR_KINDS = ("jwt", "at+jwt")
+#: How many headers a verifier remembers. Tokens of one key share one.
+REMEMBERED_HEADERS = 256
+
+#: A token taken apart: header, signing input, payload segment, signature segment.
+Parts = tuple[Header, bytes, bytes, bytes]
+
+
+class Verifier:
+    """Checks the form, header and signature of tokens against one ring of keys.
+
+    Remembers the headers of tokens that proved genuine, so that a header is parsed once, not once per token. Nothing
+    enters that memory before its signature was verified, so nobody without a key can fill it.
+    """
+
+    __slots__ = ("_algorithms", "_max_bytes", "_ring", "_seen")
+
+    def __init__(self, algorithms: Iterable[str], ring: KeyRing, max_bytes: int) -> None:
+        self._algorithms = frozenset(algorithms)
+        self._ring = ring
+        self._max_bytes = max_bytes
+        self._seen: dict[bytes, tuple[Header, Key]] = {}
+
+    def verify(self, encoded: str | bytes) -> tuple[Header, bytes]:
+        """Return the header and the payload octets of a token whose signature is good.
+
+        :raises InvalidTokenError: if the token is malformed, not allowed, or its signature is not by our keys
+        """
+        signing_input, _, signature = clean(encoded, self._max_bytes).rpartition(b".")
+        head, _, payload = signing_input.partition(b".")
+        if (seen := self._seen.get(head)) is not None:
+            header, key = seen
+            if key.verify(signing_input, decode_segment(signature, "crypto")):
+                return header.copy(), decode_segment(payload, "payload")
+        return self._verify_unseen(encoded)
+
+    def _verify_unseen(self, encoded: str | bytes) -> tuple[Header, bytes]:
+        parts = header, signing_input, _, _ = parse(encoded, self._max_bytes)
+        algorithm = allowed_algorithm(header, self._algorithms)
+        key, payload = verify_with(self._ring.candidates(algorithm), parts)
+        if len(self._seen) < REMEMBERED_HEADERS and all(type(value) is str for value in header.values()):
+            self._seen[signing_input.partition(b".")[0]] = (header.copy(), key)
+        return header, payload
+
+    def __repr__(self) -> str:
+        return f"<Verifier {self._ring!r}>"
+
+
+def allowed_algorithm(header: Header, algorithms: Container[str]) -> str:
+    """Return the algorithm a header names, if it is one of these (RFC 8725bis, section 3.1).
+
+    :raises InvalidAlgorithmError: if it is not
+    """
+    if "alg" not in header:
+        raise InvalidAlgorithmError("Algorithm not specified")
+    algorithm = header["alg"]
+    if type(algorithm) is not str or algorithm not in algorithms:
+        raise InvalidAlgorithmError("The specified alg value is not allowed")
+    return algorithm
+
+
+def verify_with(keys: Iterable[Key], parts: Parts) -> tuple[Key, bytes]:
+    """Return the key that made the signature and the payload octets.
+
+    :raises InvalidAlgorithmError: if there is no key to try
+    :raises InvalidSignatureError: if none of them made it
+    """
+    _, signing_input, payload, signature = parts
+    octets = decode_segment(signature, "crypto")
+    key = None
+    for key in keys:
+        if key.verify(signing_input, octets):
+            return key, decode_segment(payload, "payload")
+    if key is None:
+        raise InvalidAlgorithmError("The specified alg value is not allowed")
+    raise InvalidSignatureError("Signature verification failed")
+
+
+def parse(encoded: str | bytes, max_bytes: int) -> Parts:
+    """Take a token apart and parse its header. Nothing of it is verified yet.
+
+    :raises DecodeError: if it is not three segments of base64url, or its header no JSON object
+    :raises InvalidTokenError: if the header asks for what we do not implement
+    """
+    signing_input, _, signature = clean(encoded, max_bytes).rpartition(b".")
+    head, _, payload = signing_input.partition(b".")
+    header = parse_object(decode_segment(head, "header"), "header")
+    for segment, name in ((payload, "payload"), (signature, "crypto")):
+        if segment[-1:] not in _LAST[len(segment) & 3]:
+            raise DecodeError(f"Invalid {name} padding")
+    _check_header(header)
+    return header, signing_input, payload, signature
+
+
+def sign(header: bytes, payload: bytes, key: Key) -> str:
+    """Sign a header and a payload, both as JSON, and return the token in compact form."""
+    signing_input = encode_segment(header) + b"." + encode_segment(payload)
+    return (signing_input + b"." + encode_segment(key.sign(signing_input))).decode("ascii")
+
+
+def to_json(value: dict[str, Any], default: JSONDefault, *, sort: bool = False) -> bytes:
+    """Write a JSON object in its shortest form.
+
+    :param default: turns objects that JSON does not know into ones it does
+    :raises TypeError: if an object stays unknown
+    :raises ValueError: if a number is not finite
+    """
+    encoder = json.JSONEncoder(separators=(",", ":"), default=default, allow_nan=False, sort_keys=sort)
+    return encoder.encode(value).encode()
+
+
+def encode_segment(octets: bytes) -> bytes:
+    """Base64url without padding (RFC 7515, section 2)."""
+    return b2a_base64(octets, newline=False).translate(_TO_URLSAFE).rstrip(b"=")
+
+
+def decode_segment(segment: bytes, name: str) -> bytes:
+    """Undo :func:`encode_segment` for octets of the alphabet, which :func:`clean` vouches for.
+
+    :raises DecodeError: if this is not how base64url spells any octets
+    """
+    rest = len(segment) & 3
+    if segment[-1:] not in _LAST[rest]:
+        raise DecodeError(f"Invalid {name} padding")
+    return a2b_base64(segment.translate(_TO_STANDARD) + _PADDING[rest])
+
+
+def parse_object(octets: bytes, name: str) -> dict[str, Any]:
+    """Parse a JSON object as strictly as RFC 7519, section 7.2 asks: UTF-8, no constants, nothing behind it.
+
+    :raises DecodeError: if it is anything else
+    """
+    try:
+        text = octets.decode("utf-8").strip(_WHITE_SPACE)
+        value, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError) as error:
+        # Not chained: a JSONDecodeError carries the whole document.
+        raise DecodeError(f"Invalid {name} string: {error}") from None
+    if end != len(text):
+        raise DecodeError(f"Invalid {name} string: Extra data")
+    if type(value) is not dict:
+        raise DecodeError(f"Invalid {name} string: must be a json object")
+    return value
+
+
+def clean(encoded: str | bytes, max_bytes: int) -> bytes:
+    """Vouch for the size, the alphabet and the two dots of a token, and return it as octets.
+
+    :raises DecodeError: if any of them is wrong
+    """
+    if not isinstance(encoded, (str, bytes)):
+        raise DecodeError(f"Invalid token type. Token must be a {bytes}")
+    if len(encoded) > max_bytes:
+        raise DecodeError(f"The token is longer than {max_bytes} bytes")
+    octets = encoded.encode("utf-8", "replace") if isinstance(encoded, str) else encoded
+    if octets.translate(None, _ALPHABET) != b"..":
+        _refuse_form(octets)
+    return octets
+
+
+def _refuse_form(octets: bytes) -> NoReturn:
+    """Say what is wrong with the form of a token, in PyJWT's words and order."""
+    if octets.count(b".") < 2:
+        raise DecodeError("Not enough segments")
+    signing_input, _, _ = octets.rpartition(b".")
+    head, _, payload = signing_input.partition(b".")
+    for segment, name in ((head, "header"), (payload, "payload")):
+        if segment.translate(None, _ALPHABET):
+            raise DecodeError(f"Invalid {name} padding")
+    raise DecodeError("Invalid crypto padding")
+
+
+def _check_header(header: Header) -> None:
+    """Refuse what a header may not ask of us. What it merely says (``jwk``, ``jku``, ``x5u``...) is not listened to."""
+    if "kid" in header and type(header["kid"]) is not str:
+        raise InvalidTokenError("Key ID header parameter must be a string")
+    if "crit" in header:  # RFC 7515, 4.1.11: we implement no extension
+        crit = header["crit"]
+        if type(crit) is not list or not crit:
+            raise InvalidTokenError("Invalid 'crit' header: must be a non-empty list")
+        raise InvalidTokenError(f"Unsupported critical extension: {crit[0]}")
+    if "b64" in header:  # RFC 7797, section 7
+        raise InvalidTokenError("The 'b64' header parameter is not allowed in a JWT")
+    if "typ" in header:
+        _check_kind(header["typ"])
+
+
+def _check_kind(typ: Any) -> None:
+    """Refuse a token that says it is another kind of JWT: a DPoP proof, a logout token... (RFC 8725bis, 3.12)."""
+    if type(typ) is not str:
+        raise InvalidTokenError("Type header parameter must be a string")
+    kind = typ.lower().removeprefix("application/")
+    if (kind.endswith("+jwt") or kind.startswith("jose")) and kind not in _OUR_KINDS:
+        raise InvalidTokenError(f"A token of type '{typ}' is not accepted")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+_WHITE_SPACE = " \t\n\r"
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -1,0 +1,118 @@
+"""Keys: prepared once, bound to one algorithm, and gathered in rings that a verifier asks for candidates.
+
+Owns what a key *is*: the forms it may come in, the algorithm it fits, its public half. The cryptography is PyJWT's
+``Algorithm`` classes and ``cryptography``. Must not know where keys are configured.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import jwt
+from jwt.exceptions import InvalidKeyError
+from jwt.warnings import InsecureKeyLengthWarning
+
+#: How many prepared keys a process keeps. An application with more keys than this prepares some of them again.
+PREPARED_KEYS = 1024
+
+
+class Key:
+    """A key ready for use with exactly one algorithm (RFC 8725bis, section 3.1). Verifies with its public half."""
+
+    __slots__ = ("_algorithm", "_private", "_public", "algorithm")
+
+    def __init__(self, algorithm: str, implementation: jwt.algorithms.Algorithm, prepared: Any) -> None:
+        self.algorithm = algorithm
+        self._algorithm = implementation
+        self._private = prepared
+        self._public = prepared.public_key() if hasattr(prepared, "public_key") else prepared
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Tell whether the signature over the message is this key's."""
+        try:
+            return self._algorithm.verify(message, self._public, signature)
+        except ValueError:  # a signature that this key could never have made, by its size say
+            return False
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign the message.
+
+        :raises InvalidKeyError: if this is a public key
+        """
+        try:
+            return self._algorithm.sign(message, self._private)
+        except AttributeError:
+            raise InvalidKeyError(
+                f"A public key cannot sign with {self.algorithm}: configure the private key"
+            ) from None
+
+    def __repr__(self) -> str:
+        return f"<Key {self.algorithm}>"
+
+
+class KeyRing:
+    """The keys that may verify a token, by algorithm. An algorithm without a key is not accepted."""
+
+    __slots__ = ("_by_algorithm",)
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._by_algorithm: dict[str, tuple[Key, ...]] = {}
+        for key in keys:
+            self._by_algorithm[key.algorithm] = (*self._by_algorithm.get(key.algorithm, ()), key)
+
+    def candidates(self, algorithm: str) -> tuple[Key, ...]:
+        """The keys that may have signed with this algorithm."""
+        return self._by_algorithm.get(algorithm, ())
+
+    def __repr__(self) -> str:
+        return f"<KeyRing {', '.join(self._by_algorithm)}>"
+
+
+def prepare(algorithm: str, material: Any) -> Key:
+    """Make key material ready for one algorithm. Work that costs is done once per process, not per call.
+
+    :param algorithm: a JWS algorithm name, ``RS256`` say (RFC 7518, section 3.1)
+    :param material: a secret as text or bytes; PEM as text or bytes; a JWK as a mapping or :class:`jwt.PyJWK`; a key
+        object of ``cryptography``; or a :class:`Key`
+    :raises InvalidKeyError: if the material is no key, or not one for this algorithm
+    """
+    if isinstance(material, Key):
+        if material.algorithm != algorithm:
+            raise InvalidKeyError(f"A key for {material.algorithm} cannot be used with {algorithm}")
+        return material
+    if isinstance(material, (str, bytes)):
+        return _prepare_once(algorithm, material)
+    return _prepare(algorithm, material)
+
+
+def _prepare(algorithm: str, material: Any) -> Key:
+    implementation = jwt.get_algorithm_by_name(algorithm)
+    try:
+        prepared = implementation.prepare_key(_key_object(algorithm, implementation, material))
+    except InvalidKeyError:
+        raise
+    # What PyJWT and cryptography raise for material of another kind: no PEM, a password, an unsupported curve...
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InvalidKeyError(f"This is no key for {algorithm}: {type(error).__name__}") from None
+    if warning := implementation.check_key_length(prepared):
+        warnings.warn(warning, InsecureKeyLengthWarning, stacklevel=2)
+    return Key(algorithm, implementation, prepared)
+
+
+_prepare_once = lru_cache(PREPARED_KEYS)(_prepare)
+
+
+def _key_object(algorithm: str, implementation: jwt.algorithms.Algorithm, material: Any) -> Any:
+    """Turn a JWK into what ``prepare_key`` takes; leave everything else alone."""
+    if isinstance(material, jwt.PyJWK):
+        bound, material = material.algorithm_name, material.key
+    elif isinstance(material, Mapping):
+        bound, material = material.get("alg", algorithm), implementation.from_jwk(dict(material))
+    else:
+        return material
+    if bound != algorithm:
+        raise InvalidKeyError(f"A key for {bound} cannot be used with {algorithm}")
+    return material

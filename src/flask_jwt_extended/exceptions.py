@@ -1,0 +1,127 @@
+"""Every error this package raises of its own, and what a handler needs to answer it.
+
+::
+
+    JWTExtendedException
+    ├── NoAuthorizationError            no token was found                      401  unauthorized
+    ├── CSRFError                       the double submit value is wrong        401  unauthorized
+    ├── InvalidHeaderError              the header is not "<type> <token>"      422  invalid_token
+    ├── InvalidQueryParamError          the query parameter lacks its prefix    422  invalid_token
+    ├── JWTDecodeError                  a claim the extension needs is missing  422  invalid_token
+    ├── WrongTokenError                 a token of another kind                 422  invalid_token
+    └── TokenRefused                    a genuine token that may not pass here
+        ├── FreshTokenRequired                                                  401  needs_fresh_token
+        ├── RevokedTokenError                                                   401  revoked_token
+        ├── UserLookupError                                                     401  user_lookup_error
+        └── UserClaimsVerificationError                                         400  token_verification_failed
+
+    RuntimeError
+    └── ConfigurationError              the developer's mistake: never answered, always raised
+
+What is wrong with the token itself (its form, signature or registered claims) is raised as PyJWT's own exceptions,
+because applications catch those. This module knows nothing of HTTP frameworks, settings or loaders: it only names them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class ConfigurationError(RuntimeError):
+    """The application is set up in a way that cannot work; the message names the fix."""
+
+
+class JWTExtendedException(Exception):
+    """The root of the errors that a request can provoke."""
+
+    #: Stable, machine-readable name of the reason.
+    code: ClassVar[str] = "invalid_token"
+    #: HTTP status of the default answer.
+    status: ClassVar[int] = 422
+    #: The loader of :class:`JWTManager` that may answer instead, without its ``_loader`` ending.
+    loader: ClassVar[str] = "invalid_token"
+
+
+class NoAuthorizationError(JWTExtendedException):
+    """No token was found where the view looks for one."""
+
+    code = "missing_token"
+    status = 401
+    loader = "unauthorized"
+
+
+class CSRFError(JWTExtendedException):
+    """A token came in a cookie, and its CSRF double submit value is missing or does not match."""
+
+    code = "csrf"
+    status = 401
+    loader = "unauthorized"
+
+
+class InvalidHeaderError(JWTExtendedException):
+    """The header that should carry the token has another form."""
+
+    code = "malformed_header"
+
+
+class InvalidQueryParamError(JWTExtendedException):
+    """The query parameter that should carry the token does not start with the configured prefix."""
+
+    code = "malformed_query"
+
+
+class JWTDecodeError(JWTExtendedException):
+    """A genuine token lacks a claim that this extension needs."""
+
+    code = "missing_claim"
+
+
+class WrongTokenError(JWTExtendedException):
+    """A token of one kind was sent where another kind is asked for, a refresh token for an access token say."""
+
+    code = "wrong_token_type"
+
+
+class TokenRefused(JWTExtendedException):
+    """A genuine token that may not pass here. Carries the token's header and claims for the loader that answers."""
+
+    status = 401
+
+    def __init__(
+        self, message: str, jwt_header: dict[str, Any], jwt_data: dict[str, Any]
+    ) -> None:
+        super().__init__(message)
+        self.jwt_header = jwt_header
+        self.jwt_data = jwt_data
+
+
+class FreshTokenRequired(TokenRefused):
+    """The view asks for a fresh token and this one is not, or no longer."""
+
+    code = "fresh_token_required"
+    loader = "needs_fresh_token"
+
+
+class RevokedTokenError(TokenRefused):
+    """The token was revoked."""
+
+    code = "revoked_token"
+    loader = "revoked_token"
+
+    def __init__(self, jwt_header: dict[str, Any], jwt_data: dict[str, Any]) -> None:
+        super().__init__("Token has been revoked", jwt_header, jwt_data)
+
+
+class UserLookupError(TokenRefused):
+    """``user_lookup_loader`` knows no user for the token."""
+
+    code = "unknown_user"
+    loader = "user_lookup_error"
+
+
+class UserClaimsVerificationError(TokenRefused):
+    """``token_verification_loader`` refused the token."""
+
+    code = "verification_failed"
+    status = 400
+    loader = "token_verification_failed"

@@ -1,0 +1,135 @@
+"""From a request to the encoded token: where it is, and the CSRF value that must go with it.
+
+Nothing is decoded here. Locations are tried in order; one that holds no token, or holds it in a form that cannot be
+one, does not hide a token in the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from flask import Request
+from werkzeug.exceptions import BadRequest
+
+from ..exceptions import (
+    ConfigurationError,
+    InvalidHeaderError,
+    InvalidQueryParamError,
+    JWTExtendedException,
+    NoAuthorizationError,
+)
+from ..settings import LOCATIONS, Settings, TokenKind
+from .csrf import submitted_value
+
+
+class Found(NamedTuple):
+    """A token as it came: text from everywhere but a JSON body, which may hold anything."""
+
+    encoded: Any
+    location: str
+    csrf_value: str | None = None
+
+
+def find_token(
+    request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings
+) -> Found:
+    """Return the first token in these locations.
+
+    :raises NoAuthorizationError: if there is none
+    :raises InvalidHeaderError: if there is none but the header tried to be one
+    :raises InvalidQueryParamError: if there is none but the query parameter tried to be one
+    :raises CSRFError: if it is in a cookie and the double submit value is missing
+    """
+    refusals: list[JWTExtendedException] = []
+    for location in locations:
+        read = _READERS.get(location)
+        if read is None:
+            raise ConfigurationError(f"'{location}' is not a valid location: use {', '.join(LOCATIONS)}")
+        try:
+            return read(request, kind, settings)
+        except (NoAuthorizationError, InvalidHeaderError, InvalidQueryParamError) as refusal:
+            refusals.append(refusal)
+    raise _none_found(locations, refusals)
+
+
+def _none_found(
+    locations: Sequence[str], refusals: Sequence[JWTExtendedException]
+) -> JWTExtendedException:
+    for refusal in refusals:
+        if not isinstance(refusal, NoAuthorizationError):
+            return refusal
+    if len(refusals) == 1:
+        return refusals[0]
+    return NoAuthorizationError(
+        f"Missing JWT in {', '.join(locations[:-1])} or {locations[-1]} ({'; '.join(map(str, refusals))})"
+    )
+
+
+def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> Found:
+    name, scheme = settings.header_name, settings.header_type
+    value = request.headers.get(name, "")
+    if "," not in value:
+        parts = value.split()
+        if len(parts) == 2 and scheme and parts[0].lower() == scheme.lower():
+            return Found(parts[1], "headers")
+    value = value.strip(" \t,")
+    if not value:
+        raise NoAuthorizationError(f"Missing {name} Header")
+    parts = _credentials(value, name, scheme) if scheme else value.split()
+    if len(parts) != (2 if scheme else 1):
+        expected = f"{scheme} <JWT>" if scheme else "<JWT>"
+        raise InvalidHeaderError(f"Bad {name} header. Expected '{name}: {expected}'")
+    return Found(parts[-1], "headers")
+
+
+def _credentials(value: str, name: str, scheme: str) -> list[str]:
+    """Pick the one field of this scheme from a header that may list several, separated by commas."""
+    fields = [parts for field in value.split(",") if (parts := field.split())]
+    ours = [parts for parts in fields if parts[0].lower() == scheme.lower()]
+    if len(ours) != 1:
+        raise NoAuthorizationError(
+            f"Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'"
+        )
+    return ours[0]
+
+
+def _from_cookies(request: Request, kind: TokenKind, settings: Settings) -> Found:
+    encoded = request.cookies.get(kind.cookie_name)
+    if not encoded:
+        raise NoAuthorizationError(f'Missing cookie "{kind.cookie_name}"')
+    return Found(encoded, "cookies", submitted_value(request, kind, settings))
+
+
+def _from_query_string(request: Request, _kind: TokenKind, settings: Settings) -> Found:
+    name, prefix = settings.query_string_name, settings.query_string_value_prefix
+    value = request.args.get(name)
+    if not value:
+        raise NoAuthorizationError(f"Missing '{name}' query paramater")
+    if not value.startswith(prefix):
+        raise InvalidQueryParamError(
+            f"Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'"
+        )
+    return Found(value[len(prefix) :], "query_string")
+
+
+def _from_json(request: Request, kind: TokenKind, _settings: Settings) -> Found:
+    if not request.is_json:
+        raise NoAuthorizationError("Invalid content-type. Must be application/json.")
+    try:
+        body = request.get_json()
+    except (BadRequest, RecursionError):
+        body = None
+    if isinstance(body, dict):
+        for key in kind.json_keys:
+            if encoded := body.get(key):
+                return Found(encoded, "json")
+    raise NoAuthorizationError(f'Missing "{kind.json_keys[0]}" key in json data.')
+
+
+_READERS: dict[str, Callable[[Request, TokenKind, Settings], Found]] = {
+    "headers": _from_headers,
+    "cookies": _from_cookies,
+    "query_string": _from_query_string,
+    "json": _from_json,
+}

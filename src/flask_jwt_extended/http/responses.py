@@ -1,0 +1,136 @@
+"""From an error to the response it is answered with: a loader's if the application has one, else the default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from typing import Any, NoReturn
+
+import jwt
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from ..exceptions import (
+    CSRFError,
+    FreshTokenRequired,
+    InvalidHeaderError,
+    InvalidQueryParamError,
+    JWTDecodeError,
+    JWTExtendedException,
+    NoAuthorizationError,
+    RevokedTokenError,
+    TokenRefused,
+    UserClaimsVerificationError,
+    UserLookupError,
+    WrongTokenError,
+)
+from ..settings import Settings
+
+#: The error classes with a handler of their own. The set is 4.7's to the letter: the more specific handler wins in
+#: Flask, so a class more or less here would change which of an application's handlers answers.
+HANDLED: tuple[type[Exception], ...] = (
+    CSRFError,
+    jwt.DecodeError,
+    jwt.ExpiredSignatureError,
+    FreshTokenRequired,
+    jwt.MissingRequiredClaimError,
+    jwt.InvalidAudienceError,
+    jwt.InvalidIssuerError,
+    InvalidHeaderError,
+    jwt.InvalidTokenError,
+    JWTDecodeError,
+    NoAuthorizationError,
+    InvalidQueryParamError,
+    RevokedTokenError,
+    UserClaimsVerificationError,
+    UserLookupError,
+    WrongTokenError,
+)
+
+#: What a default answer says where it does not repeat the error's own message.
+_FIXED_MESSAGES = {
+    "expired_token": "Token has expired",
+    "needs_fresh_token": "Fresh token required",
+    "revoked_token": "Token has been revoked",
+    "token_verification_failed": "User claims verification failed",
+}
+
+
+def loader_for(error: Exception) -> tuple[str, tuple[Any, ...]]:
+    """Return the name of the loader that answers an error, and the arguments it takes."""
+    if isinstance(error, TokenRefused):
+        return error.loader, (error.jwt_header, error.jwt_data)
+    if isinstance(error, jwt.ExpiredSignatureError):
+        # Raised by an application's own call of PyJWT, it carries neither.
+        return "expired_token", (getattr(error, "jwt_header", {}), getattr(error, "jwt_data", {}))
+    return getattr(error, "loader", "invalid_token"), (str(error),)
+
+
+def default_answer(loader: str, arguments: tuple[Any, ...], settings: Settings, app: Flask) -> Response:
+    """Answer as 4.7 does where the application has no loader."""
+    if loader == "user_lookup_error":
+        message = f"Error loading the user {arguments[1].get(settings.identity_claim)}"
+    else:
+        message = _FIXED_MESSAGES.get(loader) or arguments[0]
+    response = app.json.response({settings.error_message_key: message})
+    response.status_code = _STATUSES[loader]
+    return response
+
+
+_STATUSES = {
+    each.loader: each.status for each in HANDLED if issubclass(each, JWTExtendedException)
+} | {"expired_token": 401}
+
+
+def challenge(response: Response) -> Response:
+    """Say which scheme is asked for, as a 401 must (RFC 9110, section 11.6.1; RFC 6750, section 3)."""
+    if response.status_code == 401 and "WWW-Authenticate" not in response.headers:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+# --- flask-restful and flask-restx ----------------------------------------------------------------------------------
+
+
+class _PassedOn(HTTPException):
+    """Makes an error one that an ``Api`` hands back to Flask.
+
+    Both libraries put a router in front of Flask's error handling. It turns what is no HTTPException into a 500, asks
+    an HTTPException for its response, and leaves to Flask whatever goes wrong in doing so: so this raises itself.
+    """
+
+    # ``code`` stays None on the class: Flask must look for handlers by class, as it does for the plain error.
+
+    def get_response(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise self
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
+
+
+def pass_on(error: Exception, app: Flask) -> Exception:
+    """Ready an error for the way through the ``Api`` objects of an application, if it has any.
+
+    An error that an ``Api`` was told how to answer (``Api(errors={...})``) is left to it, as in 4.7.
+    """
+    routers = list(_routers(app))
+    name = type(error).__name__
+    if not routers or any(name in (getattr(router, "errors", None) or ()) for router in routers):
+        return error
+    error.__class__ = _passed_on(type(error))
+    error.code = _STATUSES[loader_for(error)[0]]  # type: ignore[attr-defined]  # of HTTPException, as it now is
+    return error
+
+
+def _routers(app: Flask) -> Iterator[object]:
+    handler = vars(app).get("handle_user_exception")
+    while isinstance(handler, partial):
+        yield getattr(handler.func, "__self__", None)
+        handler = handler.args[0] if handler.args else None
+
+
+@lru_cache(64)
+def _passed_on(error_class: type[Exception]) -> type[Exception]:
+    if issubclass(error_class, _PassedOn):
+        return error_class
+    return type(error_class.__name__, (error_class, _PassedOn), {"__module__": error_class.__module__})

@@ -1,0 +1,30 @@
+"""What applications of 4.7 import from here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from flask import Flask, current_app
+
+from .jwt_manager import JWTManager, json_default, manager_of
+
+
+def get_jwt_manager() -> JWTManager:
+    """Return the manager of the application at hand.
+
+    :raises RuntimeError: if it has none
+    """
+    return manager_of(_app())
+
+
+class JSONEncoder(json.JSONEncoder):
+    """A JSON encoder that knows what the JSON provider of the application at hand knows."""
+
+    def default(self, o: Any) -> Any:
+        """Serialise what JSON does not know."""
+        return json_default(_app(), o)
+
+
+def _app() -> Flask:
+    return cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # a LocalProxy

@@ -1,0 +1,306 @@
+"""JWTManager: the extension object. Holds the loaders and ties an application's configuration to the pipeline.
+
+No algorithms here: settings parse themselves, the pipeline verifies and issues, ``http`` answers.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from flask import Flask, Response, g
+from flask.json.provider import DefaultJSONProvider
+
+from .exceptions import ConfigurationError
+from .http import responses
+from .loaders import Loaders, call
+from .pipeline import Runtime
+from .settings import DEFAULTS, read_raw, resolve, snapshot, unknown_options
+from .typing import (
+    DecodeKeyLoader,
+    EncodeKeyLoader,
+    IdentityLoader,
+    MappingLoader,
+    MessageResponse,
+    TokenResponse,
+    TokenTest,
+    UserLookupLoader,
+)
+
+#: Where an application keeps its manager, as in 4.7.
+EXTENSION = "flask-jwt-extended"
+_STATE = "flask-jwt-extended.state"
+
+MappingF = TypeVar("MappingF", bound=MappingLoader)
+DecodeKeyF = TypeVar("DecodeKeyF", bound=DecodeKeyLoader)
+EncodeKeyF = TypeVar("EncodeKeyF", bound=EncodeKeyLoader)
+IdentityF = TypeVar("IdentityF", bound=IdentityLoader)
+MessageF = TypeVar("MessageF", bound=MessageResponse)
+TokenResponseF = TypeVar("TokenResponseF", bound=TokenResponse)
+TokenTestF = TypeVar("TokenTestF", bound=TokenTest)
+UserLookupF = TypeVar("UserLookupF", bound=UserLookupLoader)
+
+
+class _State(NamedTuple):
+    """A runtime, and the raw configuration it was made from."""
+
+    raw: tuple[Any, ...]
+    runtime: Runtime
+
+
+def manager_of(app: Flask) -> JWTManager:
+    """Return the manager that an application was initialised with.
+
+    :raises ConfigurationError: if it was with none
+    """
+    try:
+        return app.extensions[EXTENSION]  # type: ignore[no-any-return]  # only JWTManager writes there
+    except KeyError:
+        raise ConfigurationError(
+            "You must initialize a JWTManager with this flask application before using this method: "
+            "jwt = JWTManager(app), or jwt.init_app(app)"
+        ) from None
+
+
+def runtime_of(app: Flask) -> Runtime:
+    """Return what requests of an application share, made anew if its configuration has changed since.
+
+    :raises ConfigurationError: if an option has a value that cannot work
+    """
+    try:
+        raw, runtime = app.extensions[_STATE]
+        if read_raw(app.config) == raw:
+            return runtime  # type: ignore[no-any-return]  # from _State
+    except KeyError:  # not initialised, or an option was deleted from the configuration
+        pass
+    return manager_of(app)._renew(app)
+
+
+class JWTManager:
+    """The extension object: bind it to an application, and register the loaders that change its behaviour.
+
+    An instance belongs to no application in particular, so that it can be made in one module and bound in a factory.
+
+    :param app: the application to bind to at once
+    :param add_context_processor: whether templates see ``current_user``; ``False`` by default
+    """
+
+    def __init__(self, app: Flask | None = None, add_context_processor: bool = False) -> None:
+        self.loaders = Loaders()
+        self._app = app
+        if app is not None:
+            self.init_app(app, add_context_processor)
+
+    def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
+        """Bind this manager to an application: leave every default in its configuration, validate what is there, and
+        register the error handlers.
+
+        :param app: the application
+        :param add_context_processor: whether templates see ``current_user``; ``False`` by default
+        :raises ConfigurationError: if an option has a value that cannot work
+        """
+        other = app.extensions.get(EXTENSION)
+        if other is not None and other is not self:
+            warnings.warn(
+                "This application already has a JWTManager; the loaders of the first are dropped. "
+                "Make one JWTManager and call init_app on it",
+                stacklevel=2 if self._app is None else 3,
+            )
+        for name, nearest in unknown_options(app.config):
+            hint = f"; did you mean {nearest}?" if nearest else ""
+            warnings.warn(f"{name} is no option of flask_jwt_extended{hint}", stacklevel=2)
+        self._app = app
+        app.extensions[EXTENSION] = self
+        self._renew(app)
+        self._set_error_handler_callbacks(app)
+        if add_context_processor:
+            app.context_processor(_template_context)
+
+    def _renew(self, app: Flask) -> Runtime:
+        for name, default in DEFAULTS.items():
+            app.config.setdefault(name, copy.copy(default))
+        app.config.setdefault("SECRET_KEY", None)
+        runtime = Runtime(resolve(app.config), self.loaders, app.ensure_sync, partial(json_default, app))
+        app.extensions[_STATE] = _State(snapshot(read_raw(app.config)), runtime)
+        return runtime
+
+    def _set_error_handler_callbacks(self, app: Any) -> None:
+        """Register the error handlers on an application, or on the ``Api`` of flask-restx."""
+        # An Api must be told to keep its hands off: Flask's own handlers, registered by init_app, answer.
+        answer = partial(self._answer, app) if isinstance(app, Flask) else _reraise
+        for error in responses.HANDLED:
+            app.errorhandler(error)(answer)
+
+    def _answer(self, app: Flask, error: Exception) -> Response:
+        runtime = runtime_of(app)
+        name, arguments = responses.loader_for(error)
+        loader = getattr(self.loaders, name)
+        if loader is None:
+            response = responses.default_answer(name, arguments, runtime.settings, app)
+        else:
+            response = app.make_response(call(runtime.ensure_sync, loader, *arguments))
+        return responses.challenge(response)
+
+    # --- what other extensions of 4.7 reach into ---
+
+    @property
+    def _decode_key_callback(self) -> DecodeKeyLoader:
+        return self.loaders.decode_key or (lambda _header, _claims: self._settings().verification_key)
+
+    @property
+    def _encode_key_callback(self) -> EncodeKeyLoader:
+        return self.loaders.encode_key or (lambda _identity: self._settings().signing_key)
+
+    @property
+    def _user_lookup_callback(self) -> UserLookupLoader | None:
+        return self.loaders.user_lookup
+
+    def _settings(self) -> Any:
+        if self._app is None:
+            raise ConfigurationError("Bind this JWTManager to an application first: jwt.init_app(app)")
+        return runtime_of(self._app).settings
+
+    # --- loaders ---
+
+    def additional_claims_loader(self, callback: MappingF) -> MappingF:
+        """Register the function that adds claims to every new token.
+
+        It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with and returns a
+        dictionary. Claims passed to those functions win over it.
+        """
+        self.loaders.additional_claims = callback
+        return callback
+
+    def additional_headers_loader(self, callback: MappingF) -> MappingF:
+        """Register the function that adds header parameters to every new token.
+
+        It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with and returns a
+        dictionary. Headers passed to those functions win over it.
+        """
+        self.loaders.additional_headers = callback
+        return callback
+
+    def decode_key_loader(self, callback: DecodeKeyF) -> DecodeKeyF:
+        """Register the function that chooses the key a token is verified with.
+
+        It takes the header and the claims of the token, **neither verified yet**, and returns a key. Raising
+        ``LookupError`` or returning ``None`` refuses the token.
+        """
+        self.loaders.decode_key = callback
+        return callback
+
+    def encode_key_loader(self, callback: EncodeKeyF) -> EncodeKeyF:
+        """Register the function that chooses the key a new token is signed with.
+
+        It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with and returns a
+        key.
+        """
+        self.loaders.encode_key = callback
+        return callback
+
+    def expired_token_loader(self, callback: TokenResponseF) -> TokenResponseF:
+        """Register the function that answers a request with an expired token.
+
+        It takes the header and the claims of the token and returns a response.
+        """
+        self.loaders.expired_token = callback
+        return callback
+
+    def invalid_token_loader(self, callback: MessageF) -> MessageF:
+        """Register the function that answers a request with an invalid token.
+
+        It takes a string that says what is wrong with the token and returns a response.
+        """
+        self.loaders.invalid_token = callback
+        return callback
+
+    def needs_fresh_token_loader(self, callback: TokenResponseF) -> TokenResponseF:
+        """Register the function that answers a request whose token is not fresh where it must be.
+
+        It takes the header and the claims of the token and returns a response.
+        """
+        self.loaders.needs_fresh_token = callback
+        return callback
+
+    def revoked_token_loader(self, callback: TokenResponseF) -> TokenResponseF:
+        """Register the function that answers a request with a revoked token.
+
+        It takes the header and the claims of the token and returns a response.
+        """
+        self.loaders.revoked_token = callback
+        return callback
+
+    def token_in_blocklist_loader(self, callback: TokenTestF) -> TokenTestF:
+        """Register the function that tells whether a token was revoked.
+
+        It takes the header and the claims of the token and returns ``True`` if it was.
+        """
+        self.loaders.token_in_blocklist = callback
+        return callback
+
+    def token_verification_loader(self, callback: TokenTestF) -> TokenTestF:
+        """Register the function that judges the claims of a good token.
+
+        It takes the header and the claims of the token and returns ``False`` to refuse it.
+        """
+        self.loaders.token_verification = callback
+        return callback
+
+    def token_verification_failed_loader(self, callback: TokenResponseF) -> TokenResponseF:
+        """Register the function that answers a request that ``token_verification_loader`` refused.
+
+        It takes the header and the claims of the token and returns a response.
+        """
+        self.loaders.token_verification_failed = callback
+        return callback
+
+    def unauthorized_loader(self, callback: MessageF) -> MessageF:
+        """Register the function that answers a request without a token, or with a CSRF value that is wrong.
+
+        It takes a string that says what is missing and returns a response.
+        """
+        self.loaders.unauthorized = callback
+        return callback
+
+    def user_identity_loader(self, callback: IdentityF) -> IdentityF:
+        """Register the function that turns the identity of a new token into what its identity claim holds.
+
+        It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with, a database
+        object say, and returns a string.
+        """
+        self.loaders.user_identity = callback
+        return callback
+
+    def user_lookup_loader(self, callback: UserLookupF) -> UserLookupF:
+        """Register the function that finds the user of a token, for ``current_user`` and ``get_current_user``.
+
+        It takes the header and the claims of the token and returns the user, or ``None`` if there is none: the
+        request is then refused.
+        """
+        self.loaders.user_lookup = callback
+        return callback
+
+    def user_lookup_error_loader(self, callback: TokenResponseF) -> TokenResponseF:
+        """Register the function that answers a request whose user was not found.
+
+        It takes the header and the claims of the token and returns a response.
+        """
+        self.loaders.user_lookup_error = callback
+        return callback
+
+
+def _reraise(error: Exception) -> Any:
+    raise error
+
+
+def json_default(app: Flask, value: Any) -> Any:
+    """Serialise as the application's JSON provider does."""
+    default = getattr(app.json_provider_class, "default", DefaultJSONProvider.default)
+    return default(value)
+
+
+def _template_context() -> dict[str, Any]:
+    """Templates see the user of this request; ``None`` where nothing was verified, on a login page say."""
+    return {"current_user": (g.get("_jwt_extended_jwt_user") or {}).get("loaded_user")}

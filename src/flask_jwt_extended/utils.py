@@ -1,0 +1,226 @@
+"""The free functions that applications call: each finds the application at hand and passes on."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+from flask import Flask, Response, current_app, g
+from werkzeug.local import LocalProxy
+
+from . import pipeline
+from .core import compact
+from .exceptions import ConfigurationError
+from .http import cookies
+from .jwt_manager import runtime_of
+from .pipeline import NewToken, Runtime
+from .settings import DEFAULTS, TokenKind
+from .typing import Claims, ExpiresDelta, Fresh, Header
+
+#: The user of the token in this request, as :func:`get_current_user` returns it.
+current_user: Any = LocalProxy(lambda: get_current_user())
+
+
+def _runtime() -> Runtime:
+    return runtime_of(cast("Flask", current_app._get_current_object()))  # type: ignore[attr-defined]  # a LocalProxy
+
+
+# --- the token of this request --------------------------------------------------------------------------------------
+
+
+def get_jwt() -> Claims:
+    """Return the claims of the token in this request; empty if it is anonymous.
+
+    :raises RuntimeError: if nothing verified this request
+    """
+    return _remembered("_jwt_extended_jwt")
+
+
+def get_jwt_header() -> Header:
+    """Return the header of the token in this request; empty if it is anonymous.
+
+    :raises RuntimeError: if nothing verified this request
+    """
+    return _remembered("_jwt_extended_jwt_header")
+
+
+def _remembered(name: str) -> dict[str, Any]:
+    value = g.get(name)
+    if value is None:
+        raise ConfigurationError(
+            "You must call `@jwt_required()` or `verify_jwt_in_request()` before using this method"
+        )
+    return cast("dict[str, Any]", value)
+
+
+def get_jwt_identity() -> Any:
+    """Return the identity of the token in this request; ``None`` if it is anonymous.
+
+    :raises RuntimeError: if nothing verified this request
+    """
+    return get_jwt().get(_runtime().settings.identity_claim)
+
+
+def get_jwt_request_location() -> str | None:
+    """Return where the token of this request was found: ``"headers"``, ``"cookies"``, ``"query_string"`` or
+    ``"json"``; ``None`` if it is anonymous.
+    """
+    return cast("str | None", g.get("_jwt_extended_jwt_location"))
+
+
+def get_current_user() -> Any:
+    """Return the user that ``user_lookup_loader`` found for this request; ``None`` if it is anonymous.
+
+    :raises RuntimeError: if nothing verified this request, or there is no such loader
+    """
+    get_jwt()
+    user = g.get("_jwt_extended_jwt_user")
+    if user is None:
+        raise ConfigurationError("You must provide a `@jwt.user_lookup_loader` callback to use this method")
+    return user["loaded_user"]
+
+
+# --- making and reading tokens --------------------------------------------------------------------------------------
+
+
+def create_access_token(
+    identity: Any,
+    fresh: Fresh = False,
+    expires_delta: ExpiresDelta | None = None,
+    additional_claims: dict[str, Any] | None = None,
+    additional_headers: dict[str, Any] | None = None,
+) -> str:
+    """Make an access token.
+
+    :param identity: whose token it is: a string, or anything that ``user_identity_loader`` turns into one
+    :param fresh: whether the token is fresh: ``True``, ``False`` (default), or a ``timedelta`` for how long
+    :param expires_delta: how long the token lives: a ``timedelta`` or seconds; ``False``: for ever; ``None``: as
+        JWT_ACCESS_TOKEN_EXPIRES says
+    :param additional_claims: claims that win over the usual ones and those of ``additional_claims_loader``
+    :param additional_headers: header parameters that win over those of ``additional_headers_loader``
+    :raises RuntimeError: if there is no key to sign it with
+    """
+    new = NewToken(
+        token_type="access",  # noqa: S106  # a kind, no secret
+        identity=identity,
+        fresh=fresh,
+        expires_delta=expires_delta,
+        additional_claims=additional_claims,
+        additional_headers=additional_headers,
+    )
+    return pipeline.issue(new, _runtime(), time.time())
+
+
+def create_refresh_token(
+    identity: Any,
+    expires_delta: ExpiresDelta | None = None,
+    additional_claims: dict[str, Any] | None = None,
+    additional_headers: dict[str, Any] | None = None,
+) -> str:
+    """Make a refresh token. The parameters are those of :func:`create_access_token`; it lives as
+    JWT_REFRESH_TOKEN_EXPIRES says and is never fresh.
+
+    :raises RuntimeError: if there is no key to sign it with
+    """
+    new = NewToken(
+        token_type="refresh",  # noqa: S106  # a kind, no secret
+        identity=identity,
+        expires_delta=expires_delta,
+        additional_claims=additional_claims,
+        additional_headers=additional_headers,
+    )
+    return pipeline.issue(new, _runtime(), time.time())
+
+
+def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False) -> Claims:
+    """Verify an encoded token and return its claims. Asks no loader but ``decode_key_loader``.
+
+    :param csrf_value: the CSRF double submit value the token must hold; ``None``: any
+    :param allow_expired: take a token whose ``exp`` has passed
+    :raises jwt.InvalidTokenError: if it is not valid (RFC 7519, section 7.2)
+    :raises JWTDecodeError: if it lacks a claim that is needed here
+    :raises CSRFError: if the double submit value does not match
+    """
+    return pipeline.verify(
+        encoded_token, _runtime(), time.time(), csrf_value=csrf_value, allow_expired=allow_expired
+    ).claims
+
+
+def get_unverified_jwt_headers(encoded_token: str) -> Header:
+    """Return the header of an encoded token **without verifying it**.
+
+    :raises jwt.InvalidTokenError: if it is malformed
+    """
+    return compact.parse(encoded_token, DEFAULTS["JWT_MAX_TOKEN_BYTES"])[0]
+
+
+def get_jti(encoded_token: str) -> str | None:
+    """Verify an encoded token and return its unique identifier, the ``jti`` claim.
+
+    :raises jwt.InvalidTokenError: if it is not valid
+    """
+    return decode_token(encoded_token).get("jti")
+
+
+def get_csrf_token(encoded_token: str) -> str:
+    """Verify an encoded token and return its CSRF double submit value, the ``csrf`` claim.
+
+    :raises jwt.InvalidTokenError: if it is not valid
+    :raises KeyError: if it was made while JWT_COOKIE_CSRF_PROTECT was off
+    """
+    return cast("str", decode_token(encoded_token)["csrf"])
+
+
+# --- cookies --------------------------------------------------------------------------------------------------------
+
+
+def set_access_cookies(
+    response: Response, encoded_access_token: str, max_age: int | None = None, domain: str | None = None
+) -> None:
+    """Put an access token into a cookie of the response, and its CSRF value into another if JWT_CSRF_IN_COOKIES.
+
+    :param max_age: seconds that the cookies live; ``None``: as JWT_SESSION_COOKIE says
+    :param domain: ``None``: as JWT_COOKIE_DOMAIN says
+    :raises jwt.InvalidTokenError: if the CSRF value is needed and the token is not valid
+    """
+    runtime = _runtime()
+    _set_cookies(response, encoded_access_token, runtime, runtime.settings.access, max_age=max_age, domain=domain)
+
+
+def set_refresh_cookies(
+    response: Response, encoded_refresh_token: str, max_age: int | None = None, domain: str | None = None
+) -> None:
+    """Put a refresh token into a cookie of the response. The parameters are those of :func:`set_access_cookies`.
+
+    :raises jwt.InvalidTokenError: if the CSRF value is needed and the token is not valid
+    """
+    runtime = _runtime()
+    _set_cookies(response, encoded_refresh_token, runtime, runtime.settings.refresh, max_age=max_age, domain=domain)
+
+
+def _set_cookies(
+    response: Response, encoded: str, runtime: Runtime, kind: TokenKind, **lifetime: Any
+) -> None:
+    csrf_value = get_csrf_token(encoded) if cookies.with_csrf_cookie(runtime.settings) else None
+    cookies.set_cookies(response, kind, runtime.settings, encoded=encoded, csrf_value=csrf_value, **lifetime)
+
+
+def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
+    """Delete the cookies of both kinds of token.
+
+    :param domain: the domain they were set for; ``None``: as JWT_COOKIE_DOMAIN says
+    """
+    unset_access_cookies(response, domain)
+    unset_refresh_cookies(response, domain)
+
+
+def unset_access_cookies(response: Response, domain: str | None = None) -> None:
+    """Delete the cookies of the access token. The parameters are those of :func:`unset_jwt_cookies`."""
+    settings = _runtime().settings
+    cookies.unset_cookies(response, settings.access, settings, domain=domain)
+
+
+def unset_refresh_cookies(response: Response, domain: str | None = None) -> None:
+    """Delete the cookies of the refresh token. The parameters are those of :func:`unset_jwt_cookies`."""
+    settings = _runtime().settings
+    cookies.unset_cookies(response, settings.refresh, settings, domain=domain)
