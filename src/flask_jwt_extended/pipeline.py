@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Request
 from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenError
@@ -29,7 +29,16 @@ from .exceptions import (
 from .http.extract import find_token
 from .loaders import EnsureSync, Loaders, call
 from .settings import Settings, lifetime
-from .typing import Claims, ExpiresDelta, Fresh, Header, JSONDefault
+from .typing import (
+    Claims,
+    DecodeKeyLoader,
+    ExpiresDelta,
+    Fresh,
+    Header,
+    JSONDefault,
+    TokenTest,
+    UserLookupLoader,
+)
 
 logger = logging.getLogger("flask_jwt_extended")
 
@@ -61,36 +70,31 @@ class Runtime:
         return compact.Verifier(settings.accepted_algorithms, KeyRing(ring), settings.max_token_bytes)
 
 
-class Outcome(NamedTuple):
-    """A request that may pass, and who it is from."""
-
-    token: Token
-    location: str
-    #: ``{"loaded_user": user}``, or ``None`` if no user is ever looked up.
-    user: dict[str, Any] | None
-
-
-def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float) -> Outcome | None:
+def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
     """Let a request pass, or raise. ``None`` is the anonymous request that an optional view lets pass.
 
     :param now: seconds since the epoch
     """
-    settings = runtime.settings
+    settings, loaders = runtime.settings, runtime.loaders
+    kind = settings.refresh if policy.refresh else settings.access
     try:
-        found = find_token(
-            request,
-            policy.locations or settings.token_location,
-            settings.refresh if policy.refresh else settings.access,
-            settings,
+        encoded, location, csrf_value = find_token(
+            request, policy.locations or settings.token_location, kind, settings
         )
-        token = verify(found.encoded, runtime, now, csrf_value=found.csrf_value)
+        token = verify(encoded, runtime, now, csrf_value=csrf_value)
         policy.check(token, now)
-        _ask(token, policy, runtime)
+        if loaders.token_in_blocklist is not None and not policy.skip_revocation_check:
+            _ask_blocklist(loaders.token_in_blocklist, token, runtime)
+        if loaders.token_verification is not None:
+            _ask_verification(loaders.token_verification, token, runtime)
     except NoAuthorizationError:
         if policy.optional:
             return None
         raise
-    return Outcome(token, found.location, _look_up_user(token, runtime))
+    token.location = location
+    if loaders.user_lookup is not None:
+        token.user = _look_up_user(loaders.user_lookup, token, runtime)
+    return token
 
 
 def verify(
@@ -112,32 +116,32 @@ def verify(
         header, payload = runtime.verifier.verify(encoded)
         claims = compact.parse_object(payload, "payload")
     else:
-        header, claims = _verify_with_loaded_key(encoded, runtime)
-    claims_.validate(claims, settings, now, csrf_value)
-    if not allow_expired:
-        try:
-            claims_.check_expiry(claims, settings, now)
-        except ExpiredSignatureError as error:
-            error.jwt_header = header  # type: ignore[attr-defined]  # expired_token_loader is told both
-            error.jwt_data = claims  # type: ignore[attr-defined]
-            raise
+        header, claims = _verify_with_loaded_key(encoded, runtime.loaders.decode_key, runtime)
+    try:
+        claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
+    except ExpiredSignatureError as error:
+        error.jwt_header = header  # type: ignore[attr-defined]  # expired_token_loader is told both
+        error.jwt_data = claims  # type: ignore[attr-defined]
+        raise
     return Token(header, claims)
 
 
-def _verify_with_loaded_key(encoded: str | bytes, runtime: Runtime) -> tuple[Header, Claims]:
+def _verify_with_loaded_key(
+    encoded: str | bytes, load: DecodeKeyLoader, runtime: Runtime
+) -> tuple[Header, Claims]:
     """Verify with the key that ``decode_key_loader`` names. It alone sees claims that nothing vouches for yet."""
     parts = header, _, payload, _ = compact.parse(encoded, runtime.settings.max_token_bytes)
     algorithm = compact.allowed_algorithm(header, runtime.settings.accepted_algorithms)
     claims = compact.parse_object(compact.decode_segment(payload, "payload"), "payload")
-    compact.verify_with([_loaded_key(runtime, algorithm, header.copy(), claims.copy())], parts)
+    key = _loaded_key(load, algorithm, header.copy(), claims.copy(), runtime)
+    compact.verify_with([key], parts)
     return header, claims
 
 
-def _loaded_key(runtime: Runtime, algorithm: str, header: Header, claims: Claims) -> Key:
+def _loaded_key(load: DecodeKeyLoader, algorithm: str, header: Header, claims: Claims, runtime: Runtime) -> Key:
     """Ask ``decode_key_loader``. What hostile claims make it stumble over is a refusal, not a crash."""
-    assert runtime.loaders.decode_key is not None  # noqa: S101  # the caller's reason to come here
     try:
-        material = call(runtime.ensure_sync, runtime.loaders.decode_key, header, claims)
+        material = call(runtime.ensure_sync, load, header, claims)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         logger.debug("decode_key_loader raised %s: the token is refused", type(error).__name__)
         raise InvalidTokenError("No key to verify this token with") from error
@@ -150,47 +154,36 @@ def _loaded_key(runtime: Runtime, algorithm: str, header: Header, claims: Claims
         raise InvalidTokenError("The key of this token does not fit its algorithm") from None
 
 
-def _ask(token: Token, policy: Policy, runtime: Runtime) -> None:
-    """Ask the application whether a good token may pass.
-
-    :raises RevokedTokenError: if it says the token was revoked
-    :raises UserClaimsVerificationError: if it does not like the claims
-    """
-    loaders = runtime.loaders
-    revoked, accepted = loaders.token_in_blocklist, loaders.token_verification
-    header, claims = token.header, token.claims
-    if revoked and not policy.skip_revocation_check and call(runtime.ensure_sync, revoked, header, claims):
-        raise RevokedTokenError(header, claims)
-    if accepted and not call(runtime.ensure_sync, accepted, header, claims):
-        raise UserClaimsVerificationError("User claims verification failed", header, claims)
+def _ask_blocklist(is_revoked: TokenTest, token: Token, runtime: Runtime) -> None:
+    if call(runtime.ensure_sync, is_revoked, token.header, token.claims):
+        raise RevokedTokenError(token.header, token.claims)
 
 
-def _look_up_user(token: Token, runtime: Runtime) -> dict[str, Any] | None:
-    """Ask the application whose token this is.
+def _ask_verification(accepts: TokenTest, token: Token, runtime: Runtime) -> None:
+    if not call(runtime.ensure_sync, accepts, token.header, token.claims):
+        raise UserClaimsVerificationError("User claims verification failed", token.header, token.claims)
 
-    :raises UserLookupError: if it does not know
-    """
-    lookup = runtime.loaders.user_lookup
-    if lookup is None:
-        return None
-    user = call(runtime.ensure_sync, lookup, token.header, token.claims)
+
+def _look_up_user(find: UserLookupLoader, token: Token, runtime: Runtime) -> dict[str, Any]:
+    user = call(runtime.ensure_sync, find, token.header, token.claims)
     if user is None:
         identity = token.claims[runtime.settings.identity_claim]
         raise UserLookupError(f"user_lookup returned None for {identity}", token.header, token.claims)
     return {"loaded_user": user}
 
 
-def remember(g: Any, outcome: Outcome | None) -> None:
+def remember(g: Any, token: Token | None) -> None:
     """Keep the outcome for the rest of the request, under the names that applications of 4.7 read."""
-    if outcome is None:
+    if token is None:
         g._jwt_extended_jwt = {}
         g._jwt_extended_jwt_header = {}
         g._jwt_extended_jwt_user = {"loaded_user": None}
         g._jwt_extended_jwt_location = None
     else:
-        token, g._jwt_extended_jwt_location, g._jwt_extended_jwt_user = outcome
         g._jwt_extended_jwt = token.claims
         g._jwt_extended_jwt_header = token.header
+        g._jwt_extended_jwt_user = token.user
+        g._jwt_extended_jwt_location = token.location
 
 
 @dataclass(frozen=True, kw_only=True)

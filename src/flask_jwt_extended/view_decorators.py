@@ -51,15 +51,16 @@ def verify_jwt_in_request(
     app = cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # it is a LocalProxy
     incoming = request._get_current_object()  # type: ignore[attr-defined]  # likewise
     if incoming.method == "OPTIONS":
-        outcome = None
+        token = None
     else:
-        policy = _policy(optional, fresh, refresh, _places(locations), verify_type, skip_revocation_check)
+        places = locations if type(locations) is tuple else _places(locations)
+        policy = _policy(optional, fresh, refresh, places, verify_type, skip_revocation_check)
         try:
-            outcome = pipeline.authenticate(incoming, policy, runtime_of(app), time.time())
+            token = pipeline.authenticate(incoming, policy, runtime_of(app), time.time())
         except (JWTExtendedException, PyJWTError) as error:
             raise pass_on(error, app)  # noqa: B904  # it is the same error
-    pipeline.remember(g._get_current_object(), outcome)  # type: ignore[attr-defined]  # likewise
-    return (outcome.token.header, outcome.token.claims) if outcome else None
+    pipeline.remember(g._get_current_object(), token)  # type: ignore[attr-defined]  # likewise
+    return (token.header, token.claims) if token else None
 
 
 def jwt_required(
@@ -102,8 +103,6 @@ def jwt_required(
 
 
 def _places(locations: str | Iterable[str] | None) -> tuple[str, ...]:
-    if type(locations) is tuple:
-        return locations
     if isinstance(locations, str):
         return (locations,)
     return tuple(locations or ())

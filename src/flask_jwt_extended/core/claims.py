@@ -37,17 +37,26 @@ _NEVER = sys.maxsize
 # --- validation -----------------------------------------------------------------------------------------------------
 
 
-def validate(claims: Claims, settings: Settings, now: float, csrf_value: str | None = None) -> None:
+def validate(
+    claims: Claims,
+    settings: Settings,
+    now: float,
+    *,
+    csrf_value: str | None = None,
+    allow_expired: bool = False,
+) -> None:
     """Check the registered claims and the ones this extension needs, and add those it may assume.
 
-    Expiry is not judged here: :func:`check_expiry` does it last, because an expired token is answered with its claims,
-    and only one that is right in every other way may be (4.7 did the same by decoding it a second time).
+    Expiry is judged last: an expired token is answered with its claims, and only one that is right in every other way
+    may be. (4.7 decoded it a second time to the same effect.)
 
     :param now: seconds since the epoch
     :param csrf_value: the double submit value that came along; ``None`` if none is asked for
+    :param allow_expired: take claims whose ``exp`` has passed
     :raises InvalidTokenError: for a registered claim that is ill-typed or does not match
     :raises JWTDecodeError: if the identity claim or an expected ``csrf`` claim is missing
     :raises CSRFError: if the double submit value does not match
+    :raises ExpiredSignatureError: on or after ``exp`` plus the leeway (RFC 7519, section 4.1.4)
     """
     latest = now + settings.decode_leeway
     iat = claims.get("iat", 0)
@@ -75,25 +84,15 @@ def validate(claims: Claims, settings: Settings, now: float, csrf_value: str | N
 
     if settings.identity_claim not in claims:
         raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
-    for name, value in _ASSUMED:
-        if name not in claims:
-            claims[name] = value
+    # What 4.7 assumes of a token that does not say.
+    claims.setdefault("type", "access")
+    claims.setdefault("fresh", False)
+    claims.setdefault("jti", None)
     if csrf_value:
         _check_csrf(claims, csrf_value)
-
-
-def check_expiry(claims: Claims, settings: Settings, now: float) -> None:
-    """Refuse validated claims whose time is over.
-
-    :raises ExpiredSignatureError: on or after ``exp`` plus the leeway (RFC 7519, section 4.1.4)
-    """
-    # Whole seconds, so that a fraction never lets a token live longer than PyJWT would.
-    if int(claims.get("exp", _NEVER)) <= now - settings.decode_leeway:
+    # In whole seconds, so that a fraction never lets a token live longer than PyJWT would.
+    if int(exp) <= now - settings.decode_leeway and not allow_expired:
         raise ExpiredSignatureError("Signature has expired")
-
-
-#: What 4.7 assumes of a token that does not say.
-_ASSUMED: tuple[tuple[str, Any], ...] = (("type", "access"), ("fresh", False), ("jti", None))
 
 
 def is_finite(value: object) -> bool:

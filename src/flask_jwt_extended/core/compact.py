@@ -59,12 +59,13 @@ class Verifier:
 
         :raises InvalidTokenError: if the token is malformed, not allowed, or its signature is not by our keys
         """
-        signing_input, _, signature = clean(encoded, self._max_bytes).rpartition(b".")
-        head, _, payload = signing_input.partition(b".")
-        if (seen := self._seen.get(head)) is not None:
-            header, key = seen
-            if key.verify(signing_input, decode_segment(signature, "crypto")):
-                return header.copy(), decode_segment(payload, "payload")
+        octets = encoded.encode("utf-8", "replace") if type(encoded) is str else encoded
+        if type(octets) is bytes and len(octets) <= self._max_bytes and octets.translate(None, _ALPHABET) == b"..":
+            signing_input, _, signature = octets.rpartition(b".")
+            head, _, payload = signing_input.partition(b".")
+            seen = self._seen.get(head)
+            if seen is not None and seen[1].verify(signing_input, decode_segment(signature, "crypto")):
+                return seen[0].copy(), decode_segment(payload, "payload")
         return self._verify_unseen(encoded)
 
     def _verify_unseen(self, encoded: str | bytes) -> tuple[Header, bytes]:

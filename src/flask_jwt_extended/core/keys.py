@@ -6,8 +6,9 @@ Owns what a key *is*: the forms it may come in, the algorithm it fits, its publi
 
 from __future__ import annotations
 
+import hmac
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -20,22 +21,23 @@ PREPARED_KEYS = 1024
 
 
 class Key:
-    """A key ready for use with exactly one algorithm (RFC 8725bis, section 3.1). Verifies with its public half."""
+    """A key ready for use with exactly one algorithm (RFC 8725bis, section 3.1). Verifies with its public half.
 
-    __slots__ = ("_algorithm", "_private", "_public", "algorithm")
+    :ivar algorithm: the JWS name of that algorithm
+    :ivar verify: tells whether a signature over a message is this key's; both are octets
+    """
+
+    __slots__ = ("_implementation", "_private", "algorithm", "verify")
 
     def __init__(self, algorithm: str, implementation: jwt.algorithms.Algorithm, prepared: Any) -> None:
         self.algorithm = algorithm
-        self._algorithm = implementation
+        self._implementation = implementation
         self._private = prepared
-        self._public = prepared.public_key() if hasattr(prepared, "public_key") else prepared
-
-    def verify(self, message: bytes, signature: bytes) -> bool:
-        """Tell whether the signature over the message is this key's."""
-        try:
-            return self._algorithm.verify(message, self._public, signature)
-        except ValueError:  # a signature that this key could never have made, by its size say
-            return False
+        self.verify: Callable[[bytes, bytes], bool] = (
+            _hmac_verifier(prepared, implementation.hash_alg)
+            if isinstance(implementation, jwt.algorithms.HMACAlgorithm)
+            else _verifier(implementation, prepared)
+        )
 
     def sign(self, message: bytes) -> bytes:
         """Sign the message.
@@ -43,7 +45,7 @@ class Key:
         :raises InvalidKeyError: if this is a public key
         """
         try:
-            return self._algorithm.sign(message, self._private)
+            return self._implementation.sign(message, self._private)
         except AttributeError:
             raise InvalidKeyError(
                 f"A public key cannot sign with {self.algorithm}: configure the private key"
@@ -51,6 +53,30 @@ class Key:
 
     def __repr__(self) -> str:
         return f"<Key {self.algorithm}>"
+
+
+def _verifier(implementation: jwt.algorithms.Algorithm, prepared: Any) -> Callable[[bytes, bytes], bool]:
+    public = prepared.public_key() if hasattr(prepared, "public_key") else prepared
+
+    def verify(message: bytes, signature: bytes) -> bool:
+        try:
+            return implementation.verify(message, public, signature)
+        except ValueError:  # a signature that this key could never have made, by its size say
+            return False
+
+    return verify
+
+
+def _hmac_verifier(secret: bytes, hash_algorithm: Any) -> Callable[[bytes, bytes], bool]:
+    # PyJWT keys a new HMAC for every token, half of what a verification costs. A copy of a keyed one is the same.
+    keyed = hmac.new(secret, digestmod=hash_algorithm)
+
+    def verify(message: bytes, signature: bytes) -> bool:
+        mac = keyed.copy()
+        mac.update(message)
+        return hmac.compare_digest(mac.digest(), signature)
+
+    return verify
 
 
 class KeyRing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..exceptions import FreshTokenRequired, WrongTokenError
 from .claims import is_finite
@@ -28,10 +28,11 @@ class Policy:
     verify_type: bool = True
     skip_revocation_check: bool = False
 
-    @property
-    def token_type(self) -> str:
-        """The ``type`` claim asked for."""
-        return "refresh" if self.refresh else "access"
+    #: The ``type`` claim asked for.
+    token_type: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "token_type", "refresh" if self.refresh else "access")
 
     def check(self, token: Token, now: float) -> None:
         """Hold a verified token against the demands.
@@ -40,10 +41,8 @@ class Policy:
         :raises WrongTokenError: if it is of another kind; kinds are told apart by equality alone
         :raises FreshTokenRequired: if it is not fresh and must be
         """
-        if self.verify_type:
-            actual = token.claims["type"]
-            if actual != ("refresh" if self.refresh else "access"):
-                raise WrongTokenError(_wrong_type(self.token_type, actual))
+        if self.verify_type and token.claims["type"] != self.token_type:
+            raise WrongTokenError(_wrong_type(self.token_type, token.claims["type"]))
         if self.fresh and not _is_fresh(token.claims["fresh"], now):
             raise FreshTokenRequired("Fresh token required", token.header, token.claims)
 

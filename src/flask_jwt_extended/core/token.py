@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..typing import Claims, Header
 
 
@@ -9,14 +11,18 @@ class Token:
     """A verified token.
 
     :ivar header: its header, parsed
-    :ivar claims: its claims, parsed; the ones this extension adds are always there
+    :ivar claims: its claims, parsed; the ones this extension needs are always there
+    :ivar location: where the request carried it; ``None`` if it came by another way
+    :ivar user: ``{"loaded_user": user}``, or ``None`` if no user was looked up
     """
 
-    __slots__ = ("claims", "header")
+    __slots__ = ("claims", "header", "location", "user")
 
     def __init__(self, header: Header, claims: Claims) -> None:
         self.header = header
         self.claims = claims
+        self.location: str | None = None
+        self.user: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
-        return f"<Token {self.claims.get('type')}>"
+        return "<Token>"

@@ -7,7 +7,7 @@ one, does not hide a token in the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Request
 from werkzeug.exceptions import BadRequest
@@ -23,12 +23,9 @@ from ..settings import LOCATIONS, Settings, TokenKind
 from .csrf import submitted_value
 
 
-class Found(NamedTuple):
-    """A token as it came: text from everywhere but a JSON body, which may hold anything."""
-
-    encoded: Any
-    location: str
-    csrf_value: str | None = None
+#: A token as it came (text from everywhere but a JSON body, which may hold anything), its location, and the CSRF double
+#: submit value that must go with it.
+Found = tuple[Any, str, "str | None"]
 
 
 def find_token(
@@ -72,7 +69,7 @@ def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> Fou
     if "," not in value:
         parts = value.split()
         if len(parts) == 2 and scheme and parts[0].lower() == scheme.lower():
-            return Found(parts[1], "headers")
+            return parts[1], "headers", None
     value = value.strip(" \t,")
     if not value:
         raise NoAuthorizationError(f"Missing {name} Header")
@@ -80,7 +77,7 @@ def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> Fou
     if len(parts) != (2 if scheme else 1):
         expected = f"{scheme} <JWT>" if scheme else "<JWT>"
         raise InvalidHeaderError(f"Bad {name} header. Expected '{name}: {expected}'")
-    return Found(parts[-1], "headers")
+    return parts[-1], "headers", None
 
 
 def _credentials(value: str, name: str, scheme: str) -> list[str]:
@@ -98,7 +95,7 @@ def _from_cookies(request: Request, kind: TokenKind, settings: Settings) -> Foun
     encoded = request.cookies.get(kind.cookie_name)
     if not encoded:
         raise NoAuthorizationError(f'Missing cookie "{kind.cookie_name}"')
-    return Found(encoded, "cookies", submitted_value(request, kind, settings))
+    return encoded, "cookies", submitted_value(request, kind, settings)
 
 
 def _from_query_string(request: Request, _kind: TokenKind, settings: Settings) -> Found:
@@ -110,7 +107,7 @@ def _from_query_string(request: Request, _kind: TokenKind, settings: Settings) -
         raise InvalidQueryParamError(
             f"Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'"
         )
-    return Found(value[len(prefix) :], "query_string")
+    return value[len(prefix) :], "query_string", None
 
 
 def _from_json(request: Request, kind: TokenKind, _settings: Settings) -> Found:
@@ -123,7 +120,7 @@ def _from_json(request: Request, kind: TokenKind, _settings: Settings) -> Found:
     if isinstance(body, dict):
         for key in kind.json_keys:
             if encoded := body.get(key):
-                return Found(encoded, "json")
+                return encoded, "json", None
     raise NoAuthorizationError(f'Missing "{kind.json_keys[0]}" key in json data.')
 
 
