@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-from flask import Flask, current_app
+from flask import current_app
 
 from .internal_utils import JSONEncoder
 from .jwt_manager import runtime_of
 from .settings import COOKIE_YEAR, Settings
+from .utils import app_at_hand
 
 #: Where 4.7's name is not the attribute of Settings, or what it stands for has another shape.
 _READ: dict[str, Callable[[Settings], Any]] = {
@@ -20,9 +21,9 @@ _READ: dict[str, Callable[[Settings], Any]] = {
     "decode_key": lambda settings: settings.verification_key,
     "encode_key": lambda settings: settings.signing_key,
     "error_msg_key": lambda settings: settings.error_message_key,
-    "exempt_methods": lambda settings: {"OPTIONS"},
+    "exempt_methods": lambda _settings: {"OPTIONS"},
     "identity_claim_key": lambda settings: settings.identity_claim,
-    "json_encoder": lambda settings: JSONEncoder,
+    "json_encoder": lambda _settings: JSONEncoder,
     "json_key": lambda settings: settings.json_key[0],
     "jwt_in_cookies": lambda settings: "cookies" in settings.token_location,
     "jwt_in_headers": lambda settings: "headers" in settings.token_location,
@@ -58,7 +59,7 @@ class _Config:
 
     @staticmethod
     def _settings() -> Settings:
-        return runtime_of(cast("Flask", current_app._get_current_object())).settings  # type: ignore[attr-defined]  # a LocalProxy
+        return runtime_of(app_at_hand()).settings
 
 
 config = _Config()

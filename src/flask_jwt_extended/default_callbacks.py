@@ -1,1 +1,87 @@
 """4.7's default callbacks, for applications that call them from their own loaders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from .http.responses import default_answer
+from .jwt_manager import runtime_of
+from .typing import Claims, Header
+from .utils import app_at_hand
+
+
+def default_additional_claims_callback(_userdata: Any) -> dict[str, Any]:
+    """Add no claims."""
+    return {}
+
+
+def default_jwt_headers_callback(_default_headers: Any) -> dict[str, Any]:
+    """Add no header parameters."""
+    return {}
+
+
+def default_user_identity_callback(userdata: Any) -> Any:
+    """Take the identity as it is."""
+    return userdata
+
+
+def default_blocklist_callback(_jwt_headers: Header, _jwt_data: Claims) -> bool:
+    """Take no token for revoked."""
+    return False
+
+
+def default_token_verification_callback(_jwt_header: Header, _jwt_data: Claims) -> bool:
+    """Accept every good token."""
+    return True
+
+
+def default_decode_key_callback(_jwt_header: Header, _jwt_data: Claims) -> Any:
+    """Verify with the configured key."""
+    return runtime_of(app_at_hand()).settings.verification_key
+
+
+def default_encode_key_callback(_identity: Any) -> Any:
+    """Sign with the configured key."""
+    return runtime_of(app_at_hand()).settings.signing_key
+
+
+def default_expired_token_callback(jwt_header: Header, jwt_data: Claims) -> Response:
+    """Answer 401."""
+    return _answer("expired_token", jwt_header, jwt_data)
+
+
+def default_invalid_token_callback(error_string: str) -> Response:
+    """Answer 422 with what is wrong."""
+    return _answer("invalid_token", error_string)
+
+
+def default_unauthorized_callback(error_string: str) -> Response:
+    """Answer 401 with what is missing."""
+    return _answer("unauthorized", error_string)
+
+
+def default_needs_fresh_token_callback(jwt_header: Header, jwt_data: Claims) -> Response:
+    """Answer 401."""
+    return _answer("needs_fresh_token", jwt_header, jwt_data)
+
+
+def default_revoked_token_callback(jwt_header: Header, jwt_data: Claims) -> Response:
+    """Answer 401."""
+    return _answer("revoked_token", jwt_header, jwt_data)
+
+
+def default_user_lookup_error_callback(jwt_header: Header, jwt_data: Claims) -> Response:
+    """Answer 401 with the identity nobody was found for."""
+    return _answer("user_lookup_error", jwt_header, jwt_data)
+
+
+def default_token_verification_failed_callback(jwt_header: Header, jwt_data: Claims) -> Response:
+    """Answer 400."""
+    return _answer("token_verification_failed", jwt_header, jwt_data)
+
+
+def _answer(loader: str, *arguments: Any) -> Response:
+    app = app_at_hand()
+    return default_answer(loader, arguments, runtime_of(app).settings, app)

@@ -31,7 +31,7 @@ class ConfigurationError(RuntimeError):
     """The application is set up in a way that cannot work; the message names the fix."""
 
 
-class JWTExtendedException(Exception):
+class JWTExtendedException(Exception):  # noqa: N818  # 4.7's name
     """The root of the errors that a request can provoke."""
 
     #: Stable, machine-readable name of the reason.
@@ -87,9 +87,7 @@ class TokenRefused(JWTExtendedException):
 
     status = 401
 
-    def __init__(
-        self, message: str, jwt_header: dict[str, Any], jwt_data: dict[str, Any]
-    ) -> None:
+    def __init__(self, message: str, jwt_header: dict[str, Any], jwt_data: dict[str, Any]) -> None:
         super().__init__(message)
         self.jwt_header = jwt_header
         self.jwt_data = jwt_data

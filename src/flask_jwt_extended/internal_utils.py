@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
-
-from flask import Flask, current_app
+from typing import Any
 
 from .jwt_manager import JWTManager, json_default, manager_of
+from .utils import app_at_hand
 
 
 def get_jwt_manager() -> JWTManager:
@@ -15,7 +14,7 @@ def get_jwt_manager() -> JWTManager:
 
     :raises RuntimeError: if it has none
     """
-    return manager_of(_app())
+    return manager_of(app_at_hand())
 
 
 class JSONEncoder(json.JSONEncoder):
@@ -23,8 +22,4 @@ class JSONEncoder(json.JSONEncoder):
 
     def default(self, o: Any) -> Any:
         """Serialise what JSON does not know."""
-        return json_default(_app(), o)
-
-
-def _app() -> Flask:
-    return cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # a LocalProxy
+        return json_default(app_at_hand(), o)

@@ -78,9 +78,7 @@ def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float)
     settings, loaders = runtime.settings, runtime.loaders
     kind = settings.refresh if policy.refresh else settings.access
     try:
-        encoded, location, csrf_value = find_token(
-            request, policy.locations or settings.token_location, kind, settings
-        )
+        encoded, location, csrf_value = find_token(request, policy.locations or settings.token_location, kind, settings)
         token = verify(encoded, runtime, now, csrf_value=csrf_value)
         policy.check(token, now)
         if loaders.token_in_blocklist is not None and not policy.skip_revocation_check:
@@ -126,9 +124,7 @@ def verify(
     return Token(header, claims)
 
 
-def _verify_with_loaded_key(
-    encoded: str | bytes, load: DecodeKeyLoader, runtime: Runtime
-) -> tuple[Header, Claims]:
+def _verify_with_loaded_key(encoded: str | bytes, load: DecodeKeyLoader, runtime: Runtime) -> tuple[Header, Claims]:
     """Verify with the key that ``decode_key_loader`` names. It alone sees claims that nothing vouches for yet."""
     parts = header, _, payload, _ = compact.parse(encoded, runtime.settings.max_token_bytes)
     algorithm = compact.allowed_algorithm(header, runtime.settings.accepted_algorithms)
@@ -212,7 +208,7 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
     claims = call(ensure_sync, loaders.additional_claims, new.identity) if loaders.additional_claims else {}
     identity = call(ensure_sync, loaders.user_identity, new.identity) if loaders.user_identity else new.identity
     if new.expires_delta is None:
-        expires = settings.access.expires if new.token_type == "access" else settings.refresh.expires
+        expires = settings.access.token_expires if new.token_type == "access" else settings.refresh.token_expires
     else:
         expires = lifetime(new.expires_delta, "expires_delta")
     payload = claims_.build(

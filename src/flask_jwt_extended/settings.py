@@ -20,6 +20,7 @@ from operator import itemgetter
 from typing import Any
 
 import jwt
+from jwt.algorithms import requires_cryptography
 
 from .exceptions import ConfigurationError
 
@@ -90,9 +91,7 @@ def _locations(value: Any, name: str) -> tuple[str, ...]:
     if isinstance(value, (set, frozenset)):
         chosen = tuple(sorted(chosen, key=lambda location: (*LOCATIONS, location).index(location)))
     if not chosen:
-        raise ConfigurationError(
-            f'{name} must contain at least one of "headers", "cookies", "query_string", or "json"'
-        )
+        raise ConfigurationError(f'{name} must contain at least one of "headers", "cookies", "query_string", or "json"')
     for location in chosen:
         if location not in LOCATIONS:
             raise ConfigurationError(
@@ -105,10 +104,10 @@ def lifetime(value: Any, name: str) -> Any:
     """``False``, or something that can be added to a ``datetime``; a number is seconds."""
     if value is False:
         return False
-    delta = timedelta(seconds=value) if type(value) in (int, float) else value
     try:
-        datetime.now(timezone.utc) + delta
-    except (TypeError, OverflowError) as error:
+        delta = timedelta(seconds=value) if type(value) in (int, float) else value
+        _ = datetime.now(timezone.utc) + delta
+    except (TypeError, ValueError, OverflowError) as error:
         raise ConfigurationError(
             f"must be able to add {name} to datetime.datetime: use a timedelta, seconds, or False, not {value!r}"
         ) from error
@@ -121,7 +120,7 @@ def _algorithm(value: Any, name: str) -> str:
     except NotImplementedError as error:
         hint = (
             "install it with: pip install 'flask-jwt-extended[crypto]'"
-            if value in jwt.algorithms.requires_cryptography
+            if value in requires_cryptography
             else "the algorithms are listed in the documentation of PyJWT"
         )
         raise ConfigurationError(f"{name} names {value!r}, which is not available here; {hint}") from error
@@ -195,7 +194,7 @@ class TokenKind:
     """What differs between access and refresh tokens on their way through a request."""
 
     name: str
-    expires: Any
+    token_expires: Any
     cookie_name: str
     cookie_path: str
     csrf_cookie_name: str
@@ -276,9 +275,7 @@ class Settings:
         _issuer,
         "The issuer, or issuers, one of which a token's ``iss`` must be, compared whole. ``None`` leaves it unchecked.",
     )
-    encode_issuer: str | None = option(
-        None, _optional_text, "The issuer written into the ``iss`` of new tokens."
-    )
+    encode_issuer: str | None = option(None, _optional_text, "The issuer written into the ``iss`` of new tokens.")
     encode_nbf: bool = option(
         True,
         _flag,
@@ -310,9 +307,7 @@ class Settings:
         "The scheme in front of the token in the header, in any case of letters. Empty: the header is the bare token.",
     )
 
-    cookie_secure: bool = option(
-        False, _flag, "Whether cookies are sent over HTTPS only. Turn it on in production."
-    )
+    cookie_secure: bool = option(False, _flag, "Whether cookies are sent over HTTPS only. Turn it on in production.")
     cookie_domain: str | None = option(
         None,
         _optional_text,
@@ -342,7 +337,9 @@ class Settings:
         "JWT_CSRF_METHODS. New tokens carry that value in their ``csrf`` claim.",
     )
     csrf_methods: frozenset[str] = option(
-        ["POST", "PUT", "PATCH", "DELETE"], _methods, "The HTTP methods on which the double submit value is asked for."
+        ["POST", "PUT", "PATCH", "DELETE"],
+        _methods,
+        "The HTTP methods on which the double submit value is asked for.",
     )
     csrf_in_cookies: bool = option(
         True,
@@ -360,10 +357,14 @@ class Settings:
         "X-CSRF-TOKEN", _name, "The header for the double submit value of a refresh token."
     )
     access_csrf_cookie_name: str = option(
-        "csrf_access_token", _name, "The cookie that hands scripts the double submit value of the access token."
+        "csrf_access_token",
+        _name,
+        "The cookie that hands scripts the double submit value of the access token.",
     )
     refresh_csrf_cookie_name: str = option(
-        "csrf_refresh_token", _name, "The cookie that hands scripts the double submit value of the refresh token."
+        "csrf_refresh_token",
+        _name,
+        "The cookie that hands scripts the double submit value of the refresh token.",
     )
     access_csrf_cookie_path: str = option("/", _text, "The path of the access token's CSRF cookie.")
     refresh_csrf_cookie_path: str = option("/", _text, "The path of the refresh token's CSRF cookie.")
@@ -409,7 +410,7 @@ class Settings:
     @cached_property
     def is_asymmetric(self) -> bool:
         """Whether JWT_ALGORITHM signs with a private key."""
-        return self.algorithm in jwt.algorithms.requires_cryptography
+        return self.algorithm in requires_cryptography
 
     @property
     def signing_key(self) -> Any:
@@ -431,8 +432,7 @@ class Settings:
         key = self.secret_key or self.flask_secret_key
         if not key:
             raise ConfigurationError(
-                "JWT_SECRET_KEY or flask SECRET_KEY must be set when using symmetric "
-                f'algorithm "{self.algorithm}"'
+                f'JWT_SECRET_KEY or flask SECRET_KEY must be set when using symmetric algorithm "{self.algorithm}"'
             )
         return key
 
@@ -440,10 +440,20 @@ class Settings:
         key = getattr(self, attribute)
         if not key:
             raise ConfigurationError(
-                f"{option_name(attribute)} must be set to use asymmetric cryptography "
-                f'algorithm "{self.algorithm}"'
+                f'{option_name(attribute)} must be set to use asymmetric cryptography algorithm "{self.algorithm}"'
             )
         return key
+
+    @cached_property
+    def header_environ_name(self) -> str:
+        """JWT_HEADER_NAME as WSGI spells it (PEP 3333)."""
+        name = self.header_name.upper().replace("-", "_")
+        return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+
+    @cached_property
+    def header_scheme(self) -> str:
+        """JWT_HEADER_TYPE in lower case: schemes are compared in any case of letters (RFC 9110, section 11.1)."""
+        return self.header_type.lower()
 
     @cached_property
     def access(self) -> TokenKind:
@@ -456,19 +466,8 @@ class Settings:
         return self._kind("refresh", self.refresh_json_key)
 
     def _kind(self, name: str, json_keys: tuple[str, ...]) -> TokenKind:
-        of_kind = itemgetter(*(f"{name}_{ending}" for ending in _KIND_ENDINGS))
-        return TokenKind(name, *of_kind(vars(self)), json_keys=json_keys)
-
-
-_KIND_ENDINGS = (
-    "token_expires",
-    "cookie_name",
-    "cookie_path",
-    "csrf_cookie_name",
-    "csrf_cookie_path",
-    "csrf_header_name",
-    "csrf_field_name",
-)
+        own = [each.name for each in fields(TokenKind) if each.name not in ("name", "json_keys")]
+        return TokenKind(name=name, json_keys=json_keys, **{each: getattr(self, f"{name}_{each}") for each in own})
 
 
 # --- from a mapping to Settings -------------------------------------------------------------------------------------
@@ -506,9 +505,7 @@ read_raw: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*DEFAULTS,
 
 def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
     """Raw values with their containers copied, so that a change made in place is noticed too."""
-    return tuple(
-        type(value)(value) if type(value) in (list, set, dict) else value for value in raw
-    )
+    return tuple(type(value)(value) if type(value) in (list, set, dict) else value for value in raw)
 
 
 def resolve(config: Mapping[str, Any]) -> Settings:
@@ -516,9 +513,7 @@ def resolve(config: Mapping[str, Any]) -> Settings:
 
     :raises ConfigurationError: if an option has a value that cannot work
     """
-    parsed = {
-        each.attribute: each.parse(config.get(each.name, each.default), each.name) for each in OPTIONS
-    }
+    parsed = {each.attribute: each.parse(config.get(each.name, each.default), each.name) for each in OPTIONS}
     return Settings(**parsed, flask_secret_key=config.get("SECRET_KEY"))
 
 

@@ -6,23 +6,30 @@ import time
 from typing import Any, cast
 
 from flask import Flask, Response, current_app, g
+from jwt.exceptions import PyJWTError
 from werkzeug.local import LocalProxy
 
 from . import pipeline
 from .core import compact
-from .exceptions import ConfigurationError
+from .exceptions import ConfigurationError, JWTExtendedException
 from .http import cookies
+from .http.responses import pass_on
 from .jwt_manager import runtime_of
 from .pipeline import NewToken, Runtime
 from .settings import DEFAULTS, TokenKind
 from .typing import Claims, ExpiresDelta, Fresh, Header
 
 #: The user of the token in this request, as :func:`get_current_user` returns it.
-current_user: Any = LocalProxy(lambda: get_current_user())
+current_user: Any = LocalProxy(lambda: get_current_user())  # noqa: PLW0108  # it is defined below
+
+
+def app_at_hand() -> Flask:
+    """Return the application that handles this request: itself, not the proxy, which would be resolved at each use."""
+    return cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # of LocalProxy
 
 
 def _runtime() -> Runtime:
-    return runtime_of(cast("Flask", current_app._get_current_object()))  # type: ignore[attr-defined]  # a LocalProxy
+    return runtime_of(app_at_hand())
 
 
 # --- the token of this request --------------------------------------------------------------------------------------
@@ -101,7 +108,7 @@ def create_access_token(
     :raises RuntimeError: if there is no key to sign it with
     """
     new = NewToken(
-        token_type="access",  # noqa: S106  # a kind, no secret
+        token_type="access",
         identity=identity,
         fresh=fresh,
         expires_delta=expires_delta,
@@ -123,7 +130,7 @@ def create_refresh_token(
     :raises RuntimeError: if there is no key to sign it with
     """
     new = NewToken(
-        token_type="refresh",  # noqa: S106  # a kind, no secret
+        token_type="refresh",
         identity=identity,
         expires_delta=expires_delta,
         additional_claims=additional_claims,
@@ -141,9 +148,14 @@ def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expire
     :raises JWTDecodeError: if it lacks a claim that is needed here
     :raises CSRFError: if the double submit value does not match
     """
-    return pipeline.verify(
-        encoded_token, _runtime(), time.time(), csrf_value=csrf_value, allow_expired=allow_expired
-    ).claims
+    app = app_at_hand()
+    try:
+        token = pipeline.verify(
+            encoded_token, runtime_of(app), time.time(), csrf_value=csrf_value, allow_expired=allow_expired
+        )
+    except (JWTExtendedException, PyJWTError) as error:
+        raise pass_on(error, app)  # noqa: B904  # it is the same error
+    return token.claims
 
 
 def get_unverified_jwt_headers(encoded_token: str) -> Header:
@@ -198,9 +210,7 @@ def set_refresh_cookies(
     _set_cookies(response, encoded_refresh_token, runtime, runtime.settings.refresh, max_age=max_age, domain=domain)
 
 
-def _set_cookies(
-    response: Response, encoded: str, runtime: Runtime, kind: TokenKind, **lifetime: Any
-) -> None:
+def _set_cookies(response: Response, encoded: str, runtime: Runtime, kind: TokenKind, **lifetime: Any) -> None:
     csrf_value = get_csrf_token(encoded) if cookies.with_csrf_cookie(runtime.settings) else None
     cookies.set_cookies(response, kind, runtime.settings, encoded=encoded, csrf_value=csrf_value, **lifetime)
 

@@ -8,7 +8,7 @@ from functools import lru_cache, wraps
 from inspect import iscoroutinefunction
 from typing import ParamSpec, TypeVar, cast
 
-from flask import Flask, current_app, g, request
+from flask import g, request
 from jwt.exceptions import PyJWTError
 
 from . import pipeline
@@ -17,6 +17,7 @@ from .exceptions import JWTExtendedException
 from .http.responses import pass_on
 from .jwt_manager import runtime_of
 from .typing import Claims, Header, LocationType
+from .utils import app_at_hand
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,8 +49,8 @@ def verify_jwt_in_request(
     :raises JWTExtendedException: if the request may not pass
     :raises jwt.InvalidTokenError: if its token is not valid (RFC 7519, section 7.2)
     """
-    app = cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # it is a LocalProxy
-    incoming = request._get_current_object()  # type: ignore[attr-defined]  # likewise
+    app = app_at_hand()
+    incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
     if incoming.method == "OPTIONS":
         token = None
     else:
@@ -59,7 +60,7 @@ def verify_jwt_in_request(
             token = pipeline.authenticate(incoming, policy, runtime_of(app), time.time())
         except (JWTExtendedException, PyJWTError) as error:
             raise pass_on(error, app)  # noqa: B904  # it is the same error
-    pipeline.remember(g._get_current_object(), token)  # type: ignore[attr-defined]  # likewise
+    pipeline.remember(g._get_current_object(), token)
     return (token.header, token.claims) if token else None
 
 
@@ -94,7 +95,7 @@ def jwt_required(
         def protected(*args: P.args, **kwargs: P.kwargs) -> R:
             verify_jwt_in_request(optional, fresh, refresh, places, verify_type, skip_revocation_check)
             if is_async:
-                return cast("R", current_app.ensure_sync(view)(*args, **kwargs))
+                return cast("R", app_at_hand().ensure_sync(view)(*args, **kwargs))
             return view(*args, **kwargs)
 
         return protected

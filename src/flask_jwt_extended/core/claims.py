@@ -185,7 +185,10 @@ def _with_numeric_dates(claims: Claims) -> Claims:
     """Return claims whose times are NumericDates where they were given as ``datetime``. A naive one is taken as UTC."""
     if not isinstance(claims.get("iss", ""), str):
         raise TypeError("Issuer (iss) must be a string.")
-    return {**claims, **{name: _numeric_date(claims[name]) for name in ("exp", "iat", "nbf") if name in claims}}
+    return {
+        **claims,
+        **{name: _numeric_date(claims[name]) for name in ("exp", "iat", "nbf") if name in claims},
+    }
 
 
 def _numeric_date(value: Any) -> Any:
@@ -196,4 +199,5 @@ def _numeric_date(value: Any) -> Any:
 
 
 def _expiry(now: float, lifetime: Any) -> int:
-    return math.floor((datetime.fromtimestamp(now, timezone.utc) + lifetime).timestamp())
+    expires: datetime = datetime.fromtimestamp(now, timezone.utc) + lifetime
+    return math.floor(expires.timestamp())

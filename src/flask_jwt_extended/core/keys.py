@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 import jwt
+from jwt.algorithms import Algorithm, HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 from jwt.warnings import InsecureKeyLengthWarning
 
@@ -29,13 +30,13 @@ class Key:
 
     __slots__ = ("_implementation", "_private", "algorithm", "verify")
 
-    def __init__(self, algorithm: str, implementation: jwt.algorithms.Algorithm, prepared: Any) -> None:
+    def __init__(self, algorithm: str, implementation: Algorithm, prepared: Any) -> None:
         self.algorithm = algorithm
         self._implementation = implementation
         self._private = prepared
         self.verify: Callable[[bytes, bytes], bool] = (
             _hmac_verifier(prepared, implementation.hash_alg)
-            if isinstance(implementation, jwt.algorithms.HMACAlgorithm)
+            if isinstance(implementation, HMACAlgorithm)
             else _verifier(implementation, prepared)
         )
 
@@ -55,7 +56,7 @@ class Key:
         return f"<Key {self.algorithm}>"
 
 
-def _verifier(implementation: jwt.algorithms.Algorithm, prepared: Any) -> Callable[[bytes, bytes], bool]:
+def _verifier(implementation: Algorithm, prepared: Any) -> Callable[[bytes, bytes], bool]:
     public = prepared.public_key() if hasattr(prepared, "public_key") else prepared
 
     def verify(message: bytes, signature: bytes) -> bool:
@@ -131,7 +132,7 @@ def _prepare(algorithm: str, material: Any) -> Key:
 _prepare_once = lru_cache(PREPARED_KEYS)(_prepare)
 
 
-def _key_object(algorithm: str, implementation: jwt.algorithms.Algorithm, material: Any) -> Any:
+def _key_object(algorithm: str, implementation: Algorithm, material: Any) -> Any:
     """Turn a JWK into what ``prepare_key`` takes; leave everything else alone."""
     if isinstance(material, jwt.PyJWK):
         bound, material = material.algorithm_name, material.key

@@ -31,9 +31,7 @@ def set_cookies(
     _write(response, kind, settings, values=values, domain=domain, lifetime={"max_age": max_age})
 
 
-def unset_cookies(
-    response: Response, kind: TokenKind, settings: Settings, *, domain: str | None = None
-) -> None:
+def unset_cookies(response: Response, kind: TokenKind, settings: Settings, *, domain: str | None = None) -> None:
     """Delete the cookies of one kind of token.
 
     :param domain: ``None``: as JWT_COOKIE_DOMAIN says

@@ -22,15 +22,12 @@ from ..exceptions import (
 from ..settings import LOCATIONS, Settings, TokenKind
 from .csrf import submitted_value
 
-
 #: A token as it came (text from everywhere but a JSON body, which may hold anything), its location, and the CSRF double
 #: submit value that must go with it.
 Found = tuple[Any, str, "str | None"]
 
 
-def find_token(
-    request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings
-) -> Found:
+def find_token(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> Found:
     """Return the first token in these locations.
 
     :raises NoAuthorizationError: if there is none
@@ -50,9 +47,7 @@ def find_token(
     raise _none_found(locations, refusals)
 
 
-def _none_found(
-    locations: Sequence[str], refusals: Sequence[JWTExtendedException]
-) -> JWTExtendedException:
+def _none_found(locations: Sequence[str], refusals: Sequence[JWTExtendedException]) -> JWTExtendedException:
     for refusal in refusals:
         if not isinstance(refusal, NoAuthorizationError):
             return refusal
@@ -64,38 +59,59 @@ def _none_found(
 
 
 def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> Found:
+    value: str = request.environ.get(settings.header_environ_name, "")
+    parts = value.split()
+    if len(parts) == 2 and parts[0].lower() == settings.header_scheme and "," not in value:
+        return parts[1], "headers", None
     name, scheme = settings.header_name, settings.header_type
-    value = request.headers.get(name, "")
-    if "," not in value:
-        parts = value.split()
-        if len(parts) == 2 and scheme and parts[0].lower() == scheme.lower():
-            return parts[1], "headers", None
     value = value.strip(" \t,")
     if not value:
         raise NoAuthorizationError(f"Missing {name} Header")
-    parts = _credentials(value, name, scheme) if scheme else value.split()
+    parts = _credentials(value, settings) if scheme else value.split()
     if len(parts) != (2 if scheme else 1):
         expected = f"{scheme} <JWT>" if scheme else "<JWT>"
         raise InvalidHeaderError(f"Bad {name} header. Expected '{name}: {expected}'")
     return parts[-1], "headers", None
 
 
-def _credentials(value: str, name: str, scheme: str) -> list[str]:
+def _credentials(value: str, settings: Settings) -> list[str]:
     """Pick the one field of this scheme from a header that may list several, separated by commas."""
     fields = [parts for field in value.split(",") if (parts := field.split())]
-    ours = [parts for parts in fields if parts[0].lower() == scheme.lower()]
+    ours = [parts for parts in fields if parts[0].lower() == settings.header_scheme]
     if len(ours) != 1:
-        raise NoAuthorizationError(
-            f"Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'"
-        )
+        name, scheme = settings.header_name, settings.header_type
+        raise NoAuthorizationError(f"Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'")
     return ours[0]
 
 
 def _from_cookies(request: Request, kind: TokenKind, settings: Settings) -> Found:
-    encoded = request.cookies.get(kind.cookie_name)
+    encoded = _cookie(request, kind.cookie_name)
     if not encoded:
         raise NoAuthorizationError(f'Missing cookie "{kind.cookie_name}"')
     return encoded, "cookies", submitted_value(request, kind, settings)
+
+
+def _cookie(request: Request, name: str) -> str | None:
+    """Return the first cookie of this name, as ``request.cookies`` does.
+
+    The header is searched as it came: to parse every cookie into a mapping costs more than to verify a token. Only
+    quoting, which no token needs, is left to Werkzeug.
+    """
+    header: str = request.environ.get("HTTP_COOKIE", "")
+    if '"' in header:
+        return _parsed_cookie(request, name)
+    for pair in header.split(";"):
+        key, _, value = pair.partition("=")
+        if key.strip() == name:
+            return value.strip()
+    return None
+
+
+def _parsed_cookie(request: Request, name: str) -> str | None:
+    try:
+        return request.cookies.get(name)
+    except UnicodeDecodeError:  # Werkzeug decodes the header strictly
+        return None
 
 
 def _from_query_string(request: Request, _kind: TokenKind, settings: Settings) -> Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any, NoReturn
@@ -72,14 +73,14 @@ def default_answer(loader: str, arguments: tuple[Any, ...], settings: Settings, 
         message = f"Error loading the user {arguments[1].get(settings.identity_claim)}"
     else:
         message = _FIXED_MESSAGES.get(loader) or arguments[0]
-    response = app.json.response({settings.error_message_key: message})
+    response = app.make_response(app.json.response({settings.error_message_key: message}))
     response.status_code = _STATUSES[loader]
     return response
 
 
-_STATUSES = {
-    each.loader: each.status for each in HANDLED if issubclass(each, JWTExtendedException)
-} | {"expired_token": 401}
+_STATUSES = {each.loader: each.status for each in HANDLED if issubclass(each, JWTExtendedException)} | {
+    "expired_token": 401
+}
 
 
 def challenge(response: Response) -> Response:
@@ -117,7 +118,7 @@ def pass_on(error: Exception, app: Flask) -> Exception:
     name = type(error).__name__
     if not routers or any(name in (getattr(router, "errors", None) or ()) for router in routers):
         return error
-    error.__class__ = _passed_on(type(error))
+    error.__class__ = _passed_on(type(error))  # type: ignore[arg-type]  # a class is hashable
     error.code = _STATUSES[loader_for(error)[0]]  # type: ignore[attr-defined]  # of HTTPException, as it now is
     return error
 
@@ -133,4 +134,4 @@ def _routers(app: Flask) -> Iterator[object]:
 def _passed_on(error_class: type[Exception]) -> type[Exception]:
     if issubclass(error_class, _PassedOn):
         return error_class
-    return type(error_class.__name__, (error_class, _PassedOn), {"__module__": error_class.__module__})
+    return types.new_class(error_class.__name__, (error_class, _PassedOn))
