@@ -1,0 +1,80 @@
+"""What the tests share: an application factory with two protected views, keys made once, and raw tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from flask import Flask
+
+from flask_jwt_extended import JWTManager, get_jwt, get_jwt_identity, jwt_required
+
+SECRET = "a secret for the tests, long enough for every HMAC: 64 bytes or more"
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def make_app() -> MakeApp:
+    """Make an application with the given ``JWT_*`` options (without their prefix) and the usual views.
+
+    ``/access``, ``/refresh``, ``/fresh``, ``/optional`` answer every method with identity and claims as JSON.
+    """
+
+    def make(**options: Any) -> Flask:
+        app = Flask("app")
+        app.config["JWT_SECRET_KEY"] = SECRET
+        app.config.update({f"JWT_{name}": value for name, value in options.items()})
+        JWTManager(app)
+        methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "REPORT"]
+        demands: dict[str, dict[str, bool]] = {
+            "access": {},
+            "refresh": {"refresh": True},
+            "fresh": {"fresh": True},
+            "optional": {"optional": True},
+            "any": {"verify_type": False},
+        }
+        for name, demand in demands.items():
+            app.add_url_rule(f"/{name}", name, jwt_required(**demand)(_whoami), methods=methods)
+        return app
+
+    return make
+
+
+def _whoami() -> dict[str, Any]:
+    return {"identity": get_jwt_identity(), "claims": get_jwt()}
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """The application with default options."""
+    return make_app()
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that carries a token."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def pem(key: Any) -> tuple[str, str]:
+    """The private and the public half of a key as PEM text."""
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
+
+
+_RSA = rsa.generate_private_key(65537, 2048)
+#: A private key for every asymmetric algorithm, by its JWS name.
+PRIVATE_KEYS: dict[str, Any] = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), _RSA),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "ES512": ec.generate_private_key(ec.SECP521R1()),
+    "ES256K": ec.generate_private_key(ec.SECP256K1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+ED448 = ed448.Ed448PrivateKey.generate()
+SYMMETRIC = ("HS256", "HS384", "HS512")
