@@ -27,6 +27,7 @@ check: $(VENV)/.ready  ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python scripts/write_options.py --check
 
 format: $(VENV)/.ready
 	$(BIN)/ruff format .

@@ -30,7 +30,7 @@ def make_app() -> MakeApp:
         app.config.update({f"JWT_{name}": value for name, value in options.items()})
         JWTManager(app)
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "REPORT"]
-        demands: dict[str, dict[str, bool]] = {
+        demands: dict[str, dict[str, Any]] = {
             "access": {},
             "refresh": {"refresh": True},
             "fresh": {"fresh": True},
