@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response
 
-from .http.responses import default_answer
+from .http.responses import compat_answer
 from .jwt_manager import runtime_of
 from .typing import Claims, Header
 from .utils import app_at_hand
@@ -84,4 +84,4 @@ def default_token_verification_failed_callback(jwt_header: Header, jwt_data: Cla
 
 def _answer(loader: str, *arguments: Any) -> Response:
     app = app_at_hand()
-    return default_answer(loader, arguments, runtime_of(app).settings, app)
+    return compat_answer(loader, arguments, runtime_of(app).settings, app)

@@ -6,6 +6,7 @@
     ├── NoAuthorizationError            no token was found                      401  unauthorized
     ├── CSRFError                       the double submit value is wrong        401  unauthorized
     ├── InvalidHeaderError              the header is not "<type> <token>"      422  invalid_token
+    │   └── SeveralTokensError          more than one token came                422  invalid_token
     ├── InvalidQueryParamError          the query parameter lacks its prefix    422  invalid_token
     ├── JWTDecodeError                  a claim the extension needs is missing  422  invalid_token
     ├── WrongTokenError                 a token of another kind                 422  invalid_token
@@ -62,6 +63,12 @@ class InvalidHeaderError(JWTExtendedException):
     """The header that should carry the token has another form."""
 
     code = "malformed_header"
+
+
+class SeveralTokensError(InvalidHeaderError):
+    """The request carries more than one token, and JWT_SINGLE_TOKEN is on."""
+
+    code = "several_tokens"
 
 
 class InvalidQueryParamError(JWTExtendedException):

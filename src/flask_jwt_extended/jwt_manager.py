@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from flask import Flask, Response, g
 from flask.json.provider import DefaultJSONProvider
@@ -17,7 +18,7 @@ from .exceptions import ConfigurationError
 from .http import responses
 from .loaders import Loaders, call
 from .pipeline import Runtime
-from .settings import DEFAULTS, read_raw, resolve, snapshot, unknown_options
+from .settings import defaults, read_raw, resolve, snapshot, unknown_options
 from .typing import (
     DecodeKeyLoader,
     EncodeKeyLoader,
@@ -43,11 +44,13 @@ TokenTestF = TypeVar("TokenTestF", bound=TokenTest)
 UserLookupF = TypeVar("UserLookupF", bound=UserLookupLoader)
 
 
-class _State(NamedTuple):
-    """A runtime, and the raw configuration it was made from."""
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A runtime, the raw configuration it was made from, and the defaults that were left in that configuration."""
 
-    raw: tuple[Any, ...]
+    raw: tuple[Any, ...] = field(repr=False)  # there are keys in it
     runtime: Runtime
+    filled: dict[str, Any] = field(repr=False)
 
 
 def manager_of(app: Flask) -> JWTManager:
@@ -70,9 +73,9 @@ def runtime_of(app: Flask) -> Runtime:
     :raises ConfigurationError: if an option has a value that cannot work
     """
     try:
-        raw, runtime = app.extensions[_STATE]
-        if read_raw(app.config) == raw:
-            return runtime  # type: ignore[no-any-return]  # from _State
+        state: _State = app.extensions[_STATE]
+        if read_raw(app.config) == state.raw:
+            return state.runtime
     except KeyError:  # not initialised, or an option was deleted from the configuration
         pass
     return manager_of(app)._renew(app)
@@ -119,11 +122,10 @@ class JWTManager:
             app.context_processor(_template_context)
 
     def _renew(self, app: Flask) -> Runtime:
-        for name, default in DEFAULTS.items():
-            app.config.setdefault(name, copy.copy(default))
-        app.config.setdefault("SECRET_KEY", None)
+        previous = app.extensions.get(_STATE)
+        filled = _fill_in(app.config, previous.filled if previous else {})
         runtime = Runtime(resolve(app.config), self.loaders, app.ensure_sync, partial(json_default, app))
-        app.extensions[_STATE] = _State(snapshot(read_raw(app.config)), runtime)
+        app.extensions[_STATE] = _State(snapshot(read_raw(app.config)), runtime, filled)
         return runtime
 
     def _set_error_handler_callbacks(self, app: Any) -> None:
@@ -138,10 +140,10 @@ class JWTManager:
         name, arguments = responses.loader_for(error)
         loader = getattr(self.loaders, name)
         if loader is None:
-            response = responses.default_answer(name, arguments, runtime.settings, app)
+            response = responses.default_answer(error, runtime.settings, app)
         else:
             response = app.make_response(call(runtime.ensure_sync, loader, *arguments))
-        return responses.challenge(response)
+        return responses.challenge(response, error, runtime.settings, app)
 
     # --- what other extensions of 4.7 reach into ---
 
@@ -289,6 +291,21 @@ class JWTManager:
         """
         self.loaders.user_lookup_error = callback
         return callback
+
+
+def _fill_in(config: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Leave the defaults in a configuration, and return them.
+
+    :param before: the defaults that an earlier call left there; where they still stand they make way, since the profile
+        may have changed
+    """
+    filled = {}
+    for name, default in defaults(config).items():
+        if name not in config or (name in before and config[name] == before[name]):
+            config[name] = default
+            filled[name] = copy.copy(default)
+    config.setdefault("SECRET_KEY", None)
+    return filled
 
 
 def _reraise(error: Exception) -> Any:

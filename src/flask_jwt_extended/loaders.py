@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
-from inspect import iscoroutine
-from typing import Any
+from inspect import isawaitable
+from typing import Any, cast
 
 from .typing import (
     DecodeKeyLoader,
@@ -46,14 +48,25 @@ class Loaders:
 
 
 def call(ensure_sync: EnsureSync, loader: Callable[..., MaybeAsync[T]], *arguments: Any) -> T:
-    """Call a loader, and wait for its result if it turns out to be a coroutine.
+    """Call a loader, and wait for its result if that turns out to be awaitable.
 
     The result is judged, not the function: a coroutine behind a decorator that hides it is waited for as well. Taken
     as it is, it would be a truthy answer to every question.
     """
     result = loader(*arguments)
-    return ensure_sync(_wait)(result) if iscoroutine(result) else result  # type: ignore[return-value]  # T, once awaited
+    return _wait_for(ensure_sync, result) if isawaitable(result) else result
 
 
-async def _wait(awaitable: Any) -> Any:
-    return await awaitable
+def _wait_for(ensure_sync: EnsureSync, awaitable: Awaitable[T]) -> T:
+    import asyncio  # costs more than all else here; only coroutines need it
+
+    async def wait() -> T:
+        return await awaitable
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return cast("T", ensure_sync(wait)())
+    # An async view called a function of ours: its loop stands still until we return, so another thread has to wait.
+    with ThreadPoolExecutor(1) as waiter:
+        return cast("T", waiter.submit(copy_context().run, ensure_sync(wait)).result())

@@ -28,7 +28,8 @@ from .exceptions import (
 )
 from .http.extract import find_token
 from .loaders import EnsureSync, Loaders, call
-from .settings import Settings, lifetime
+from .parsers import lifetime
+from .settings import Settings
 from .typing import (
     Claims,
     DecodeKeyLoader,

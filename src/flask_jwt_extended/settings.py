@@ -9,184 +9,54 @@ This module knows no Flask: :func:`resolve` takes any mapping.
 
 from __future__ import annotations
 
+import copy
 import difflib
-import math
-import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
-import jwt
 from jwt.algorithms import requires_cryptography
 
+from . import parsers
 from .exceptions import ConfigurationError
+from .parsers import Parser
 
-#: The places a token may come from, in the order a set of them is searched.
-LOCATIONS = ("headers", "cookies", "query_string", "json")
+#: Bytes of the longest token, unless JWT_MAX_TOKEN_BYTES says otherwise.
+MAX_TOKEN_BYTES = 16384
 #: Seconds that a cookie lives when JWT_SESSION_COOKIE is off: one year, as in 4.7.
 COOKIE_YEAR = 31_540_000
+#: What :func:`option` takes for a default that the profile does not change.
+UNSET: Any = object()
 
 _PREFIX = "JWT_"
-Parser = Callable[[Any, str], Any]
-
-
-# --- parsers: (value, option name) -> parsed value, or a ConfigurationError that names the fix ---------------------
-
-
-def _raw(value: Any, _name: str) -> Any:
-    """Anything goes; empty counts as not set, as in 4.7."""
-    return value or None
-
-
-def _flag(value: Any, name: str) -> bool:
-    """Truth, as 4.7 judged it. A string is most likely an unparsed environment variable: ``"false"`` is true."""
-    if isinstance(value, str):
-        warnings.warn(f"{name} is the string {value!r}, which counts as {bool(value)}; use a bool", stacklevel=2)
-    return bool(value)
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{name} must be a string, not {value!r}")
-    return value
-
-
-def _maybe_empty(value: Any, name: str) -> str:
-    return _text("" if value is None else value, name)
-
-
-def _name(value: Any, name: str) -> str:
-    if not _text(value, name):
-        raise ConfigurationError(f"{name} cannot be empty")
-    return str(value)
-
-
-def _optional_text(value: Any, name: str) -> str | None:
-    return None if value is None else _text(value, name)
-
-
-def _names(value: Any, name: str) -> tuple[str, ...]:
-    """One name or several."""
-    several = (value,) if isinstance(value, str) else _tuple(value, name)
-    if not several:
-        raise ConfigurationError(f"{name} cannot be empty")
-    return tuple(_name(each, name) for each in several)
-
-
-def _tuple(value: Any, name: str) -> tuple[Any, ...]:
-    if isinstance(value, str):
-        return (value,)
-    if not isinstance(value, Iterable):
-        raise ConfigurationError(f"{name} must be a string or a list of strings, not {value!r}")
-    return tuple(value)
-
-
-def _locations(value: Any, name: str) -> tuple[str, ...]:
-    if not isinstance(value, Iterable):
-        raise ConfigurationError(f"{name} must be a sequence or a set, not {value!r}")
-    chosen = _tuple(value, name)
-    if isinstance(value, (set, frozenset)):
-        chosen = tuple(sorted(chosen, key=lambda location: (*LOCATIONS, location).index(location)))
-    if not chosen:
-        raise ConfigurationError(f'{name} must contain at least one of "headers", "cookies", "query_string", or "json"')
-    for location in chosen:
-        if location not in LOCATIONS:
-            raise ConfigurationError(
-                f'{name} can only contain "headers", "cookies", "query_string", or "json", not {location!r}'
-            )
-    return chosen
-
-
-def lifetime(value: Any, name: str) -> Any:
-    """``False``, or something that can be added to a ``datetime``; a number is seconds."""
-    if value is False:
-        return False
-    try:
-        delta = timedelta(seconds=value) if type(value) in (int, float) else value
-        _ = datetime.now(timezone.utc) + delta
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ConfigurationError(
-            f"must be able to add {name} to datetime.datetime: use a timedelta, seconds, or False, not {value!r}"
-        ) from error
-    return delta
-
-
-def _algorithm(value: Any, name: str) -> str:
-    try:
-        jwt.get_algorithm_by_name(_name(value, name))
-    except NotImplementedError as error:
-        hint = (
-            "install it with: pip install 'flask-jwt-extended[crypto]'"
-            if value in requires_cryptography
-            else "the algorithms are listed in the documentation of PyJWT"
-        )
-        raise ConfigurationError(f"{name} names {value!r}, which is not available here; {hint}") from error
-    if value == "none":
-        raise ConfigurationError(f"{name} cannot be 'none': such tokens carry no signature")
-    return str(value)
-
-
-def _algorithms(value: Any, name: str) -> tuple[str, ...]:
-    chosen = tuple(value_ for value_ in _tuple(value or (), name) if value_ != "none")
-    if value and "none" in value:
-        warnings.warn(f"{name} contains 'none', which is never accepted; remove it", stacklevel=2)
-    return tuple(_algorithm(each, name) for each in chosen)
-
-
-def _audience(value: Any, name: str) -> tuple[str, ...] | None:
-    return None if value is None else tuple(_text(each, name) for each in _tuple(value, name))
-
-
-def _encode_audience(value: Any, name: str) -> str | list[str] | None:
-    """The shape is kept: a string stays one in the token, anything else becomes a list."""
-    if not value:
-        return None
-    return value if isinstance(value, str) else list(_audience(value, name) or ())
-
-
-def _issuer(value: Any, name: str) -> Container[str] | None:
-    """One issuer or several, always as a container that is asked for the whole string."""
-    if value is None or isinstance(value, str):
-        return None if value is None else (value,)
-    if not isinstance(value, Container):
-        raise ConfigurationError(f"{name} must be a string or a list of strings, not {value!r}")
-    return value
-
-
-def _seconds(value: Any, name: str) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if type(seconds) not in (int, float) or not math.isfinite(seconds):
-        raise ConfigurationError(f"{name} must be a number of seconds or a timedelta, not {value!r}")
-    return float(seconds)
-
-
-def _size(value: Any, name: str) -> int:
-    if type(value) is not int or value < 1:
-        raise ConfigurationError(f"{name} must be a positive number of bytes, not {value!r}")
-    return value
-
-
-def _same_site(value: Any, name: str) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or value.title() not in ("Strict", "Lax", "None"):
-        raise ConfigurationError(f'{name} must be "Strict", "Lax", "None" or None, not {value!r}')
-    return value.title()
-
-
-def _methods(value: Any, name: str) -> frozenset[str]:
-    return frozenset(_text(method, name).upper() for method in _tuple(value or (), name))
 
 
 # --- the declarations ---------------------------------------------------------------------------------------------
 
 
-def option(default: Any, parse: Parser, doc: str, *, secret: bool = False) -> Any:
-    """Declare an option. A secret one never shows in a ``repr``."""
-    return field(metadata={"default": default, "parse": parse, "doc": doc, "secret": secret}, repr=not secret)
+def option(default: Any, parse: Parser, doc: str, *, strict: Any = UNSET, secret: bool = False) -> Any:
+    """Declare an option.
+
+    :param strict: the default under JWT_PROFILE = "strict", or a function that tells it from the configuration
+    :param secret: never show the value in a ``repr``
+    """
+    metadata = {"default": default, "parse": parse, "doc": doc, "strict": strict, "secret": secret}
+    return field(metadata=metadata, repr=not secret)
+
+
+def _prefixed(name: str, path_option: str) -> Callable[[Mapping[str, Any]], str]:
+    """Name a cookie so that browsers hold it to what its name promises (RFC 6265bis, section 4.1.3)."""
+
+    def default(config: Mapping[str, Any]) -> str:
+        if not config.get("JWT_COOKIE_SECURE", True):
+            return name
+        bound_to_host = config.get(path_option, "/") == "/" and config.get("JWT_COOKIE_DOMAIN") is None
+        return f"__Host-{name}" if bound_to_host else f"__Secure-{name}"
+
+    return default
 
 
 @dataclass(frozen=True)
@@ -208,41 +78,47 @@ class TokenKind:
 class Settings:
     """The options of one application, parsed and validated. Made by :func:`resolve`; never changes."""
 
+    profile: str = option(
+        "compat",
+        parsers.choice("compat", "strict"),
+        "A preset for the defaults of other options: ``compat`` keeps those of 4.7, ``strict`` is what a new application "
+        "should start with. An option that is set explicitly always wins.",
+    )
     token_location: tuple[str, ...] = option(
         ("headers",),
-        _locations,
+        parsers.locations,
         "Where to look for a token: ``headers``, ``cookies``, ``query_string``, ``json``, one of them or several. "
         "The order is the precedence; a set is searched in the order just given. A view can choose its own with "
         "the ``locations`` argument of :func:`jwt_required`.",
     )
     access_token_expires: Any = option(
         timedelta(minutes=15),
-        lifetime,
+        parsers.lifetime,
         "How long an access token lives: a ``timedelta``, a ``dateutil`` ``relativedelta`` or seconds. ``False`` "
         "makes tokens that never expire, which is rarely wise. ``expires_delta`` of :func:`create_access_token` "
         "overrides it for one token.",
     )
     refresh_token_expires: Any = option(
         timedelta(days=30),
-        lifetime,
+        parsers.lifetime,
         "How long a refresh token lives, given as for JWT_ACCESS_TOKEN_EXPIRES. ``expires_delta`` of "
         ":func:`create_refresh_token` overrides it for one token.",
     )
     algorithm: str = option(
         "HS256",
-        _algorithm,
+        parsers.algorithm,
         "The algorithm that signs tokens, by its JWS name: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, "
         "PS512, ES256, ES384, ES512, ES256K or EdDSA. All but the first three need the ``crypto`` extra.",
     )
     decode_algorithms: tuple[str, ...] = option(
         None,
-        _algorithms,
+        parsers.algorithms,
         "The algorithms a token may be signed with to be accepted. JWT_ALGORITHM is always one of them; by default "
         "it is the only one. An algorithm that does not fit the key is refused.",
     )
     secret_key: Any = option(
         None,
-        _raw,
+        parsers.anything,
         "The secret that signs and verifies tokens with a symmetric algorithm (HS256, HS384, HS512). Make it long "
         "and random, ``secrets.token_bytes(32)`` say, and keep it out of the repository. Flask's SECRET_KEY is used "
         "if this is not set.",
@@ -250,143 +126,219 @@ class Settings:
     )
     private_key: Any = option(
         None,
-        _raw,
+        parsers.anything,
         "The private key that signs tokens with an asymmetric algorithm: PEM text or bytes, a JWK as a mapping, or "
         "a key object of ``cryptography``.",
         secret=True,
     )
     public_key: Any = option(
         None,
-        _raw,
+        parsers.anything,
         "The public key that verifies tokens signed with an asymmetric algorithm, in any form that JWT_PRIVATE_KEY "
         "takes.",
         secret=True,
     )
     decode_audience: tuple[str, ...] | None = option(
         None,
-        _audience,
+        parsers.audience,
         "The audience, or audiences, one of which a token's ``aud`` must name. ``None`` leaves ``aud`` unchecked.",
     )
     encode_audience: str | list[str] | None = option(
-        None, _encode_audience, "The audience, or audiences, written into the ``aud`` of new tokens."
+        None, parsers.encode_audience, "The audience, or audiences, written into the ``aud`` of new tokens."
     )
     decode_issuer: Container[str] | None = option(
         None,
-        _issuer,
+        parsers.issuer,
         "The issuer, or issuers, one of which a token's ``iss`` must be, compared whole. ``None`` leaves it unchecked.",
     )
-    encode_issuer: str | None = option(None, _optional_text, "The issuer written into the ``iss`` of new tokens.")
+    encode_issuer: str | None = option(
+        None, parsers.optional_text, "The issuer written into the ``iss`` of new tokens."
+    )
     encode_nbf: bool = option(
         True,
-        _flag,
+        parsers.flag,
         "Whether new tokens carry ``nbf``, the time before which they are not accepted: the moment they are made.",
     )
     decode_leeway: float = option(
         0,
-        _seconds,
+        parsers.seconds,
         "Seconds (or a ``timedelta``) by which the clocks of the machines that issue and verify may differ: a token "
         "is accepted this much before its ``nbf`` and ``iat`` and after its ``exp``.",
     )
-    identity_claim: str = option("sub", _name, "The claim that holds the identity.")
+    identity_claim: str = option("sub", parsers.word, "The claim that holds the identity.")
     verify_sub: bool = option(
         True,
-        _flag,
+        parsers.flag,
         "Whether ``sub`` must be a string, as RFC 7519 says. Turn it off for identities that are numbers or objects.",
     )
-    error_message_key: str = option("msg", _name, "The key of the message in the JSON body of the default errors.")
+    error_message_key: str = option(
+        "msg", parsers.word, "The key of the message in the JSON body of the default errors."
+    )
+    verify_aud: bool = option(
+        False,
+        parsers.flag,
+        "Whether a token with an ``aud`` must name an audience of ours even if JWT_DECODE_AUDIENCE is not set: one of "
+        "JWT_ENCODE_AUDIENCE, or none at all.",
+        strict=True,
+    )
+    required_claims: tuple[str, ...] = option(
+        (),
+        parsers.words_or_none,
+        "The claims without which a token is refused. ``sub`` stands for JWT_IDENTITY_CLAIM.",
+        strict=("exp", "iat", "jti", "type", "sub"),
+    )
     max_token_bytes: int = option(
-        16384,
-        _size,
+        MAX_TOKEN_BYTES,
+        parsers.size,
         "Bytes above which a token is refused before anything else is done with it.",
+        strict=8192,
+    )
+    key_strength: str = option(
+        "warn",
+        parsers.choice("warn", "refuse"),
+        "What to do with a key that can be guessed or is too short for its algorithm: ``warn`` at its first use, or "
+        "``refuse`` to use it.",
+        strict="refuse",
+    )
+    single_token: bool = option(
+        False,
+        parsers.flag,
+        "Whether a request that carries more than one token, in several locations or twice in one, is refused "
+        "(RFC 6750, section 2). If not, the order of the locations decides.",
+        strict=True,
+    )
+    error_style: str = option(
+        "compat",
+        parsers.choice("compat", "rfc6750"),
+        "How the default errors answer: ``compat`` as in 4.7, ``rfc6750`` with the statuses and the challenge of that "
+        "RFC, an ``error`` code beside the message, and nothing that helps an attacker.",
+        strict="rfc6750",
     )
 
-    header_name: str = option("Authorization", _name, "The header that carries the token.")
+    header_name: str = option("Authorization", parsers.word, "The header that carries the token.")
     header_type: str = option(
         "Bearer",
-        _maybe_empty,
+        parsers.text_or_empty,
         "The scheme in front of the token in the header, in any case of letters. Empty: the header is the bare token.",
     )
 
-    cookie_secure: bool = option(False, _flag, "Whether cookies are sent over HTTPS only. Turn it on in production.")
+    cookie_secure: bool = option(
+        False, parsers.flag, "Whether cookies are sent over HTTPS only. Turn it on in production.", strict=True
+    )
     cookie_domain: str | None = option(
         None,
-        _optional_text,
+        parsers.optional_text,
         "The domain that cookies are sent to. ``None``: the host that set them and no other.",
     )
     cookie_samesite: str | None = option(
         None,
-        _same_site,
+        parsers.same_site,
         "Whether cookies go along with requests that other sites start: ``Strict``, ``Lax``, or ``None`` as a string, "
         "which browsers take only together with JWT_COOKIE_SECURE. ``None`` leaves the choice to the browser.",
+        strict="Lax",
+    )
+    cookie_partitioned: bool = option(
+        False,
+        parsers.flag,
+        "Whether cookies are kept apart for each site that embeds this one (CHIPS). Browsers take it only together "
+        "with JWT_COOKIE_SECURE.",
     )
     session_cookie: bool = option(
         True,
-        _flag,
+        parsers.flag,
         "Whether cookies end with the browser session. If not, they are kept for a year; the token in them expires "
         "when it says all the same.",
     )
-    access_cookie_name: str = option("access_token_cookie", _name, "The cookie that carries the access token.")
-    refresh_cookie_name: str = option("refresh_token_cookie", _name, "The cookie that carries the refresh token.")
-    access_cookie_path: str = option("/", _text, "The path below which the access cookie is sent.")
-    refresh_cookie_path: str = option("/", _text, "The path below which the refresh cookie is sent.")
+    access_cookie_name: str = option(
+        "access_token_cookie",
+        parsers.word,
+        "The cookie that carries the access token.",
+        strict=_prefixed("access_token_cookie", "JWT_ACCESS_COOKIE_PATH"),
+    )
+    refresh_cookie_name: str = option(
+        "refresh_token_cookie",
+        parsers.word,
+        "The cookie that carries the refresh token.",
+        strict=_prefixed("refresh_token_cookie", "JWT_REFRESH_COOKIE_PATH"),
+    )
+    access_cookie_path: str = option("/", parsers.text, "The path below which the access cookie is sent.")
+    refresh_cookie_path: str = option("/", parsers.text, "The path below which the refresh cookie is sent.")
 
     cookie_csrf_protect: bool = option(
         True,
-        _flag,
+        parsers.flag,
         "Whether a token that came in a cookie must be accompanied by its CSRF double submit value on the methods in "
         "JWT_CSRF_METHODS. New tokens carry that value in their ``csrf`` claim.",
     )
-    csrf_methods: frozenset[str] = option(
+    csrf_methods: frozenset[str] | None = option(
         ["POST", "PUT", "PATCH", "DELETE"],
-        _methods,
-        "The HTTP methods on which the double submit value is asked for.",
+        parsers.methods,
+        "The HTTP methods on which the double submit value is asked for. ``None``: every method but GET, HEAD, OPTIONS "
+        "and TRACE.",
+        strict=None,
+    )
+    csrf_origin_check: bool = option(
+        False,
+        parsers.flag,
+        "Whether a request with a token in a cookie must also come from this site, on the methods in JWT_CSRF_METHODS: "
+        "judged by ``Sec-Fetch-Site``, else ``Origin``, else ``Referer``. A client that sends none of them is no "
+        "browser, and passes.",
+        strict=True,
+    )
+    trusted_origins: frozenset[str] = option(
+        (),
+        parsers.origins,
+        "Other origins whose pages may send requests with cookies past JWT_CSRF_ORIGIN_CHECK, such as "
+        "``https://app.example.com``.",
     )
     csrf_in_cookies: bool = option(
         True,
-        _flag,
+        parsers.flag,
         "Whether the double submit value is also set as a cookie that scripts can read. If not, hand it to the client "
         "yourself with :func:`get_csrf_token`.",
     )
     csrf_check_form: bool = option(
-        False, _flag, "Whether the double submit value is looked for in form data where the header has none."
+        False, parsers.flag, "Whether the double submit value is looked for in form data where the header has none."
     )
     access_csrf_header_name: str = option(
-        "X-CSRF-TOKEN", _name, "The header for the double submit value of an access token."
+        "X-CSRF-TOKEN", parsers.word, "The header for the double submit value of an access token."
     )
     refresh_csrf_header_name: str = option(
-        "X-CSRF-TOKEN", _name, "The header for the double submit value of a refresh token."
+        "X-CSRF-TOKEN", parsers.word, "The header for the double submit value of a refresh token."
     )
     access_csrf_cookie_name: str = option(
         "csrf_access_token",
-        _name,
+        parsers.word,
         "The cookie that hands scripts the double submit value of the access token.",
+        strict=_prefixed("csrf_access_token", "JWT_ACCESS_CSRF_COOKIE_PATH"),
     )
     refresh_csrf_cookie_name: str = option(
         "csrf_refresh_token",
-        _name,
+        parsers.word,
         "The cookie that hands scripts the double submit value of the refresh token.",
+        strict=_prefixed("csrf_refresh_token", "JWT_REFRESH_CSRF_COOKIE_PATH"),
     )
-    access_csrf_cookie_path: str = option("/", _text, "The path of the access token's CSRF cookie.")
-    refresh_csrf_cookie_path: str = option("/", _text, "The path of the refresh token's CSRF cookie.")
+    access_csrf_cookie_path: str = option("/", parsers.text, "The path of the access token's CSRF cookie.")
+    refresh_csrf_cookie_path: str = option("/", parsers.text, "The path of the refresh token's CSRF cookie.")
     access_csrf_field_name: str = option(
-        "csrf_token", _name, "The form field for the double submit value of an access token."
+        "csrf_token", parsers.word, "The form field for the double submit value of an access token."
     )
     refresh_csrf_field_name: str = option(
-        "csrf_token", _name, "The form field for the double submit value of a refresh token."
+        "csrf_token", parsers.word, "The form field for the double submit value of a refresh token."
     )
 
-    query_string_name: str = option("jwt", _name, "The query parameter that carries the token.")
+    query_string_name: str = option("jwt", parsers.word, "The query parameter that carries the token.")
     query_string_value_prefix: str = option(
-        "", _maybe_empty, "What stands in front of the token in the query parameter, ``Bearer `` say."
+        "", parsers.text_or_empty, "What stands in front of the token in the query parameter, ``Bearer `` say."
     )
     json_key: tuple[str, ...] = option(
         "access_token",
-        _names,
+        parsers.words,
         "The key, or keys tried in order, that holds an access token in a JSON body.",
     )
     refresh_json_key: tuple[str, ...] = option(
         ("refresh_token", "access_token"),
-        _names,
+        parsers.words,
         "The key, or keys tried in order, that holds a refresh token in a JSON body.",
     )
 
@@ -394,10 +346,24 @@ class Settings:
     flask_secret_key: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.cookie_samesite == "None" and not self.cookie_secure:
+        for wish, name in (
+            (self.cookie_samesite == "None", 'JWT_COOKIE_SAMESITE = "None"'),
+            (self.cookie_partitioned, "JWT_COOKIE_PARTITIONED = True"),
+        ):
+            if wish and not self.cookie_secure:
+                raise ConfigurationError(f"{name} needs JWT_COOKIE_SECURE = True: browsers drop such cookies otherwise")
+        for kind in (self.access, self.refresh):
+            self._check_prefix(kind.cookie_name, kind.cookie_path)
+            self._check_prefix(kind.csrf_cookie_name, kind.csrf_cookie_path)
+
+    def _check_prefix(self, cookie: str, path: str) -> None:
+        """Hold a cookie to what its name promises (RFC 6265bis, section 4.1.3)."""
+        prefix = cookie.lower()
+        if prefix.startswith(("__host-", "__secure-")) and not self.cookie_secure:
+            raise ConfigurationError(f"The cookie name {cookie!r} needs JWT_COOKIE_SECURE = True")
+        if prefix.startswith("__host-") and (path != "/" or self.cookie_domain is not None):
             raise ConfigurationError(
-                'JWT_COOKIE_SAMESITE is "None" but JWT_COOKIE_SECURE is off: browsers drop such cookies. '
-                "Set JWT_COOKIE_SECURE = True"
+                f"The cookie name {cookie!r} needs the path / and no JWT_COOKIE_DOMAIN; name it '__Secure-...' instead"
             )
 
     @cached_property
@@ -445,6 +411,18 @@ class Settings:
         return key
 
     @cached_property
+    def audience(self) -> tuple[str, ...] | None:
+        """The audiences one of which a token with an ``aud`` must name; ``None`` if ``aud`` is not looked at."""
+        if self.decode_audience is not None or not self.verify_aud:
+            return self.decode_audience
+        return parsers.audience(self.encode_audience or (), "JWT_ENCODE_AUDIENCE")
+
+    @cached_property
+    def claims_needed(self) -> tuple[str, ...]:
+        """JWT_REQUIRED_CLAIMS by the names they have in a token."""
+        return tuple(self.identity_claim if name == "sub" else name for name in self.required_claims)
+
+    @cached_property
     def header_environ_name(self) -> str:
         """JWT_HEADER_NAME as WSGI spells it (PEP 3333)."""
         name = self.header_name.upper().replace("-", "_")
@@ -486,6 +464,7 @@ class Option:
     name: str
     type: str
     default: Any
+    strict: Any
     doc: str
     secret: bool
     parse: Parser
@@ -495,12 +474,24 @@ class Option:
         """Read a declaration."""
         return cls(declared.name, option_name(declared.name), str(declared.type), **declared.metadata)
 
+    def default_for(self, config: Mapping[str, Any]) -> Any:
+        """The default in a configuration, under its profile."""
+        if self.strict is UNSET or config.get("JWT_PROFILE") != "strict":
+            return self.default
+        return self.strict(config) if callable(self.strict) else self.strict
+
 
 OPTIONS = tuple(Option.of(declared) for declared in fields(Settings) if declared.metadata)
-DEFAULTS: dict[str, Any] = {each.name: each.default for each in OPTIONS}
+NAMES = tuple(each.name for each in OPTIONS)
+
+
+def defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The default of every option in a configuration, each a value of its own."""
+    return {each.name: copy.copy(each.default_for(config)) for each in OPTIONS}
+
 
 #: Reads every raw value that Settings come from, at C speed. Raises KeyError if one is missing.
-read_raw: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*DEFAULTS, "SECRET_KEY")
+read_raw: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*NAMES, "SECRET_KEY")
 
 
 def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -513,13 +504,14 @@ def resolve(config: Mapping[str, Any]) -> Settings:
 
     :raises ConfigurationError: if an option has a value that cannot work
     """
-    parsed = {each.attribute: each.parse(config.get(each.name, each.default), each.name) for each in OPTIONS}
+    values = {**defaults(config), **config}
+    parsed = {each.attribute: each.parse(values[each.name], each.name) for each in OPTIONS}
     return Settings(**parsed, flask_secret_key=config.get("SECRET_KEY"))
 
 
 def unknown_options(config: Iterable[str]) -> Iterator[tuple[str, str | None]]:
     """Names that look like options of this extension but are none, each with the nearest that is."""
     for name in config:
-        if name.startswith(_PREFIX) and name not in DEFAULTS:
-            nearest = difflib.get_close_matches(name, DEFAULTS, n=1)
+        if name.startswith(_PREFIX) and name not in NAMES:
+            nearest = difflib.get_close_matches(name, NAMES, n=1)
             yield name, nearest[0] if nearest else None

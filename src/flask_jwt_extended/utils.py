@@ -16,7 +16,7 @@ from .http import cookies
 from .http.responses import pass_on
 from .jwt_manager import runtime_of
 from .pipeline import NewToken, Runtime
-from .settings import DEFAULTS, TokenKind
+from .settings import MAX_TOKEN_BYTES, TokenKind
 from .typing import Claims, ExpiresDelta, Fresh, Header
 
 #: The user of the token in this request, as :func:`get_current_user` returns it.
@@ -163,7 +163,7 @@ def get_unverified_jwt_headers(encoded_token: str) -> Header:
 
     :raises jwt.InvalidTokenError: if it is malformed
     """
-    return compact.parse(encoded_token, DEFAULTS["JWT_MAX_TOKEN_BYTES"])[0]
+    return compact.parse(encoded_token, MAX_TOKEN_BYTES)[0]
 
 
 def get_jti(encoded_token: str) -> str | None:

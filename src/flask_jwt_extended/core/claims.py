@@ -58,25 +58,13 @@ def validate(
     :raises CSRFError: if the double submit value does not match
     :raises ExpiredSignatureError: on or after ``exp`` plus the leeway (RFC 7519, section 4.1.4)
     """
-    latest = now + settings.decode_leeway
-    iat = claims.get("iat", 0)
-    if type(iat) is not int:
-        _check_date(iat, InvalidIssuedAtError, "Issued At claim (iat)")
-    if iat > latest:
-        raise ImmatureSignatureError("The token is not yet valid (iat)")
-    nbf = claims.get("nbf", 0)
-    if type(nbf) is not int:
-        _check_date(nbf, DecodeError, "Not Before claim (nbf)")
-    if nbf > latest:
-        raise ImmatureSignatureError("The token is not yet valid (nbf)")
-    exp = claims.get("exp", _NEVER)
-    if type(exp) is not int:
-        _check_date(exp, DecodeError, "Expiration Time claim (exp)")
-
+    if settings.claims_needed:
+        _check_presence(claims, settings.claims_needed)
+    exp = _check_times(claims, now + settings.decode_leeway)
     if settings.decode_issuer is not None:
         _check_issuer(claims, settings)
-    if settings.decode_audience is not None:
-        _check_audience(claims, settings.decode_audience)
+    if settings.audience is not None:
+        _check_audience(claims, settings)
     if settings.verify_sub and type(claims.get("sub", "")) is not str:
         raise InvalidSubjectError("Subject must be a string")
     if type(claims.get("jti", "")) is not str:
@@ -93,6 +81,30 @@ def validate(
     # In whole seconds, so that a fraction never lets a token live longer than PyJWT would.
     if int(exp) <= now - settings.decode_leeway and not allow_expired:
         raise ExpiredSignatureError("Signature has expired")
+
+
+def _check_presence(claims: Claims, needed: tuple[str, ...]) -> None:
+    for name in needed:
+        if claims.get(name) is None:
+            raise MissingRequiredClaimError(name)
+
+
+def _check_times(claims: Claims, latest: float) -> int | float:
+    """Refuse a token from the future, and return the time at which it expires."""
+    iat = claims.get("iat", 0)
+    if type(iat) is not int:
+        _check_date(iat, InvalidIssuedAtError, "Issued At claim (iat)")
+    if iat > latest:
+        raise ImmatureSignatureError("The token is not yet valid (iat)")
+    nbf = claims.get("nbf", 0)
+    if type(nbf) is not int:
+        _check_date(nbf, DecodeError, "Not Before claim (nbf)")
+    if nbf > latest:
+        raise ImmatureSignatureError("The token is not yet valid (nbf)")
+    exp = claims.get("exp", _NEVER)
+    if type(exp) is not int:
+        _check_date(exp, DecodeError, "Expiration Time claim (exp)")
+    return exp
 
 
 def is_finite(value: object) -> bool:
@@ -115,9 +127,11 @@ def _check_issuer(claims: Claims, settings: Settings) -> None:
         raise InvalidIssuerError("Invalid issuer")
 
 
-def _check_audience(claims: Claims, accepted: tuple[str, ...]) -> None:
-    audience = claims.get("aud")
+def _check_audience(claims: Claims, settings: Settings) -> None:
+    audience, accepted = claims.get("aud"), settings.audience or ()
     if not audience:
+        if settings.decode_audience is None:
+            return
         raise MissingRequiredClaimError("aud")
     if type(audience) is str:
         audience = [audience]

@@ -61,6 +61,8 @@ def _write(
         "samesite": settings.cookie_samesite,
         **lifetime,
     }
+    if settings.cookie_partitioned:
+        shared["partitioned"] = True
     response.set_cookie(kind.cookie_name, token, path=kind.cookie_path, httponly=True, **shared)
     if csrf_value is not None:  # scripts must be able to read this one
         response.set_cookie(kind.csrf_cookie_name, csrf_value, path=kind.csrf_cookie_path, **shared)

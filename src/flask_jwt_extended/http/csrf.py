@@ -1,23 +1,62 @@
-"""CSRF double submit: which requests need the value, and where it is read. The comparison is with the claims."""
+"""Cross-site request forgery: which requests need protection, and what must come with them.
+
+Two defences, each an option: the double submit value, which is compared with the token's claims elsewhere, and where
+the request comes from.
+"""
 
 from __future__ import annotations
+
+from urllib.parse import urlsplit
 
 from flask import Request
 
 from ..exceptions import CSRFError
 from ..settings import Settings, TokenKind
 
+#: Methods that change nothing (RFC 9110, section 9.2.1).
+SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 
-def submitted_value(request: Request, kind: TokenKind, settings: Settings) -> str | None:
-    """Return the double submit value that must match the token, ``None`` if this request needs none.
 
-    :raises CSRFError: if it needs one and has none
+def protect(request: Request, kind: TokenKind, settings: Settings) -> str | None:
+    """Hold a request whose token came in a cookie against both defences.
+
+    :return: the double submit value that must match the token; ``None`` if none is asked for
+    :raises CSRFError: if the value is missing, or the request comes from another site
     """
-    if not settings.cookie_csrf_protect or request.method not in settings.csrf_methods:
+    methods = settings.csrf_methods
+    if (request.method in SAFE_METHODS) if methods is None else (request.method not in methods):
         return None
+    if settings.csrf_origin_check and not _same_site(request, settings):
+        raise CSRFError("Cross-site request refused")
+    return _submitted_value(request, kind, settings) if settings.cookie_csrf_protect else None
+
+
+def _submitted_value(request: Request, kind: TokenKind, settings: Settings) -> str:
     value = request.headers.get(kind.csrf_header_name)
     if not value and settings.csrf_check_form:
         value = request.form.get(kind.csrf_field_name)
     if not value:
         raise CSRFError("Missing CSRF token")
     return value
+
+
+def _same_site(request: Request, settings: Settings) -> bool:
+    """Tell whether a page of ours, or of an origin that is trusted, sent this request.
+
+    ``Sec-Fetch-Site`` is judged by the browser itself. Without it, hosts are compared and schemes are not: behind a
+    proxy that ends TLS, this application may not know that it is reached over HTTPS.
+    """
+    origin = request.headers.get("Origin", "").lower()
+    if origin in settings.trusted_origins:
+        return True
+    if (fetched := request.headers.get("Sec-Fetch-Site")) is not None:
+        return fetched in ("same-origin", "none")
+    source = origin or request.headers.get("Referer", "").lower()
+    return not source or _host_of(source) == request.host.lower()
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return None

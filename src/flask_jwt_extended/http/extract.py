@@ -18,9 +18,11 @@ from ..exceptions import (
     InvalidQueryParamError,
     JWTExtendedException,
     NoAuthorizationError,
+    SeveralTokensError,
 )
-from ..settings import LOCATIONS, Settings, TokenKind
-from .csrf import submitted_value
+from ..parsers import LOCATIONS
+from ..settings import Settings, TokenKind
+from .csrf import protect
 
 #: A token as it came (text from everywhere but a JSON body, which may hold anything), its location, and the CSRF double
 #: submit value that must go with it.
@@ -33,7 +35,8 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
     :raises NoAuthorizationError: if there is none
     :raises InvalidHeaderError: if there is none but the header tried to be one
     :raises InvalidQueryParamError: if there is none but the query parameter tried to be one
-    :raises CSRFError: if it is in a cookie and the double submit value is missing
+    :raises SeveralTokensError: if there are more, and JWT_SINGLE_TOKEN is on
+    :raises CSRFError: if it is in a cookie and not protected
     """
     refusals: list[JWTExtendedException] = []
     for location in locations:
@@ -41,10 +44,31 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
         if read is None:
             raise ConfigurationError(f"'{location}' is not a valid location: use {', '.join(LOCATIONS)}")
         try:
-            return read(request, kind, settings)
+            encoded = read(request, kind, settings)
         except (NoAuthorizationError, InvalidHeaderError, InvalidQueryParamError) as refusal:
             refusals.append(refusal)
+            continue
+        if settings.single_token:
+            _refuse_several(request, locations, kind, settings)
+        return encoded, location, protect(request, kind, settings) if location == "cookies" else None
     raise _none_found(locations, refusals)
+
+
+def _refuse_several(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> None:
+    """Count every token of a request, in all locations and in each (RFC 6750, section 2)."""
+    count = 0
+    for location in set(locations):
+        try:
+            _READERS[location](request, kind, settings)
+        except JWTExtendedException:
+            continue
+        count += 1
+    if (
+        count > 1
+        or ("cookies" in locations and len(_parsed_cookies(request, kind.cookie_name)) > 1)
+        or ("query_string" in locations and len(request.args.getlist(settings.query_string_name)) > 1)
+    ):
+        raise SeveralTokensError("The request carries more than one token")
 
 
 def _none_found(locations: Sequence[str], refusals: Sequence[JWTExtendedException]) -> JWTExtendedException:
@@ -58,11 +82,11 @@ def _none_found(locations: Sequence[str], refusals: Sequence[JWTExtendedExceptio
     )
 
 
-def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> Found:
+def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> str:
     value: str = request.environ.get(settings.header_environ_name, "")
     parts = value.split()
     if len(parts) == 2 and parts[0].lower() == settings.header_scheme and "," not in value:
-        return parts[1], "headers", None
+        return parts[1]
     name, scheme = settings.header_name, settings.header_type
     value = value.strip(" \t,")
     if not value:
@@ -71,24 +95,26 @@ def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> Fou
     if len(parts) != (2 if scheme else 1):
         expected = f"{scheme} <JWT>" if scheme else "<JWT>"
         raise InvalidHeaderError(f"Bad {name} header. Expected '{name}: {expected}'")
-    return parts[-1], "headers", None
+    return parts[-1]
 
 
 def _credentials(value: str, settings: Settings) -> list[str]:
     """Pick the one field of this scheme from a header that may list several, separated by commas."""
     fields = [parts for field in value.split(",") if (parts := field.split())]
     ours = [parts for parts in fields if parts[0].lower() == settings.header_scheme]
+    if len(ours) > 1 and settings.single_token:
+        raise SeveralTokensError("The request carries more than one token")
     if len(ours) != 1:
         name, scheme = settings.header_name, settings.header_type
         raise NoAuthorizationError(f"Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'")
     return ours[0]
 
 
-def _from_cookies(request: Request, kind: TokenKind, settings: Settings) -> Found:
+def _from_cookies(request: Request, kind: TokenKind, _settings: Settings) -> str:
     encoded = _cookie(request, kind.cookie_name)
     if not encoded:
         raise NoAuthorizationError(f'Missing cookie "{kind.cookie_name}"')
-    return encoded, "cookies", submitted_value(request, kind, settings)
+    return encoded
 
 
 def _cookie(request: Request, name: str) -> str | None:
@@ -99,7 +125,7 @@ def _cookie(request: Request, name: str) -> str | None:
     """
     header: str = request.environ.get("HTTP_COOKIE", "")
     if '"' in header:
-        return _parsed_cookie(request, name)
+        return next(iter(_parsed_cookies(request, name)), None)
     for pair in header.split(";"):
         key, _, value = pair.partition("=")
         if key.strip() == name:
@@ -107,14 +133,14 @@ def _cookie(request: Request, name: str) -> str | None:
     return None
 
 
-def _parsed_cookie(request: Request, name: str) -> str | None:
+def _parsed_cookies(request: Request, name: str) -> list[str]:
     try:
-        return request.cookies.get(name)
+        return request.cookies.getlist(name)
     except UnicodeDecodeError:  # Werkzeug decodes the header strictly
-        return None
+        return []
 
 
-def _from_query_string(request: Request, _kind: TokenKind, settings: Settings) -> Found:
+def _from_query_string(request: Request, _kind: TokenKind, settings: Settings) -> str:
     name, prefix = settings.query_string_name, settings.query_string_value_prefix
     value = request.args.get(name)
     if not value:
@@ -123,10 +149,10 @@ def _from_query_string(request: Request, _kind: TokenKind, settings: Settings) -
         raise InvalidQueryParamError(
             f"Invalid value for query parameter '{name}'. Expected the value to start with '{prefix}'"
         )
-    return value[len(prefix) :], "query_string", None
+    return value[len(prefix) :]
 
 
-def _from_json(request: Request, kind: TokenKind, _settings: Settings) -> Found:
+def _from_json(request: Request, kind: TokenKind, _settings: Settings) -> Any:
     if not request.is_json:
         raise NoAuthorizationError("Invalid content-type. Must be application/json.")
     try:
@@ -136,11 +162,11 @@ def _from_json(request: Request, kind: TokenKind, _settings: Settings) -> Found:
     if isinstance(body, dict):
         for key in kind.json_keys:
             if encoded := body.get(key):
-                return encoded, "json", None
+                return encoded
     raise NoAuthorizationError(f'Missing "{kind.json_keys[0]}" key in json data.')
 
 
-_READERS: dict[str, Callable[[Request, TokenKind, Settings], Found]] = {
+_READERS: dict[str, Callable[[Request, TokenKind, Settings], Any]] = {
     "headers": _from_headers,
     "cookies": _from_cookies,
     "query_string": _from_query_string,

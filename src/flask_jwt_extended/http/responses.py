@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator
 from functools import lru_cache, partial
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import jwt
 from flask import Flask, Response
@@ -67,14 +67,28 @@ def loader_for(error: Exception) -> tuple[str, tuple[Any, ...]]:
     return getattr(error, "loader", "invalid_token"), (str(error),)
 
 
-def default_answer(loader: str, arguments: tuple[Any, ...], settings: Settings, app: Flask) -> Response:
-    """Answer as 4.7 does where the application has no loader."""
+def default_answer(error: Exception, settings: Settings, app: Flask) -> Response:
+    """Answer an error where the application has no loader for it."""
+    if settings.error_style == "rfc6750":
+        refusal = refusal_for(error)
+        code = {"error": refusal.code} if refusal.code else {}
+        return _json(app, {settings.error_message_key: refusal.description, **code}, refusal.status)
+    loader, arguments = loader_for(error)
+    return compat_answer(loader, arguments, settings, app)
+
+
+def compat_answer(loader: str, arguments: tuple[Any, ...], settings: Settings, app: Flask) -> Response:
+    """Answer as 4.7 does, in the place of a loader."""
     if loader == "user_lookup_error":
         message = f"Error loading the user {arguments[1].get(settings.identity_claim)}"
     else:
         message = _FIXED_MESSAGES.get(loader) or arguments[0]
-    response = app.make_response(app.json.response({settings.error_message_key: message}))
-    response.status_code = _STATUSES[loader]
+    return _json(app, {settings.error_message_key: message}, _STATUSES[loader])
+
+
+def _json(app: Flask, body: dict[str, Any], status: int) -> Response:
+    response = app.make_response(app.json.response(body))
+    response.status_code = status
     return response
 
 
@@ -83,10 +97,52 @@ _STATUSES = {each.loader: each.status for each in HANDLED if issubclass(each, JW
 }
 
 
-def challenge(response: Response) -> Response:
-    """Say which scheme is asked for, as a 401 must (RFC 9110, section 11.6.1; RFC 6750, section 3)."""
-    if response.status_code == 401 and "WWW-Authenticate" not in response.headers:
-        response.headers["WWW-Authenticate"] = "Bearer"
+# --- RFC 6750 -------------------------------------------------------------------------------------------------------
+
+
+class Refusal(NamedTuple):
+    """What RFC 6750, section 3.1 lets a client know of an error. No code: no credentials came."""
+
+    status: int
+    code: str | None
+    description: str
+
+
+_REFUSALS: dict[type[Exception], Refusal] = {
+    NoAuthorizationError: Refusal(401, None, "Authentication is required"),
+    CSRFError: Refusal(400, "invalid_request", "The request does not prove that it comes from this site"),
+    InvalidHeaderError: Refusal(400, "invalid_request", "The request does not carry one token in the expected form"),
+    InvalidQueryParamError: Refusal(
+        400, "invalid_request", "The request does not carry one token in the expected form"
+    ),
+    jwt.ExpiredSignatureError: Refusal(401, "invalid_token", "The token has expired"),
+    FreshTokenRequired: Refusal(401, "insufficient_user_authentication", "A fresh token is required"),
+    UserClaimsVerificationError: Refusal(403, "insufficient_scope", "The token does not allow this"),
+}
+
+
+def refusal_for(error: Exception) -> Refusal:
+    """Return what a client may know of an error: of a bad token, no more than that it is bad."""
+    for each in type(error).__mro__:
+        if each in _REFUSALS:
+            return _REFUSALS[each]
+    return Refusal(401, "invalid_token", "The token is not valid")
+
+
+def challenge(response: Response, error: Exception, settings: Settings, app: Flask) -> Response:
+    """Say which scheme is asked for, as a 401 must (RFC 9110, section 11.6.1), and what was wrong (RFC 6750, 3)."""
+    if "WWW-Authenticate" in response.headers:
+        return response
+    scheme = settings.header_type or "Bearer"
+    if settings.error_style == "rfc6750" and response.status_code in (400, 401, 403):
+        refusal = refusal_for(error)
+        parameters = {"realm": app.name}
+        if refusal.code:
+            parameters |= {"error": refusal.code, "error_description": refusal.description}
+        quoted = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
+        response.headers["WWW-Authenticate"] = f"{scheme} {quoted}"
+    elif response.status_code == 401:
+        response.headers["WWW-Authenticate"] = scheme
     return response
 
 

@@ -1,0 +1,204 @@
+"""Parsers of option values: (value, option name) -> parsed value, or a ConfigurationError that names the fix."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Container, Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+from jwt.algorithms import requires_cryptography
+
+from .exceptions import ConfigurationError
+
+#: The places a token may come from, in the order a set of them is searched.
+LOCATIONS = ("headers", "cookies", "query_string", "json")
+
+Parser = Callable[[Any, str], Any]
+
+
+def anything(value: Any, _name: str) -> Any:
+    """Take any value; an empty one counts as not set, as in 4.7."""
+    return value or None
+
+
+def flag(value: Any, name: str) -> bool:
+    """Take the truth of a value, as 4.7 does. A string is most likely an environment variable: ``"false"`` is true."""
+    if isinstance(value, str):
+        warnings.warn(f"{name} is the string {value!r}, which counts as {bool(value)}; use a bool", stacklevel=2)
+    return bool(value)
+
+
+def choice(*choices: str) -> Parser:
+    """Take one of a few words."""
+
+    def parse(value: Any, name: str) -> str:
+        if value not in choices:
+            raise ConfigurationError(f"{name} must be {' or '.join(map(repr, choices))}, not {value!r}")
+        return str(value)
+
+    return parse
+
+
+def text(value: Any, name: str) -> str:
+    """Take a string."""
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be a string, not {value!r}")
+    return value
+
+
+def text_or_empty(value: Any, name: str) -> str:
+    """Take a string; ``None`` is the empty one."""
+    return text("" if value is None else value, name)
+
+
+def optional_text(value: Any, name: str) -> str | None:
+    """Take a string or ``None``."""
+    return None if value is None else text(value, name)
+
+
+def word(value: Any, name: str) -> str:
+    """Take a string that is not empty."""
+    if not text(value, name):
+        raise ConfigurationError(f"{name} cannot be empty")
+    return str(value)
+
+
+def several(value: Any, name: str) -> tuple[Any, ...]:
+    """Take one string, or an iterable as it is."""
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, Iterable):
+        raise ConfigurationError(f"{name} must be a string or a list of strings, not {value!r}")
+    return tuple(value)
+
+
+def words(value: Any, name: str) -> tuple[str, ...]:
+    """Take one name, or several."""
+    chosen = tuple(word(each, name) for each in several(value, name))
+    if not chosen:
+        raise ConfigurationError(f"{name} cannot be empty")
+    return chosen
+
+
+def words_or_none(value: Any, name: str) -> tuple[str, ...]:
+    """Take any number of names, or ``None`` for no name at all."""
+    return tuple(word(each, name) for each in several(value or (), name))
+
+
+def locations(value: Any, name: str) -> tuple[str, ...]:
+    """Take one location of tokens, or several. A set of them is put in order."""
+    if not isinstance(value, Iterable):
+        raise ConfigurationError(f"{name} must be a sequence or a set, not {value!r}")
+    chosen = several(value, name)
+    if isinstance(value, (set, frozenset)):
+        chosen = tuple(sorted(chosen, key=lambda location: (*LOCATIONS, location).index(location)))
+    if not chosen:
+        raise ConfigurationError(f'{name} must contain at least one of "headers", "cookies", "query_string", or "json"')
+    for location in chosen:
+        if location not in LOCATIONS:
+            raise ConfigurationError(
+                f'{name} can only contain "headers", "cookies", "query_string", or "json", not {location!r}'
+            )
+    return chosen
+
+
+def lifetime(value: Any, name: str) -> Any:
+    """Take ``False``, or what can be added to a ``datetime``; a number is seconds."""
+    if value is False:
+        return False
+    try:
+        delta = timedelta(seconds=value) if type(value) in (int, float) else value
+        _ = datetime.now(timezone.utc) + delta
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigurationError(
+            f"must be able to add {name} to datetime.datetime: use a timedelta, seconds, or False, not {value!r}"
+        ) from error
+    return delta
+
+
+def seconds(value: Any, name: str) -> float:
+    """Take a finite number of seconds, or a ``timedelta``."""
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if type(number) not in (int, float) or not math.isfinite(number):
+        raise ConfigurationError(f"{name} must be a number of seconds or a timedelta, not {value!r}")
+    return float(number)
+
+
+def size(value: Any, name: str) -> int:
+    """Take a positive number of bytes."""
+    if type(value) is not int or value < 1:
+        raise ConfigurationError(f"{name} must be a positive number of bytes, not {value!r}")
+    return value
+
+
+def algorithm(value: Any, name: str) -> str:
+    """Take an algorithm that PyJWT has here and that signs something."""
+    try:
+        jwt.get_algorithm_by_name(word(value, name))
+    except NotImplementedError as error:
+        hint = (
+            "install it with: pip install 'flask-jwt-extended[crypto]'"
+            if value in requires_cryptography
+            else "the algorithms are listed in the documentation of PyJWT"
+        )
+        raise ConfigurationError(f"{name} names {value!r}, which is not available here; {hint}") from error
+    if value == "none":
+        raise ConfigurationError(f"{name} cannot be 'none': such tokens carry no signature")
+    return str(value)
+
+
+def algorithms(value: Any, name: str) -> tuple[str, ...]:
+    """Take algorithms; ``none``, which 4.7 let stand there without effect, is left out with a warning."""
+    chosen = several(value or (), name)
+    if "none" in chosen:
+        warnings.warn(f"{name} contains 'none', which is never accepted; remove it", stacklevel=2)
+    return tuple(algorithm(each, name) for each in chosen if each != "none")
+
+
+def audience(value: Any, name: str) -> tuple[str, ...] | None:
+    """Take one audience or several, or ``None``."""
+    return None if value is None else tuple(text(each, name) for each in several(value, name))
+
+
+def encode_audience(value: Any, name: str) -> str | list[str] | None:
+    """Take audiences and keep their shape: a string stays one in the token, anything else becomes a list."""
+    if not value:
+        return None
+    return value if isinstance(value, str) else list(audience(value, name) or ())
+
+
+def issuer(value: Any, name: str) -> Container[str] | None:
+    """Take one issuer or several, always as a container that is asked for the whole string."""
+    if value is None or isinstance(value, str):
+        return None if value is None else (value,)
+    if not isinstance(value, Container):
+        raise ConfigurationError(f"{name} must be a string or a list of strings, not {value!r}")
+    return value
+
+
+def same_site(value: Any, name: str) -> str | None:
+    """Take a value of the SameSite attribute, or ``None`` for no such attribute."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or value.title() not in ("Strict", "Lax", "None"):
+        raise ConfigurationError(f'{name} must be "Strict", "Lax", "None" or None, not {value!r}')
+    return value.title()
+
+
+def methods(value: Any, name: str) -> frozenset[str] | None:
+    """Take HTTP methods; ``None`` is every method that is not safe."""
+    return None if value is None else frozenset(text(method, name).upper() for method in several(value, name))
+
+
+def origins(value: Any, name: str) -> frozenset[str]:
+    """Take origins as browsers write them: ``https://app.example.com``, with a port only if it is not the usual one."""
+    chosen = frozenset(text(each, name).lower() for each in several(value or (), name))
+    for origin in chosen:
+        parts = urlsplit(origin)
+        if f"{parts.scheme}://{parts.netloc}" != origin or not parts.netloc:
+            raise ConfigurationError(f'{name} must hold origins such as "https://app.example.com", not {origin!r}')
+    return chosen
