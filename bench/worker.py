@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from timing.cases import Case, Location
     from timing.keys import KeyPair
-    from timing.subjects import Kit, WebKit
+    from timing.subjects import Kit
 
 DISTRIBUTIONS = {
     "Flask-JWT-Extended": "flask_jwt_extended",
@@ -77,45 +77,40 @@ class Bench:
 
 def _context(case: Case, kit: Kit) -> Callable[[], AbstractContextManager[object]]:
     """Requests bring their own context; the other calls share one for a whole batch."""
-    if kit.web is None or case.kind in ("open", "protected"):
-        return contextlib.nullcontext
-    return kit.web.app.app_context
+    return contextlib.nullcontext if case.kind in ("open", "protected") else kit.app.app_context
 
 
 def _calls(case: Case, kit: Kit) -> list[Callable[[], object]]:
     """Return what a case times; for a protected view also the open view of that application."""
-    if case.kind == "issue":
-        return [kit.issue]
-    if case.kind == "decode" or (case.kind == "protected" and kit.web is None):
-        return [kit.decode]
-    if kit.web is None:
-        return []
-    if case.kind == "set_cookies":
-        return [kit.web.set_cookies]
-    return _requests(case, kit.web)
-
-
-def _requests(case: Case, web: WebKit) -> list[Callable[[], object]]:
-    _check(case, web)
-    headers = wsgi.credentials(case.location, web.token)
-    open_view = wsgi.get(web.app, "/open", headers)
+    match case.kind:
+        case "issue":
+            return [kit.issue]
+        case "decode":
+            return [kit.decode]
+        case "set_cookies":
+            return [kit.set_cookies] if kit.set_cookies else []
+    _check(case, kit)
+    headers = wsgi.credentials(case.location, kit.token)
+    open_view = wsgi.get(kit.app, "/open", headers)
     if case.kind == "open":
         return [open_view]
-    return [wsgi.get(web.app, "/protected", headers), open_view]
+    return [wsgi.get(kit.app, "/protected", headers), open_view]
 
 
-def _check(case: Case, web: WebKit) -> None:
+def _check(case: Case, kit: Kit) -> None:
     """Refuse to time a view that does not open, or one that opens to anybody."""
-    altered = web.token[:-8] + web.token[-8:].swapcase()
-    token, forgery = (wsgi.credentials(case.location, text) for text in (web.token, altered))
-    for path, headers, wanted in (
-        ("/open", {}, {200}),
-        ("/protected", token, {200}),
-        ("/protected", {}, {401}),
-        ("/protected", forgery, {401, 422}),
-    ):
-        if (status := wsgi.status(web.app, path, headers)) not in wanted:
-            raise RuntimeError(f"{path} with {list(headers)} answers {status}, not {wanted}")
+    altered = kit.token[:-8] + kit.token[-8:].swapcase()
+    token, forgery = (wsgi.credentials(case.location, text) for text in (kit.token, altered))
+    _expect(kit, "/open", token, (200,))
+    _expect(kit, "/protected", token, (200,))
+    if kit.guards:
+        _expect(kit, "/protected", {}, (401,))
+        _expect(kit, "/protected", forgery, (401, 422))
+
+
+def _expect(kit: Kit, path: str, headers: Mapping[str, str], wanted: tuple[int, ...]) -> None:
+    if (status := wsgi.status(kit.app, path, headers)) not in wanted:
+        raise RuntimeError(f"{path} with {list(headers)} answers {status}, not one of {wanted}")
 
 
 def _versions() -> dict[str, str]:

@@ -82,16 +82,17 @@ class Seed(NamedTuple):
 
 SEEDS = (Seed("ada", "Ada Lovelace", "lovelace"), Seed("grace", "Grace Hopper", "hopper"))
 
-# Compared with when nobody has the given name, so that the answer takes as long as for a real user
-# and its timing does not tell who exists.
+# Hashing is slow on purpose, so it is done once.
+HASHES = {seed.username: generate_password_hash(seed.password) for seed in SEEDS}
+
+# Compared with when nobody has the given name, so that the answer takes as long as for a real user and its timing does
+# not tell who exists.
 NOBODY_HASH = generate_password_hash(secrets.token_hex())
 
 
 def seed_users() -> dict[str, User]:
     """Return the two users, by name."""
-    return {
-        seed.username: User(seed.username, seed.name, generate_password_hash(seed.password)) for seed in SEEDS
-    }
+    return {seed.username: User(seed.username, seed.name, HASHES[seed.username]) for seed in SEEDS}
 
 
 def find_user(username: str) -> User | None:
@@ -233,7 +234,7 @@ def add_note() -> tuple[Response, int]:
 
 @api.delete("/notes")
 @jwt_required(fresh=True)
-def clear_notes() -> Response:
+def delete_notes() -> Response:
     """Delete one's notes. A refreshed token does not do: log in again first."""
     current_user.notes.clear()
     return jsonify(notes=current_user.notes)
@@ -280,8 +281,7 @@ def name_cookies(response: Response) -> Response:
     Browsers hide ``Cookie`` and ``Set-Cookie`` from scripts. Here are the names, not the values.
     """
     ours = {
-        current_app.config[f"JWT_{kind}_COOKIE_NAME"]
-        for kind in ("ACCESS", "REFRESH", "ACCESS_CSRF", "REFRESH_CSRF")
+        current_app.config[f"JWT_{kind}_COOKIE_NAME"] for kind in ("ACCESS", "REFRESH", "ACCESS_CSRF", "REFRESH_CSRF")
     }
     received = sorted(ours.intersection(request.cookies))
     written = sorted(line.split("=", 1)[0] for line in response.headers.getlist("Set-Cookie"))
@@ -355,8 +355,7 @@ def curl_lines(address: str) -> list[Line]:
         ),
         Line(
             "Call a protected endpoint, with the access token in the header.",
-            f"TOKEN=$({taken_from_login('access_token')});"
-            f' curl -sS {address}/api/me -H "Authorization: Bearer $TOKEN"',
+            f'TOKEN=$({taken_from_login("access_token")}); curl -sS {address}/api/me -H "Authorization: Bearer $TOKEN"',
         ),
         Line(
             "Without a token the same call is refused: 401.",
@@ -378,8 +377,7 @@ def taken_from_login(name: str) -> str:
 def banner(address: str) -> str:
     """Return what the terminal shows at the start."""
     blocks = [
-        f"# {number}. {purpose}\n{command}"
-        for number, (purpose, command) in enumerate(curl_lines(address), start=1)
+        f"# {number}. {purpose}\n{command}" for number, (purpose, command) in enumerate(curl_lines(address), start=1)
     ]
     return "\n\n".join(
         [

@@ -29,7 +29,7 @@ class Row:
 
     @property
     def views(self) -> bool:
-        """Whether whole protected views are shown: nothing else can stand beside them."""
+        """Whether whole protected views are shown."""
         return self.metric == "call" and BY_NAME[self.case].kind == "protected"
 
 
@@ -56,8 +56,8 @@ def _rows() -> Iterator[Row]:
 
 
 _VIEW_GROUPS: tuple[tuple[str, Metric], ...] = (
-    ("protected view, token in {}", "call"),
-    ("what protecting it costs, token in {}", "cost"),
+    ("protected view, {}", "call"),
+    ("cost of protection, {}", "cost"),
 )
 ROWS = tuple(_rows())
 
@@ -70,8 +70,7 @@ def value(sample: Sample, metric: Metric) -> float:
 def paired(run: Run, row: Row, subject: str, base: str) -> float | None:
     """Return the median over rounds of subject / base, or ``None`` if either is missing."""
     numbers, bases = (
-        [value(sample, row.metric) for sample in run.samples.get((row.case, name), [])]
-        for name in (subject, base)
+        [value(sample, row.metric) for sample in run.samples.get((row.case, name), [])] for name in (subject, base)
     )
     ratios = [a / b for a, b in zip(numbers, bases, strict=False) if b > 0]
     return statistics.median(ratios) if ratios else None
@@ -80,7 +79,7 @@ def paired(run: Run, row: Row, subject: str, base: str) -> float | None:
 def figure(run: Run, row: Row, subject: str) -> Figure | None:
     """Return what the table shows for a subject, or ``None`` if it has no part in the row."""
     samples = run.samples.get((row.case, subject))
-    if not samples or (row.views and samples[0].open_view is None):
+    if not samples:
         return None
     median = statistics.median(value(sample, row.metric) for sample in samples)
     ratio = paired(run, row, subject, OURS.name)

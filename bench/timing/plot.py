@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from .figures import Figure, Row
     from .rounds import Run
 
-COLUMNS = 3
-CARD = 330
+COLUMNS = 4  # as many as algorithms: a line of charts is a group of the table
+CARD = 325
 LABEL = 108
-BAR = 96
+BAR = 80
 LINE = 18
 CARD_HEIGHT = 40 + LINE * len(SUBJECTS)
 MARGIN = 24
@@ -46,8 +46,9 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 
 
 def svg(run: Run) -> str:
-    """Draw the rows of the table, but for whole views: what protection costs says it better."""
+    """Draw the rows of the table, but for whole views: what their protection costs says more."""
     rows = {row: figures for row, figures in measured(run).items() if not row.views}
+    order = sorted(rows, key=lambda row: not row.group)
     lines = -(-len(rows) // COLUMNS)
     width, height = 2 * MARGIN + COLUMNS * CARD, HEAD + lines * CARD_HEIGHT + MARGIN
     return "\n".join(
@@ -58,7 +59,7 @@ def svg(run: Run) -> str:
             f"<style>{STYLE}</style>",
             f'<rect class="page" width="{width}" height="{height}"/>',
             *_heading(run),
-            *(part for index, row in enumerate(rows) for part in _card(index, row, rows[row])),
+            *(part for index, row in enumerate(order) for part in _card(index, row, rows[row])),
             "</svg>\n",
         ]
     )
@@ -87,7 +88,7 @@ def _card(index: int, row: Row, figures: Mapping[str, Figure]) -> Iterator[str]:
 
 
 def _amount(figure: Figure) -> str:
-    ratio = "" if figure.ratio is None else f" ({figure.ratio:.3g}x)"
+    ratio = "" if figure.ratio is None else f" ({figure.ratio:.2f}x)"
     return f"{figure.median:,.1f}{ratio}"
 
 

@@ -33,7 +33,7 @@ class Sample:
 
     @property
     def cost(self) -> float:
-        """What protection adds to the open view; for a bare primitive, all of it."""
+        """What protection adds to the open view."""
         return self.call - (self.open_view or 0.0)
 
 

@@ -55,8 +55,8 @@ function parsed(text) {
 // Actions ----------------------------------------------------------------------------------------
 
 const actions = {
-  async login({ username, password }) {
-    const entry = await send(`Log in as ${username}`, "POST", "/api/session", { body: { username, password } });
+  async login({ title, username, password }) {
+    const entry = await send(title, "POST", "/api/session", { body: { username, password } });
     show(entry, "Both tokens came in cookies; their CSRF values in two more that this script can read.");
     if (entry.ok) {
       showNotes([]);
@@ -89,8 +89,8 @@ const actions = {
 
   "post-with": () => post("Write a note with its CSRF token", csrfHeader("access")),
 
-  async clear() {
-    const entry = await send("Clear notes", "DELETE", "/api/notes", { headers: csrfHeader("access") });
+  async remove() {
+    const entry = await send("Delete notes", "DELETE", "/api/notes", { headers: csrfHeader("access") });
     show(entry, "The token is fresh: it was made from a password.");
     if (entry.ok) showNotes(entry.data.notes);
   },
@@ -123,17 +123,23 @@ async function loadToken() {
 
 const MEANING = {
   sub: "Whom it is about",
-  name: "Added by this application",
+  name: "Added by this demo",
   type: "Access or refresh",
   fresh: "Made from a password?",
   iat: "Issued",
   nbf: "Not valid before",
   exp: "Expires",
   jti: "Its own number",
-  csrf: "What X-CSRF-TOKEN must repeat",
+  csrf: "Sent as X-CSRF-TOKEN",
 };
 const TIMES = ["iat", "nbf", "exp"];
-const DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const DATE = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
 
 function element(tag, text, className) {
   const made = document.createElement(tag);
@@ -198,13 +204,18 @@ function tick() {
   const state = !token ? "out" : left > 0 ? "in" : "over";
   const pill = byId("state");
   pill.dataset.state = state;
-  pill.textContent = { out: "Signed out", in: token?.claims.name, over: "Token expired" }[state];
-  if (token) showLife(left);
+  const clock = minutesAndSeconds(left);
+  pill.textContent = { out: "Signed out", in: `${token?.claims.name}, ${clock}`, over: "Token expired" }[state];
+  if (token) showLife(left, clock);
 }
 
-function showLife(left) {
+function minutesAndSeconds(left) {
   const whole = Math.ceil(left);
-  byId("clock").textContent = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+function showLife(left, clock) {
+  byId("clock").textContent = clock;
   byId("clock-note").textContent = left > 0 ? "left" : "left: refresh it, or log in again";
   byId("bar").max = token.claims.exp - token.claims.iat;
   byId("bar").value = left;
@@ -226,7 +237,7 @@ function showNotes(notes) {
 // Log --------------------------------------------------------------------------------------------
 
 const ADVICE = [
-  [/CSRF/, "The browser added the cookie by itself, as it would for a hostile page. That alone is not enough."],
+  [/CSRF/, "The browser added the cookie by itself, as it may for another site's page. That alone is not enough."],
   [/expired/, "Refresh it, or log in again."],
   [/[Ff]resh token/, "This one came from a refresh. Log in again to have a fresh one."],
   [/^Missing/, "No token came along. Log in first."],
@@ -274,7 +285,6 @@ function log(entry, success, { open }) {
     element("h3", "Came back"),
     element("pre", gotText(entry)),
   );
-  for (const block of details.querySelectorAll("pre")) block.tabIndex = 0;
   const item = element("li");
   item.append(details);
   byId("entries").prepend(item);
@@ -312,19 +322,14 @@ const headerLines = (headers) => Object.entries(headers).map(([name, value]) => 
 
 // Start ------------------------------------------------------------------------------------------
 
-/** Run one action; a second click waits for nothing, since each answer says what it belongs to. */
-function run(name, data) {
-  return actions[name](data);
-}
-
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("button[data-action]");
-  if (button) run(button.dataset.action, button.dataset);
+  if (button) actions[button.dataset.action](button.dataset);
 });
 
 byId("note-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  run("post-with");
+  actions["post-with"]();
 });
 
 setInterval(tick, 250);

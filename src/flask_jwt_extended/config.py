@@ -29,7 +29,6 @@ _READ: dict[str, Callable[[Settings], Any]] = {
     "jwt_in_headers": lambda settings: "headers" in settings.token_location,
     "jwt_in_json": lambda settings: "json" in settings.token_location,
     "jwt_in_query_string": lambda settings: "query_string" in settings.token_location,
-    "leeway": lambda settings: settings.decode_leeway,
     "refresh_json_key": lambda settings: settings.refresh_json_key[0],
 }
 
@@ -39,11 +38,14 @@ _AS_WRITTEN = {
     "decode_audience": "JWT_DECODE_AUDIENCE",
     "decode_issuer": "JWT_DECODE_ISSUER",
     "encode_audience": "JWT_ENCODE_AUDIENCE",
+    "leeway": "JWT_DECODE_LEEWAY",
 }
 
 
 class _Config:
     """Reads like 4.7's: an attribute for each option, judged anew each time."""
+
+    __slots__ = ()
 
     @property
     def token_location(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response
@@ -10,6 +11,9 @@ from .http.responses import compat_answer
 from .jwt_manager import runtime_of
 from .typing import Claims, Header
 from .utils import app_at_hand
+
+#: 4.7 answers with a response and its status apart.
+Answer = tuple[Response, HTTPStatus]
 
 
 def default_additional_claims_callback(_userdata: Any) -> dict[str, Any]:
@@ -47,41 +51,42 @@ def default_encode_key_callback(_identity: Any) -> Any:
     return runtime_of(app_at_hand()).settings.signing_key
 
 
-def default_expired_token_callback(jwt_header: Header, jwt_data: Claims) -> Response:
+def default_expired_token_callback(jwt_header: Header, jwt_data: Claims) -> Answer:
     """Answer 401."""
     return _answer("expired_token", jwt_header, jwt_data)
 
 
-def default_invalid_token_callback(error_string: str) -> Response:
+def default_invalid_token_callback(error_string: str) -> Answer:
     """Answer 422 with what is wrong."""
     return _answer("invalid_token", error_string)
 
 
-def default_unauthorized_callback(error_string: str) -> Response:
+def default_unauthorized_callback(error_string: str) -> Answer:
     """Answer 401 with what is missing."""
     return _answer("unauthorized", error_string)
 
 
-def default_needs_fresh_token_callback(jwt_header: Header, jwt_data: Claims) -> Response:
+def default_needs_fresh_token_callback(jwt_header: Header, jwt_data: Claims) -> Answer:
     """Answer 401."""
     return _answer("needs_fresh_token", jwt_header, jwt_data)
 
 
-def default_revoked_token_callback(jwt_header: Header, jwt_data: Claims) -> Response:
+def default_revoked_token_callback(jwt_header: Header, jwt_data: Claims) -> Answer:
     """Answer 401."""
     return _answer("revoked_token", jwt_header, jwt_data)
 
 
-def default_user_lookup_error_callback(jwt_header: Header, jwt_data: Claims) -> Response:
+def default_user_lookup_error_callback(jwt_header: Header, jwt_data: Claims) -> Answer:
     """Answer 401 with the identity nobody was found for."""
     return _answer("user_lookup_error", jwt_header, jwt_data)
 
 
-def default_token_verification_failed_callback(jwt_header: Header, jwt_data: Claims) -> Response:
+def default_token_verification_failed_callback(jwt_header: Header, jwt_data: Claims) -> Answer:
     """Answer 400."""
     return _answer("token_verification_failed", jwt_header, jwt_data)
 
 
-def _answer(loader: str, *arguments: Any) -> Response:
+def _answer(loader: str, *arguments: Any) -> Answer:
     app = app_at_hand()
-    return compat_answer(loader, arguments, runtime_of(app).settings, app)
+    response = compat_answer(loader, arguments, runtime_of(app).settings, app)
+    return response, HTTPStatus(response.status_code)

@@ -27,6 +27,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import jwt
+from jwt.exceptions import InvalidJTIError, InvalidSubjectError
+
 
 class ConfigurationError(RuntimeError):
     """The application is set up in a way that cannot work; the message names the fix."""
@@ -130,3 +133,30 @@ class UserClaimsVerificationError(TokenRefused):
     code = "verification_failed"
     status = 400
     loader = "token_verification_failed"
+
+
+#: Stable names for PyJWT's errors; a subclass without one of its own has that of its parent.
+_CODES: dict[type[Exception], str] = {
+    jwt.InvalidTokenError: "invalid_token",
+    jwt.DecodeError: "malformed_token",
+    jwt.InvalidSignatureError: "invalid_signature",
+    jwt.InvalidAlgorithmError: "wrong_algorithm",
+    jwt.ExpiredSignatureError: "expired_token",
+    jwt.ImmatureSignatureError: "not_yet_valid",
+    jwt.MissingRequiredClaimError: "missing_claim",
+    jwt.InvalidAudienceError: "wrong_audience",
+    jwt.InvalidIssuerError: "wrong_issuer",
+    jwt.InvalidIssuedAtError: "malformed_claim",
+    InvalidSubjectError: "malformed_claim",
+    InvalidJTIError: "malformed_claim",
+}
+
+
+def code_of(error: Exception) -> str:
+    """Return the stable, machine-readable reason of an error that refused a request."""
+    for each in type(error).__mro__:
+        if each in _CODES:
+            return _CODES[each]
+        if issubclass(each, JWTExtendedException):
+            return each.code
+    return "error"

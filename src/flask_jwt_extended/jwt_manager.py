@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
-from flask import Flask, Response, g
+from flask import Blueprint, Flask, Response, g
+from flask.blueprints import BlueprintSetupState
 from flask.json.provider import DefaultJSONProvider
 
-from .exceptions import ConfigurationError
+from .exceptions import ConfigurationError, code_of
 from .http import responses
 from .loaders import Loaders, call
-from .pipeline import Runtime
-from .settings import defaults, read_raw, resolve, snapshot, unknown_options
+from .pipeline import Runtime, logger
+from .settings import UNSET, Settings, defaults, read_raw, resolve, snapshot, unknown_options
+from .signals import token_refused
 from .typing import (
     DecodeKeyLoader,
     EncodeKeyLoader,
@@ -81,6 +84,17 @@ def runtime_of(app: Flask) -> Runtime:
     return manager_of(app)._renew(app)
 
 
+def refuse(app: Flask, error: Exception) -> Exception:
+    """Tell whoever listens that a request was refused, and ready the error to be raised.
+
+    Every refusal passes here once. The log line and the signal say why; neither holds the token.
+    """
+    code = code_of(error)
+    logger.debug("Refused: %s", code)
+    token_refused.send(app, code=code, error=error)
+    return responses.pass_on(error, app)
+
+
 class JWTManager:
     """The extension object: bind it to an application, and register the loaders that change its behaviour.
 
@@ -92,9 +106,8 @@ class JWTManager:
 
     def __init__(self, app: Flask | None = None, add_context_processor: bool = False) -> None:
         self.loaders = Loaders()
-        self._app = app
         if app is not None:
-            self.init_app(app, add_context_processor)
+            self._bind(app, add_context_processor)
 
     def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
         """Bind this manager to an application: leave every default in its configuration, validate what is there, and
@@ -104,22 +117,28 @@ class JWTManager:
         :param add_context_processor: whether templates see ``current_user``; ``False`` by default
         :raises ConfigurationError: if an option has a value that cannot work
         """
-        other = app.extensions.get(EXTENSION)
-        if other is not None and other is not self:
-            warnings.warn(
-                "This application already has a JWTManager; the loaders of the first are dropped. "
-                "Make one JWTManager and call init_app on it",
-                stacklevel=2 if self._app is None else 3,
-            )
-        for name, nearest in unknown_options(app.config):
-            hint = f"; did you mean {nearest}?" if nearest else ""
-            warnings.warn(f"{name} is no option of flask_jwt_extended{hint}", stacklevel=2)
-        self._app = app
-        app.extensions[EXTENSION] = self
+        self._bind(app, add_context_processor)
+
+    def _bind(self, app: Flask, add_context_processor: bool) -> None:
+        for warning in self._misgivings(app):
+            warnings.warn(warning, stacklevel=3)  # the line of the application
         self._renew(app)
+        app.extensions[EXTENSION] = self
         self._set_error_handler_callbacks(app)
         if add_context_processor:
             app.context_processor(_template_context)
+
+    def _misgivings(self, app: Flask) -> Iterator[str]:
+        if app.extensions.get(EXTENSION, self) is not self:
+            yield (
+                "This application already has a JWTManager; the loaders of the first are dropped. "
+                "Make one JWTManager and call init_app on it"
+            )
+        for name, nearest in unknown_options(app.config):
+            yield f"{name} is no option of flask_jwt_extended" + (f"; did you mean {nearest}?" if nearest else "")
+        for name in ("_decode_jwt_from_config", "_encode_jwt_from_config"):
+            if hasattr(self, name):
+                yield f"{type(self).__name__}.{name} is not called any more; use the loaders"
 
     def _renew(self, app: Flask) -> Runtime:
         previous = app.extensions.get(_STATE)
@@ -130,10 +149,20 @@ class JWTManager:
 
     def _set_error_handler_callbacks(self, app: Any) -> None:
         """Register the error handlers on an application, or on the ``Api`` of flask-restx."""
-        # An Api must be told to keep its hands off: Flask's own handlers, registered by init_app, answer.
-        answer = partial(self._answer, app) if isinstance(app, Flask) else _reraise
-        for error in responses.HANDLED:
-            app.errorhandler(error)(answer)
+        if isinstance(app, Blueprint):
+            app.record(self._handle_errors_of_blueprint)
+        elif isinstance(app, Flask):
+            self._handle_errors(app.error_handler_spec[None][None], app)
+        else:  # an Api: Flask's own handlers answer, so hand the error back
+            for error in responses.HANDLED:
+                app.errorhandler(error)(_reraise)
+
+    def _handle_errors_of_blueprint(self, state: BlueprintSetupState) -> None:
+        app = cast("Flask", state.app)
+        self._handle_errors(app.error_handler_spec[state.name][None], app)
+
+    def _handle_errors(self, handlers: dict[type[Exception], Any], app: Flask) -> None:
+        handlers.update(dict.fromkeys(responses.HANDLED, partial(self._answer, app)))
 
     def _answer(self, app: Flask, error: Exception) -> Response:
         runtime = runtime_of(app)
@@ -159,10 +188,11 @@ class JWTManager:
     def _user_lookup_callback(self) -> UserLookupLoader | None:
         return self.loaders.user_lookup
 
-    def _settings(self) -> Any:
-        if self._app is None:
-            raise ConfigurationError("Bind this JWTManager to an application first: jwt.init_app(app)")
-        return runtime_of(self._app).settings
+    def _settings(self) -> Settings:
+        return runtime_of(self._app_at_hand()).settings
+
+    #: Finds the application at hand. Handed in by ``utils``: only entry modules may look for it.
+    _app_at_hand: ClassVar[Any]
 
     # --- loaders ---
 
@@ -301,9 +331,11 @@ def _fill_in(config: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """
     filled = {}
     for name, default in defaults(config).items():
-        if name not in config or (name in before and config[name] == before[name]):
+        if name in config and (name not in before or config[name] != before[name]):
+            continue  # the application's own
+        if config.get(name, UNSET) != default:
             config[name] = default
-            filled[name] = copy.copy(default)
+        filled[name] = copy.copy(default)
     config.setdefault("SECRET_KEY", None)
     return filled
 

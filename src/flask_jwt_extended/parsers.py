@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,7 +71,7 @@ def several(value: Any, name: str) -> tuple[Any, ...]:
     """Take one string, or an iterable as it is."""
     if isinstance(value, str):
         return (value,)
-    if not isinstance(value, Iterable):
+    if isinstance(value, bytes) or not isinstance(value, Collection):  # an iterator would be empty the next time
         raise ConfigurationError(f"{name} must be a string or a list of strings, not {value!r}")
     return tuple(value)
 
@@ -91,9 +91,9 @@ def words_or_none(value: Any, name: str) -> tuple[str, ...]:
 
 def locations(value: Any, name: str) -> tuple[str, ...]:
     """Take one location of tokens, or several. A set of them is put in order."""
-    if not isinstance(value, Iterable):
+    if not isinstance(value, Collection):
         raise ConfigurationError(f"{name} must be a sequence or a set, not {value!r}")
-    chosen = several(value, name)
+    chosen = (value,) if isinstance(value, str) else tuple(value)
     if isinstance(value, (set, frozenset)):
         chosen = tuple(sorted(chosen, key=lambda location: (*LOCATIONS, location).index(location)))
     if not chosen:
@@ -175,6 +175,8 @@ def issuer(value: Any, name: str) -> Container[str] | None:
     """Take one issuer or several, always as a container that is asked for the whole string."""
     if value is None or isinstance(value, str):
         return None if value is None else (value,)
+    if isinstance(value, Collection):
+        return tuple(text(each, name) for each in several(value, name))
     if not isinstance(value, Container):
         raise ConfigurationError(f"{name} must be a string or a list of strings, not {value!r}")
     return value
@@ -191,7 +193,13 @@ def same_site(value: Any, name: str) -> str | None:
 
 def methods(value: Any, name: str) -> frozenset[str] | None:
     """Take HTTP methods; ``None`` is every method that is not safe."""
-    return None if value is None else frozenset(text(method, name).upper() for method in several(value, name))
+    if value is None:
+        return None
+    chosen = frozenset(text(method, name).upper() for method in several(value, name))
+    for method in chosen:
+        if not method.replace("-", "").isalnum():
+            raise ConfigurationError(f"{name} must be a string or a list of strings, one method each, not {value!r}")
+    return chosen
 
 
 def origins(value: Any, name: str) -> frozenset[str]:

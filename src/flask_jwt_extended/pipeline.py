@@ -7,6 +7,7 @@ exceptions or one of ours, here and nowhere else.
 from __future__ import annotations
 
 import logging
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -64,11 +65,25 @@ class Runtime:
         ring = []
         for algorithm in settings.accepted_algorithms:
             try:
-                ring.append(prepare(algorithm, material))
+                ring.append(self.strong(prepare(algorithm, material)))
             except InvalidKeyError as error:
                 if algorithm == settings.algorithm:
                     raise ConfigurationError(f"The key that verifies {algorithm} cannot be used: {error}") from None
         return compact.Verifier(settings.accepted_algorithms, KeyRing(ring), settings.max_token_bytes)
+
+    def strong(self, key: Key) -> Key:
+        """Hold a key against JWT_KEY_STRENGTH.
+
+        :raises ConfigurationError: if it is weak and weak keys are refused
+        """
+        if key.weaknesses and self.settings.key_strength == "refuse":
+            reasons = " ".join(map(str, key.weaknesses))
+            raise ConfigurationError(f"{reasons} Or set JWT_KEY_STRENGTH = 'warn' until it is replaced")
+        if key.weaknesses and not key.warned:
+            for weakness in key.weaknesses:
+                warnings.warn(weakness, stacklevel=2)
+            key.warned = True
+        return key
 
 
 def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
@@ -127,12 +142,15 @@ def verify(
 
 def _verify_with_loaded_key(encoded: str | bytes, load: DecodeKeyLoader, runtime: Runtime) -> tuple[Header, Claims]:
     """Verify with the key that ``decode_key_loader`` names. It alone sees claims that nothing vouches for yet."""
-    parts = header, _, payload, _ = compact.parse(encoded, runtime.settings.max_token_bytes)
-    algorithm = compact.allowed_algorithm(header, runtime.settings.accepted_algorithms)
+    parts = header, signing_input, payload, _ = compact.parse(encoded, runtime.settings.max_token_bytes)
+    algorithm = compact.admit(header, runtime.settings.accepted_algorithms)
     claims = compact.parse_object(compact.decode_segment(payload, "payload"), "payload")
-    key = _loaded_key(load, algorithm, header.copy(), claims.copy(), runtime)
-    compact.verify_with([key], parts)
-    return header, claims
+    key = _loaded_key(load, algorithm, header, claims, runtime)
+    _, octets = compact.verify_with([key], parts)
+    # The loader may have changed what it saw. What is verified is parsed anew.
+    head, _, _ = signing_input.partition(b".")
+    header = compact.parse_object(compact.decode_segment(head, "header"), "header")
+    return header, compact.parse_object(octets, "payload")
 
 
 def _loaded_key(load: DecodeKeyLoader, algorithm: str, header: Header, claims: Claims, runtime: Runtime) -> Key:
@@ -145,7 +163,7 @@ def _loaded_key(load: DecodeKeyLoader, algorithm: str, header: Header, claims: C
     if material is None:
         raise InvalidTokenError("No key to verify this token with")
     try:
-        return prepare(algorithm, material)
+        return runtime.strong(prepare(algorithm, material))
     except InvalidKeyError as error:
         logger.debug("The key of decode_key_loader cannot be used: %s", error)
         raise InvalidTokenError("The key of this token does not fit its algorithm") from None
@@ -225,15 +243,15 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
     header["alg"] = header["alg"] or settings.algorithm
     if not header["typ"]:
         del header["typ"]
-    key = _signing_key(header["alg"], new.identity, runtime)
     default = runtime.json_default
-    return compact.sign(compact.to_json(header, default, sort=True), compact.to_json(payload, default), key)
+    head, body = compact.to_json(header, default, sort=True), compact.to_json(payload, default)
+    try:
+        return compact.sign(head, body, _signing_key(header["alg"], new.identity, runtime))
+    except (InvalidKeyError, NotImplementedError) as error:
+        raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
 
 
 def _signing_key(algorithm: str, identity: Any, runtime: Runtime) -> Key:
     load = runtime.loaders.encode_key
     material = call(runtime.ensure_sync, load, identity) if load else runtime.settings.signing_key
-    try:
-        return prepare(algorithm, material)
-    except (InvalidKeyError, NotImplementedError) as error:
-        raise ConfigurationError(f"The key that signs {algorithm} cannot be used: {error}") from None
+    return runtime.strong(prepare(algorithm, material))

@@ -81,8 +81,8 @@ class Settings:
     profile: str = option(
         "compat",
         parsers.choice("compat", "strict"),
-        "A preset for the defaults of other options: ``compat`` keeps those of 4.7, ``strict`` is what a new application "
-        "should start with. An option that is set explicitly always wins.",
+        "A preset for the defaults of other options: ``compat`` keeps those of 4.7, ``strict`` is what a new "
+        "application should start with. An option that is set explicitly always wins.",
     )
     token_location: tuple[str, ...] = option(
         ("headers",),
@@ -494,9 +494,30 @@ def defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 read_raw: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*NAMES, "SECRET_KEY")
 
 
+class _Exactly:
+    """Equals what is equal to a value and of its type. For Python, ``False`` and ``0`` are the same; here one means
+    for ever and the other at once.
+    """
+
+    __slots__ = ("_value",)
+    __hash__ = None  # type: ignore[assignment]  # it is for comparing alone
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self._value) and other == self._value
+
+
 def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Raw values with their containers copied, so that a change made in place is noticed too."""
-    return tuple(type(value)(value) if type(value) in (list, set, dict) else value for value in raw)
+    """Raw values to compare later ones with: containers copied, so that a change made in place is noticed too."""
+    return tuple(map(_frozen, raw))
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, (list, set, dict)):
+        return copy.copy(value)
+    return _Exactly(value) if value is False or value == 0 else value
 
 
 def resolve(config: Mapping[str, Any]) -> Settings:

@@ -13,8 +13,7 @@ from . import pipeline
 from .core import compact
 from .exceptions import ConfigurationError, JWTExtendedException
 from .http import cookies
-from .http.responses import pass_on
-from .jwt_manager import runtime_of
+from .jwt_manager import JWTManager, refuse, runtime_of
 from .pipeline import NewToken, Runtime
 from .settings import MAX_TOKEN_BYTES, TokenKind
 from .typing import Claims, ExpiresDelta, Fresh, Header
@@ -26,6 +25,9 @@ current_user: Any = LocalProxy(lambda: get_current_user())  # noqa: PLW0108  # i
 def app_at_hand() -> Flask:
     """Return the application that handles this request: itself, not the proxy, which would be resolved at each use."""
     return cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # of LocalProxy
+
+
+JWTManager._app_at_hand = staticmethod(app_at_hand)
 
 
 def _runtime() -> Runtime:
@@ -154,7 +156,7 @@ def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expire
             encoded_token, runtime_of(app), time.time(), csrf_value=csrf_value, allow_expired=allow_expired
         )
     except (JWTExtendedException, PyJWTError) as error:
-        raise pass_on(error, app)  # noqa: B904  # it is the same error
+        raise refuse(app, error)  # noqa: B904  # it is the same error
     return token.claims
 
 
@@ -163,7 +165,11 @@ def get_unverified_jwt_headers(encoded_token: str) -> Header:
 
     :raises jwt.InvalidTokenError: if it is malformed
     """
-    return compact.parse(encoded_token, MAX_TOKEN_BYTES)[0]
+    try:
+        max_bytes = _runtime().settings.max_token_bytes
+    except RuntimeError:  # it needs no application, as in 4.7
+        max_bytes = MAX_TOKEN_BYTES
+    return compact.parse(encoded_token, max_bytes)[0]
 
 
 def get_jti(encoded_token: str) -> str | None:

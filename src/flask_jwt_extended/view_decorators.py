@@ -8,14 +8,14 @@ from functools import lru_cache, wraps
 from inspect import iscoroutinefunction
 from typing import ParamSpec, TypeVar, cast
 
-from flask import g, request
+from flask import Response, after_this_request, g, request
 from jwt.exceptions import PyJWTError
 
 from . import pipeline
 from .core.policy import Policy
 from .exceptions import JWTExtendedException
-from .http.responses import pass_on
-from .jwt_manager import runtime_of
+from .http.extract import query_values
+from .jwt_manager import refuse, runtime_of
 from .typing import Claims, Header, LocationType
 from .utils import app_at_hand
 
@@ -54,12 +54,15 @@ def verify_jwt_in_request(
     if incoming.method == "OPTIONS":
         token = None
     else:
+        runtime = runtime_of(app)
         places = locations if type(locations) is tuple else _places(locations)
+        if "query_string" in (places or runtime.settings.token_location):
+            after_this_request(_keep_out_of_caches)
         policy = _policy(optional, fresh, refresh, places, verify_type, skip_revocation_check)
         try:
-            token = pipeline.authenticate(incoming, policy, runtime_of(app), time.time())
+            token = pipeline.authenticate(incoming, policy, runtime, time.time())
         except (JWTExtendedException, PyJWTError) as error:
-            raise pass_on(error, app)  # noqa: B904  # it is the same error
+            raise refuse(app, error)  # noqa: B904  # it is the same error
     pipeline.remember(g._get_current_object(), token)
     return (token.header, token.claims) if token else None
 
@@ -101,6 +104,13 @@ def jwt_required(
         return protected
 
     return decorate
+
+
+def _keep_out_of_caches(response: Response) -> Response:
+    """Mark the answer to a URL that holds a token (RFC 6750, section 2.3)."""
+    if query_values(request, runtime_of(app_at_hand()).settings):
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _places(locations: str | Iterable[str] | None) -> tuple[str, ...]:

@@ -18,21 +18,20 @@ IDENTITY = "user-1234"
 
 
 @dataclass(frozen=True)
-class WebKit:
-    """The application: ``/open`` and ``/protected`` answer the same, and ``token`` opens both."""
+class Kit:
+    """An application and the calls to time.
+
+    ``/open`` and ``/protected`` answer the same, and ``token`` opens both. A subject that only
+    pays the price of verification, and refuses nobody, does not ``guard``; one that knows no
+    cookies has no ``set_cookies``.
+    """
 
     app: Flask
     token: str
-    set_cookies: Callable[[], object]
-
-
-@dataclass(frozen=True)
-class Kit:
-    """The calls to time; a subject that is no web application has no ``web``."""
-
     issue: Callable[[], object]
     decode: Callable[[], object]
-    web: WebKit | None = None
+    set_cookies: Callable[[], object] | None = None
+    guards: bool = True
 
 
 def hello() -> str:

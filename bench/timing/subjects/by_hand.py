@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ParamSpec
 from flask import Flask, Response, abort, g, request
 
 from ..wsgi import CSRF
-from . import IDENTITY, Kit, WebKit, hello
+from . import IDENTITY, Kit, hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,9 +50,11 @@ def kit(
     app.add_url_rule("/protected", "protected", protected(hello))
     token = encode(_claims())
     return Kit(
+        app,
+        token,
         issue=lambda: encode(_claims()),
         decode=lambda: decode(token),
-        web=WebKit(app, token, functools.partial(_set_cookies, Response(), token)),
+        set_cookies=functools.partial(_set_cookies, Response(), token),
     )
 
 

@@ -14,7 +14,7 @@ from flask_jwt_extended import (
     set_access_cookies,
 )
 
-from . import IDENTITY, Kit, WebKit, hello
+from . import IDENTITY, Kit, hello
 
 if TYPE_CHECKING:
     from ..cases import Location
@@ -39,9 +39,11 @@ def kit(algorithm: str, location: Location, pair: KeyPair) -> Kit:
         set_access_cookies(response, token)
 
     return Kit(
+        app,
+        token,
         issue=lambda: create_access_token(IDENTITY),
         decode=lambda: decode_token(token),
-        web=WebKit(app, token, set_cookies),
+        set_cookies=set_cookies,
     )
 
 

@@ -101,7 +101,7 @@ def _check_times(claims: Claims, latest: float) -> int | float:
         _check_date(nbf, DecodeError, "Not Before claim (nbf)")
     if nbf > latest:
         raise ImmatureSignatureError("The token is not yet valid (nbf)")
-    exp = claims.get("exp", _NEVER)
+    exp: int | float = claims.get("exp", _NEVER)
     if type(exp) is not int:
         _check_date(exp, DecodeError, "Expiration Time claim (exp)")
     return exp

@@ -64,13 +64,16 @@ class Verifier:
             signing_input, _, signature = octets.rpartition(b".")
             head, _, payload = signing_input.partition(b".")
             seen = self._seen.get(head)
-            if seen is not None and seen[1].verify(signing_input, decode_segment(signature, "crypto")):
-                return seen[0].copy(), decode_segment(payload, "payload")
+            if seen is not None:
+                header, key = seen
+                claims = decode_segment(payload, "payload")
+                if key.verify(signing_input, decode_segment(signature, "crypto")):
+                    return header.copy(), claims
         return self._verify_unseen(encoded)
 
     def _verify_unseen(self, encoded: str | bytes) -> tuple[Header, bytes]:
         parts = header, signing_input, _, _ = parse(encoded, self._max_bytes)
-        algorithm = allowed_algorithm(header, self._algorithms)
+        algorithm = admit(header, self._algorithms)
         key, payload = verify_with(self._ring.candidates(algorithm), parts)
         if len(self._seen) < REMEMBERED_HEADERS and all(type(value) is str for value in header.values()):
             self._seen[signing_input.partition(b".")[0]] = (header.copy(), key)
@@ -80,16 +83,19 @@ class Verifier:
         return f"<Verifier {self._ring!r}>"
 
 
-def allowed_algorithm(header: Header, algorithms: Container[str]) -> str:
-    """Return the algorithm a header names, if it is one of these (RFC 8725bis, section 3.1).
+def admit(header: Header, algorithms: Container[str]) -> str:
+    """Return the algorithm that a header names, if it is one of these and the token is of a kind of ours.
 
-    :raises InvalidAlgorithmError: if it is not
+    :raises InvalidAlgorithmError: if the algorithm is not allowed (RFC 8725bis, section 3.1)
+    :raises InvalidTokenError: if the token says it is of another kind (RFC 8725bis, section 3.12)
     """
     if "alg" not in header:
         raise InvalidAlgorithmError("Algorithm not specified")
     algorithm = header["alg"]
     if type(algorithm) is not str or algorithm not in algorithms:
         raise InvalidAlgorithmError("The specified alg value is not allowed")
+    if "typ" in header:
+        _check_kind(header["typ"])
     return algorithm
 
 
@@ -165,13 +171,13 @@ def parse_object(octets: bytes, name: str) -> dict[str, Any]:
     :raises DecodeError: if it is anything else
     """
     try:
-        text = octets.decode("utf-8").strip(_WHITE_SPACE)
-        value, end = _DECODER.raw_decode(text)
+        text = octets.decode("utf-8")
+        value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip(_WHITE_SPACE)))
+        if rest := text[end:].lstrip(_WHITE_SPACE):
+            raise json.JSONDecodeError("Extra data", text, len(text) - len(rest))
     except (ValueError, RecursionError) as error:
         # Not chained: a JSONDecodeError carries the whole document.
         raise DecodeError(f"Invalid {name} string: {error}") from None
-    if end != len(text):
-        raise DecodeError(f"Invalid {name} string: Extra data")
     if type(value) is not dict:
         raise DecodeError(f"Invalid {name} string: must be a json object")
     return value
@@ -212,15 +218,15 @@ def _check_header(header: Header) -> None:
         crit = header["crit"]
         if type(crit) is not list or not crit:
             raise InvalidTokenError("Invalid 'crit' header: must be a non-empty list")
+        if type(crit[0]) is not str:
+            raise InvalidTokenError("Invalid 'crit' header: values must be strings")
         raise InvalidTokenError(f"Unsupported critical extension: {crit[0]}")
     if "b64" in header:  # RFC 7797, section 7
         raise InvalidTokenError("The 'b64' header parameter is not allowed in a JWT")
-    if "typ" in header:
-        _check_kind(header["typ"])
 
 
 def _check_kind(typ: Any) -> None:
-    """Refuse a token that says it is another kind of JWT: a DPoP proof, a logout token... (RFC 8725bis, 3.12)."""
+    """Refuse a token that says it is another kind of JWT: a DPoP proof, a logout token..."""
     if type(typ) is not str:
         raise InvalidTokenError("Type header parameter must be a string")
     kind = typ.lower().removeprefix("application/")

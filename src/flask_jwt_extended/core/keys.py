@@ -7,8 +7,8 @@ Owns what a key *is*: the forms it may come in, the algorithm it fits, its publi
 from __future__ import annotations
 
 import hmac
-import warnings
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,8 @@ import jwt
 from jwt.algorithms import Algorithm, HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 from jwt.warnings import InsecureKeyLengthWarning
+
+from .secrets import GuessableSecretWarning, is_known, is_monotonous
 
 #: How many prepared keys a process keeps. An application with more keys than this prepares some of them again.
 PREPARED_KEYS = 1024
@@ -26,14 +28,18 @@ class Key:
 
     :ivar algorithm: the JWS name of that algorithm
     :ivar verify: tells whether a signature over a message is this key's; both are octets
+    :ivar weaknesses: why the key should not be used; none for a good one
+    :ivar warned: whether somebody was told of them
     """
 
-    __slots__ = ("_implementation", "_private", "algorithm", "verify")
+    __slots__ = ("_implementation", "_private", "algorithm", "verify", "warned", "weaknesses")
 
     def __init__(self, algorithm: str, implementation: Algorithm, prepared: Any) -> None:
         self.algorithm = algorithm
         self._implementation = implementation
         self._private = prepared
+        self.weaknesses = tuple(_weaknesses(implementation, prepared))
+        self.warned = False
         self.verify: Callable[[bytes, bytes], bool] = (
             _hmac_verifier(prepared, implementation.hash_alg)
             if isinstance(implementation, HMACAlgorithm)
@@ -110,9 +116,28 @@ def prepare(algorithm: str, material: Any) -> Key:
         if material.algorithm != algorithm:
             raise InvalidKeyError(f"A key for {material.algorithm} cannot be used with {algorithm}")
         return material
-    if isinstance(material, (str, bytes)):
-        return _prepare_once(algorithm, material)
-    return _prepare(algorithm, material)
+    return _prepare_once(algorithm, material if isinstance(material, (str, bytes)) else _Material(material))
+
+
+class _Material:
+    """Key material that has no hash of its own: a JWK is known by its members, an object by being the same one."""
+
+    __slots__ = ("_identity", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value  # kept, so that no other object takes its identity
+        self._identity = json.dumps(value, sort_keys=True, default=repr) if isinstance(value, dict) else id(value)
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Material) and other._identity == self._identity
+
+
+@lru_cache(PREPARED_KEYS)
+def _prepare_once(algorithm: str, material: str | bytes | _Material) -> Key:
+    return _prepare(algorithm, material.value if isinstance(material, _Material) else material)
 
 
 def _prepare(algorithm: str, material: Any) -> Key:
@@ -121,15 +146,21 @@ def _prepare(algorithm: str, material: Any) -> Key:
         prepared = implementation.prepare_key(_key_object(algorithm, implementation, material))
     except InvalidKeyError:
         raise
-    # What PyJWT and cryptography raise for material of another kind: no PEM, a password, an unsupported curve...
-    except (TypeError, ValueError, AttributeError) as error:
+    # PyJWT and cryptography raise all sorts for what is no PEM, wants a password, lies on another curve...
+    except Exception as error:
         raise InvalidKeyError(f"This is no key for {algorithm}: {type(error).__name__}") from None
-    if warning := implementation.check_key_length(prepared):
-        warnings.warn(warning, InsecureKeyLengthWarning, stacklevel=2)
     return Key(algorithm, implementation, prepared)
 
 
-_prepare_once = lru_cache(PREPARED_KEYS)(_prepare)
+def _weaknesses(implementation: Algorithm, prepared: Any) -> Iterator[Warning]:
+    """Judge a key (RFC 7518, sections 3.2 and 3.3; RFC 8725bis, section 3.5)."""
+    if too_short := implementation.check_key_length(prepared):
+        yield InsecureKeyLengthWarning(too_short)
+    if isinstance(prepared, bytes) and (is_known(prepared) or (not too_short and is_monotonous(prepared))):
+        yield GuessableSecretWarning(
+            "The secret can be guessed: everybody knows it, or it repeats itself. "
+            "Make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
 
 
 def _key_object(algorithm: str, implementation: Algorithm, material: Any) -> Any:

@@ -57,7 +57,7 @@ def _write(
     token, csrf_value = values
     shared = {
         "secure": settings.cookie_secure,
-        "domain": settings.cookie_domain if domain is None else domain,
+        "domain": domain or settings.cookie_domain,
         "samesite": settings.cookie_samesite,
         **lifetime,
     }

@@ -66,7 +66,7 @@ def _refuse_several(request: Request, locations: Sequence[str], kind: TokenKind,
     if (
         count > 1
         or ("cookies" in locations and len(_parsed_cookies(request, kind.cookie_name)) > 1)
-        or ("query_string" in locations and len(request.args.getlist(settings.query_string_name)) > 1)
+        or ("query_string" in locations and len(query_values(request, settings)) > 1)
     ):
         raise SeveralTokensError("The request carries more than one token")
 
@@ -133,16 +133,27 @@ def _cookie(request: Request, name: str) -> str | None:
     return None
 
 
+# Werkzeug decodes the cookie header and the query string strictly: octets that are no UTF-8 would end in a 500.
+
+
 def _parsed_cookies(request: Request, name: str) -> list[str]:
     try:
         return request.cookies.getlist(name)
-    except UnicodeDecodeError:  # Werkzeug decodes the header strictly
+    except UnicodeDecodeError:
+        return []
+
+
+def query_values(request: Request, settings: Settings) -> list[str]:
+    """Return what stands in the query string where a token may."""
+    try:
+        return request.args.getlist(settings.query_string_name)
+    except UnicodeDecodeError:
         return []
 
 
 def _from_query_string(request: Request, _kind: TokenKind, settings: Settings) -> str:
     name, prefix = settings.query_string_name, settings.query_string_value_prefix
-    value = request.args.get(name)
+    value = next(iter(query_values(request, settings)), None)
     if not value:
         raise NoAuthorizationError(f"Missing '{name}' query paramater")
     if not value.startswith(prefix):

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, NoReturn
 
 import jwt
 from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
 
 from ..exceptions import (
     CSRFError,
@@ -86,7 +85,9 @@ def compat_answer(loader: str, arguments: tuple[Any, ...], settings: Settings, a
     return _json(app, {settings.error_message_key: message}, _STATUSES[loader])
 
 
-def _json(app: Flask, body: dict[str, Any], status: int) -> Response:
+def _json(app: Flask, body: dict[str, str], status: int) -> Response:
+    # A message may quote what no encoding takes, a lone surrogate of the token say.
+    body = {key: text.encode("utf-8", "replace").decode() for key, text in body.items()}
     response = app.make_response(app.json.response(body))
     response.status_code = status
     return response
@@ -149,41 +150,46 @@ def challenge(response: Response, error: Exception, settings: Settings, app: Fla
 # --- flask-restful and flask-restx ----------------------------------------------------------------------------------
 
 
-class _PassedOn(HTTPException):
+class _PassedOn(Exception):  # noqa: N818  # a state of an error, not one more
     """Makes an error one that an ``Api`` hands back to Flask.
 
-    Both libraries put a router in front of Flask's error handling. It turns what is no HTTPException into a 500, asks
-    an HTTPException for its response, and leaves to Flask whatever goes wrong in doing so: so this raises itself.
+    Both libraries put a router in front of Flask's error handling that turns what is no HTTPException into a 500, and
+    leaves to Flask whatever goes wrong in doing so. Both ask the error for its ``data`` before they answer.
     """
 
-    # ``code`` stays None on the class: Flask must look for handlers by class, as it does for the plain error.
-
-    def get_response(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+    @property
+    def data(self) -> NoReturn:
         raise self
-
-    def __str__(self) -> str:
-        return Exception.__str__(self)
 
 
 def pass_on(error: Exception, app: Flask) -> Exception:
-    """Ready an error for the way through the ``Api`` objects of an application, if it has any.
+    """Ready an error for the way through the ``Api`` that serves this request, if one does.
 
-    An error that an ``Api`` was told how to answer (``Api(errors={...})``) is left to it, as in 4.7.
+    An error that the ``Api`` was told how to answer is left to it, as in 4.7.
     """
-    routers = list(_routers(app))
-    name = type(error).__name__
-    if not routers or any(name in (getattr(router, "errors", None) or ()) for router in routers):
-        return error
-    error.__class__ = _passed_on(type(error))  # type: ignore[arg-type]  # a class is hashable
-    error.code = _STATUSES[loader_for(error)[0]]  # type: ignore[attr-defined]  # of HTTPException, as it now is
+    router = next((each for each in _routers(app) if each._has_fr_route()), None)
+    if router is not None and not _answers(router, error):
+        error.__class__ = _passed_on(type(error))  # type: ignore[arg-type]  # a class is hashable
     return error
 
 
-def _routers(app: Flask) -> Iterator[object]:
+def _routers(app: Flask) -> Iterator[Any]:
+    """The ``Api`` objects of an application: each has put itself in front of its error handling."""
     handler = vars(app).get("handle_user_exception")
     while isinstance(handler, partial):
-        yield getattr(handler.func, "__self__", None)
+        router = getattr(handler.func, "__self__", None)
+        if hasattr(router, "_has_fr_route"):
+            yield router
         handler = handler.args[0] if handler.args else None
+
+
+def _answers(router: Any, error: Exception) -> bool:
+    """Tell whether an ``Api`` was told how to answer: by ``errors=`` or ``@api.errorhandler``."""
+    return (
+        type(error).__name__ in (getattr(router, "errors", None) or ())
+        or bool(getattr(router, "_default_error_handler", None))
+        or isinstance(error, tuple(getattr(router, "_own_and_child_error_handlers", ())))
+    )
 
 
 @lru_cache(64)
