@@ -1,4 +1,4 @@
-"""Properties that hold for every input: agreement with PyJWT, joserfc and Werkzeug, and nothing that breaks anything."""
+"""Properties that hold for every input: agreement with PyJWT, joserfc and Werkzeug; no token breaks anything."""
 
 from __future__ import annotations
 
@@ -330,7 +330,8 @@ environs = st.fixed_dictionaries(
         "HTTP_COOKIE": wire | hostile.map(lambda token: f"access_token_cookie={token}; refresh_token_cookie={token}"),
         "HTTP_X_CSRF_TOKEN": wire,
         "QUERY_STRING": wire | hostile.map(lambda token: f"jwt={token}"),
-        "CONTENT_TYPE": wire | st.sampled_from(["application/json", "application/json; charset=utf-16", "text/x+json", *FORMS]),
+        "CONTENT_TYPE": wire
+        | st.sampled_from(["application/json", "application/json; charset=utf-16", "text/x+json", *FORMS]),
     },
 )
 

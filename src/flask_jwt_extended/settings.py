@@ -511,13 +511,15 @@ class _Exactly:
 
 def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
     """Raw values to compare later ones with: containers copied, so that a change made in place is noticed too."""
-    return tuple(map(_frozen, raw))
+    return tuple(map(_frozen, (*NAMES, "SECRET_KEY"), raw))
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(name: str, value: Any) -> Any:
     if isinstance(value, (list, set, dict)):
         return copy.copy(value)
-    return _Exactly(value) if value is False or value == 0 else value
+    if name.endswith("_EXPIRES") and isinstance(value, (int, float)):
+        return _Exactly(value)
+    return value
 
 
 def resolve(config: Mapping[str, Any]) -> Settings:

@@ -90,6 +90,7 @@ def jwt_required(
     if callable(optional):
         raise TypeError("jwt_required is missing its parentheses: write @jwt_required(), not @jwt_required")
     places = _places(locations)
+    policy = _policy(optional, fresh, refresh, places, verify_type, skip_revocation_check)
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         is_async = iscoroutinefunction(view)
@@ -101,6 +102,8 @@ def jwt_required(
                 return cast("R", app_at_hand().ensure_sync(view)(*args, **kwargs))
             return view(*args, **kwargs)
 
+        # What the view demands, for whoever audits an application.
+        protected.__jwt_policy__ = policy  # type: ignore[attr-defined]  # functions take any attribute
         return protected
 
     return decorate

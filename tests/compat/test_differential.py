@@ -65,7 +65,6 @@ INTENDED = (
         'wrong accept: any type but "refresh" as access',
     ),
     Row(everywhere("empty-payload"), "refused", "the signature is checked before the payload is parsed: its message"),
-    Row(everywhere("payload-trailing"), "refused", "trailing bytes: the message has no position"),
     Row(everywhere("b64-false"), "refused", "b64 is refused as such in a JWT (THREATS, section 1)"),
     Row("call/get_unverified_jwt_headers/b64-false", "refused", "b64 is refused as such in a JWT"),
     # 500s of 4.7 (THREATS, section 2).

@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from secrets import token_hex
+from types import MappingProxyType
 from typing import Any
 
 import jwt
@@ -444,12 +445,14 @@ def test_one_material_is_one_key_for_each_algorithm() -> None:
     assert [prepare(name, SECRET).algorithm for name in SYMMETRIC * 2] == list(SYMMETRIC * 2)
 
 
-def test_a_jwk_changed_in_place_is_another_key() -> None:
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_jwk_changed_in_place_is_another_key(read_only: bool) -> None:
     """What is remembered of a mapping is what it said, not that it was this mapping."""
     jwk = {"kty": "oct", "k": segment(SECRET.encode())}
-    before = prepare("HS256", kind(jwk)).sign(MESSAGE)
+    material = MappingProxyType(jwk) if read_only else jwk
+    before = prepare("HS256", material).sign(MESSAGE)
     jwk["k"] = segment(SECRET[::-1].encode())
-    assert prepare("HS256", kind(jwk)).sign(MESSAGE) == prepare("HS256", SECRET[::-1]).sign(MESSAGE) != before
+    assert prepare("HS256", material).sign(MESSAGE) == prepare("HS256", SECRET[::-1]).sign(MESSAGE) != before
 
 
 def test_preparing_a_jwk_leaves_it_as_it_was() -> None:

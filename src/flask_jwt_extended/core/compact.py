@@ -229,8 +229,8 @@ def _check_kind(typ: Any) -> None:
     """Refuse a token that says it is another kind of JWT: a DPoP proof, a logout token..."""
     if type(typ) is not str:
         raise InvalidTokenError("Type header parameter must be a string")
-    kind = typ.lower().removeprefix("application/")
-    if (kind.endswith("+jwt") or kind.startswith("jose")) and kind not in _OUR_KINDS:
+    kind = typ.strip().lower().removeprefix("application/")
+    if ("+" in kind or kind.startswith("jose") or kind == "passport") and kind not in _OUR_KINDS:
         raise InvalidTokenError(f"A token of type '{typ}' is not accepted")
 
 
