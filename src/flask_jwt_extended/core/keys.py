@@ -126,13 +126,20 @@ class _Material:
 
     def __init__(self, value: Any) -> None:
         self.value = value  # kept, so that no other object takes its identity
-        self._identity = json.dumps(value, sort_keys=True, default=repr) if isinstance(value, dict) else id(value)
+        self._identity = _members(value) if isinstance(value, Mapping) else id(value)
 
     def __hash__(self) -> int:
         return hash(self._identity)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Material) and other._identity == self._identity
+
+
+def _members(jwk: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(jwk), sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidKeyError("This JWK is no JSON object") from None
 
 
 @lru_cache(PREPARED_KEYS)
