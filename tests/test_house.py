@@ -1,4 +1,4 @@
-"""The house stays as it was drawn: imports point down, Flask stays at the door, public names are the documented ones."""
+"""The house stays as it was drawn: imports point down, Flask stays at the door, public names are documented ones."""
 
 from __future__ import annotations
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,9 +27,9 @@ from flask_jwt_extended.http.extract import find_token
 from flask_jwt_extended.settings import resolve
 
 from .conftest import ED448, PRIVATE_KEYS, SECRET, SYMMETRIC, MakeApp, bearer, pem
+from .core import ALPHABET, raw_token
 
 CAP = 16384
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def examples(number: int) -> Callable[[Any], Any]:
@@ -212,15 +210,6 @@ def test_no_token_survives_any_change(signer: Signer, signing_app: Flask, data: 
 # --- the parser ------------------------------------------------------------------------------------------------------
 
 
-def segment(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).decode().rstrip("=")
-
-
-def sealed(header: bytes, payload: bytes) -> str:
-    signing_input = f"{segment(header)}.{segment(payload)}"
-    return f"{signing_input}.{segment(hmac.digest(SECRET.encode(), signing_input.encode(), 'sha256'))}"
-
-
 def read(token: str) -> tuple[Any, Any]:
     """Header and claims, as the parser of this package reads them."""
     header, _, payload, _ = compact.parse(token, CAP)
@@ -255,7 +244,7 @@ odd_headers = st.dictionaries(
 @examples(150)
 def test_every_spelling_of_a_token_is_read_as_pyjwt_reads_it(header: bytes, payload: bytes) -> None:
     """White space, escapes and order do not matter."""
-    token = sealed(header, payload)
+    token = raw_token(header, payload)
     assert read(token) == read_by_pyjwt(token)
 
 
@@ -278,7 +267,7 @@ def test_whatever_our_parser_accepts_pyjwt_accepts_and_reads_alike(
     header: bytes, payload: bytes, data: st.DataObject
 ) -> None:
     """This parser is the stricter one: no token means one thing here and another thing, or nothing, there."""
-    token = sealed(header, payload)
+    token = raw_token(header, payload)
     for each in (token, data.draw(edited(token))):
         try:
             ours = read(each)
@@ -313,7 +302,9 @@ def open_app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
 FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data"]
 #: Octets as a WSGI server hands them over.
 wire = st.binary(max_size=40).map(lambda octets: octets.decode("latin-1"))
-hostile = wire | st.text(ALPHABET + ".", max_size=60) | st.builds(sealed, damaged(spellings(odd_headers)), st.binary())
+hostile = (
+    wire | st.text(ALPHABET + ".", max_size=60) | st.builds(raw_token, damaged(spellings(odd_headers)), st.binary())
+)
 bodies = (
     st.binary()
     | st.builds(
@@ -365,7 +356,7 @@ def test_no_hostile_request_gets_in_or_breaks_the_application(
 )
 def test_a_header_that_cannot_be_quoted_is_refused_all_the_same(open_app: Flask, header: dict[str, Any]) -> None:
     """A refusal that repeats what the header says may not fail on what no encoding can say."""
-    token = sealed(json.dumps({"alg": "HS256", **header}).encode(), b"{}")
+    token = raw_token(json.dumps({"alg": "HS256", **header}).encode(), b"{}")
     assert open_app.test_client().get("/access", headers=bearer(token)).status_code == 422
 
 
@@ -390,7 +381,7 @@ def test_no_claim_of_a_genuine_token_breaks_the_application(
     """Whatever an issuer with our key puts into the claims that matter, the answer is a yes or a 4xx."""
     # Of all that JSON can spell, a lone surrogate is what a view cannot answer with in UTF-8.
     assume(open_app.json.ensure_ascii or "\\ud800" not in json.dumps(claims))  # type: ignore[attr-defined]
-    token = sealed(b'{"alg":"HS256"}', json.dumps(claims).replace("Infinity", "1e999").encode())
+    token = raw_token(b'{"alg":"HS256"}', json.dumps(claims).replace("Infinity", "1e999").encode())
     client = open_app.test_client()
     by_header = client.get(path, headers=bearer(token))
     carried = {"HTTP_COOKIE": f"access_token_cookie={token}; refresh_token_cookie={token}", "HTTP_X_CSRF_TOKEN": csrf}

@@ -10,6 +10,7 @@ import logging
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from json import JSONEncoder
 from typing import Any
 
 from flask import Request
@@ -70,6 +71,14 @@ class Runtime:
                 if algorithm == settings.algorithm:
                     raise ConfigurationError(f"The key that verifies {algorithm} cannot be used: {error}") from None
         return compact.Verifier(settings.accepted_algorithms, KeyRing(ring), settings.max_token_bytes)
+
+    @cached_property
+    def _encoder(self) -> JSONEncoder:
+        return compact.json_encoder(self.json_default)
+
+    def encode(self, value: dict[str, Any]) -> bytes:
+        """Write a header or claims as JSON."""
+        return self._encoder.encode(value).encode()
 
     def strong(self, key: Key) -> Key:
         """Hold a key against JWT_KEY_STRENGTH.
@@ -243,10 +252,9 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
     header["alg"] = header["alg"] or settings.algorithm
     if not header["typ"]:
         del header["typ"]
-    default = runtime.json_default
-    head, body = compact.to_json(header, default, sort=True), compact.to_json(payload, default)
     try:
-        return compact.sign(head, body, _signing_key(header["alg"], new.identity, runtime))
+        key = _signing_key(header["alg"], new.identity, runtime)
+        return compact.sign(runtime.encode(dict(sorted(header.items()))), runtime.encode(payload), key)
     except (InvalidKeyError, NotImplementedError) as error:
         raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
 

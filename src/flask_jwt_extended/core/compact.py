@@ -133,20 +133,20 @@ def parse(encoded: str | bytes, max_bytes: int) -> Parts:
 
 
 def sign(header: bytes, payload: bytes, key: Key) -> str:
-    """Sign a header and a payload, both as JSON, and return the token in compact form."""
+    """Sign a header and a payload, both as JSON, and return the token in compact form.
+
+    :raises InvalidKeyError: if the key cannot sign
+    """
     signing_input = encode_segment(header) + b"." + encode_segment(payload)
     return (signing_input + b"." + encode_segment(key.sign(signing_input))).decode("ascii")
 
 
-def to_json(value: dict[str, Any], default: JSONDefault, *, sort: bool = False) -> bytes:
-    """Write a JSON object in its shortest form.
+def json_encoder(default: JSONDefault) -> json.JSONEncoder:
+    """Make an encoder of the shortest form of JSON. It raises ValueError for a number that is not finite.
 
-    :param default: turns objects that JSON does not know into ones it does
-    :raises TypeError: if an object stays unknown
-    :raises ValueError: if a number is not finite
+    :param default: turns objects that JSON does not know into ones it does, or raises TypeError
     """
-    encoder = json.JSONEncoder(separators=(",", ":"), default=default, allow_nan=False, sort_keys=sort)
-    return encoder.encode(value).encode()
+    return json.JSONEncoder(separators=(",", ":"), default=default, allow_nan=False)
 
 
 def encode_segment(octets: bytes) -> bytes:
