@@ -133,7 +133,7 @@ class TestProgram:
 
     def test_a_given_secret_makes_tokens_last_across_runs(self) -> None:
         """What ``--secret`` is for."""
-        first, second = (demo.create_app(b"k" * 32).test_client() for _ in range(2))
+        first, second = (demo.create_app(bytes(range(32))).test_client() for _ in range(2))
         token = tokens_of(first)["access_token"]
         assert second.get("/api/me", headers=bearer(token)).status_code == 200
 

@@ -10,10 +10,9 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 
 from flask import Blueprint, Flask, Response, g
-from flask.blueprints import BlueprintSetupState
 from flask.json.provider import DefaultJSONProvider
 
 from .exceptions import ConfigurationError, code_of
@@ -149,22 +148,13 @@ class JWTManager:
 
     def _set_error_handler_callbacks(self, app: Any) -> None:
         """Register the error handlers on an application, or on the ``Api`` of flask-restx."""
-        if isinstance(app, Blueprint):
-            app.record(self._handle_errors_of_blueprint)
-        elif isinstance(app, Flask):
-            self._handle_errors(app.error_handler_spec[None][None], app)
-        else:  # an Api: Flask's own handlers answer, so hand the error back
-            for error in responses.HANDLED:
-                app.errorhandler(error)(_reraise)
+        # An Api hands the error back: Flask's own handlers answer.
+        answer = self._answer if isinstance(app, (Flask, Blueprint)) else _reraise
+        for error in responses.HANDLED:
+            app.errorhandler(error)(answer)
 
-    def _handle_errors_of_blueprint(self, state: BlueprintSetupState) -> None:
-        app = cast("Flask", state.app)
-        self._handle_errors(app.error_handler_spec[state.name][None], app)
-
-    def _handle_errors(self, handlers: dict[type[Exception], Any], app: Flask) -> None:
-        handlers.update(dict.fromkeys(responses.HANDLED, partial(self._answer, app)))
-
-    def _answer(self, app: Flask, error: Exception) -> Response:
+    def _answer(self, error: Exception) -> Response:
+        app = self._app_at_hand()
         runtime = runtime_of(app)
         name, arguments = responses.loader_for(error)
         loader = getattr(self.loaders, name)
@@ -173,6 +163,9 @@ class JWTManager:
         else:
             response = app.make_response(call(runtime.ensure_sync, loader, *arguments))
         return responses.challenge(response, error, runtime.settings, app)
+
+    #: Finds the application at hand. Handed in by ``utils``: only entry modules may look for it.
+    _app_at_hand: ClassVar[Any]
 
     # --- what other extensions of 4.7 reach into ---
 
@@ -190,9 +183,6 @@ class JWTManager:
 
     def _settings(self) -> Settings:
         return runtime_of(self._app_at_hand()).settings
-
-    #: Finds the application at hand. Handed in by ``utils``: only entry modules may look for it.
-    _app_at_hand: ClassVar[Any]
 
     # --- loaders ---
 
