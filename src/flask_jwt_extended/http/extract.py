@@ -84,9 +84,9 @@ def _none_found(locations: Sequence[str], refusals: Sequence[JWTExtendedExceptio
 
 def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> str:
     value: str = request.environ.get(settings.header_environ_name, "")
-    parts = value.split()
-    if len(parts) == 2 and parts[0].lower() == settings.header_scheme and "," not in value:
-        return parts[1]
+    scheme, _, encoded = value.partition(" ")
+    if encoded and scheme.lower() == settings.header_scheme and "," not in encoded and " " not in encoded:
+        return encoded  # nearly always; the rest takes a header apart that lists several credentials, or none
     name, scheme = settings.header_name, settings.header_type
     value = value.strip(" \t,")
     if not value:
