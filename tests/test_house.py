@@ -16,15 +16,17 @@ FLOORS = [
     {"settings", "parsers", "exceptions", "typing", "signals"},
     {"core", "loaders"},
     {"http"},
-    {"pipeline"},
+    {"runtime"},
+    {"pipeline", "issuing", "words"},
+    {"checks", "inspection"},
     {"jwt_manager"},
     {"utils"},
-    {"view_decorators"},
+    {"view_decorators", "cli"},
     {"internal_utils"},
     {"config", "default_callbacks"},
 ]
 LEGACY = {"internal_utils", "config", "default_callbacks"}
-ENTRY = {"utils", "view_decorators"}
+ENTRY = {"utils", "view_decorators", "cli"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

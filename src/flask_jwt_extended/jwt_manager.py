@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -15,10 +15,12 @@ from typing import Any, ClassVar, TypeVar
 from flask import Blueprint, Flask, Response, g
 from flask.json.provider import DefaultJSONProvider
 
+from .checks import foot_guns
 from .exceptions import ConfigurationError, code_of
 from .http import responses
 from .loaders import Loaders, call
-from .pipeline import Runtime, logger
+from .pipeline import logger
+from .runtime import Runtime
 from .settings import UNSET, Settings, defaults, read_raw, resolve, snapshot, unknown_options
 from .signals import token_refused
 from .typing import (
@@ -83,6 +85,12 @@ def runtime_of(app: Flask) -> Runtime:
     return manager_of(app)._renew(app)
 
 
+def filled_in(app: Flask) -> Container[str]:
+    """Return the names of the options that the application did not set."""
+    state: _State = app.extensions[_STATE]
+    return state.filled
+
+
 def refuse(app: Flask, error: Exception) -> Exception:
     """Tell whoever listens that a request was refused, and ready the error to be raised.
 
@@ -124,6 +132,7 @@ class JWTManager:
         self._renew(app)
         app.extensions[EXTENSION] = self
         self._set_error_handler_callbacks(app)
+        app.before_request(partial(_look_over, app))
         if add_context_processor:
             app.context_processor(_template_context)
 
@@ -338,6 +347,14 @@ def json_default(app: Flask, value: Any) -> Any:
     """Serialise as the application's JSON provider does."""
     default = getattr(app.json_provider_class, "default", DefaultJSONProvider.default)
     return default(value)
+
+
+def _look_over(app: Flask) -> None:
+    """Before the first request, when every view is there, say once what is set up to fail or to protect nothing."""
+    hooks = app.before_request_funcs[None]
+    app.before_request_funcs[None] = [hook for hook in hooks if getattr(hook, "func", None) is not _look_over]
+    for finding in foot_guns(app, runtime_of(app)):
+        logger.warning("%s. %s", finding.message, finding.fix)
 
 
 def _template_context() -> dict[str, Any]:

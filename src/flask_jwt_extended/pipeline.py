@@ -1,4 +1,4 @@
-"""The way of a request: extract → verify → check → ask → remember; and the way of a new token.
+"""The way of a request: extract → verify → check → ask → remember.
 
 Settings, keys, loaders and the time come in as arguments. What a hostile token provokes leaves as one of PyJWT's
 exceptions or one of ours, here and nowhere else.
@@ -7,10 +7,6 @@ exceptions or one of ours, here and nowhere else.
 from __future__ import annotations
 
 import logging
-import warnings
-from dataclasses import dataclass
-from functools import cached_property
-from json import JSONEncoder
 from typing import Any
 
 from flask import Request
@@ -18,81 +14,16 @@ from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenE
 
 from .core import claims as claims_
 from .core import compact
-from .core.keys import Key, KeyRing, prepare
+from .core.keys import Key, prepare
 from .core.policy import Policy
 from .core.token import Token
-from .exceptions import (
-    ConfigurationError,
-    NoAuthorizationError,
-    RevokedTokenError,
-    UserClaimsVerificationError,
-    UserLookupError,
-)
+from .exceptions import NoAuthorizationError, RevokedTokenError, UserClaimsVerificationError, UserLookupError
 from .http.extract import find_token
-from .loaders import EnsureSync, Loaders, call
-from .parsers import lifetime
-from .settings import Settings
-from .typing import (
-    Claims,
-    DecodeKeyLoader,
-    ExpiresDelta,
-    Fresh,
-    Header,
-    JSONDefault,
-    TokenTest,
-    UserLookupLoader,
-)
+from .loaders import call
+from .runtime import Runtime
+from .typing import Claims, DecodeKeyLoader, Header, TokenTest, UserLookupLoader
 
 logger = logging.getLogger("flask_jwt_extended")
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """What requests of one application share: settings, loaders, and the keys made ready for them."""
-
-    settings: Settings
-    loaders: Loaders
-    ensure_sync: EnsureSync
-    json_default: JSONDefault
-
-    @cached_property
-    def verifier(self) -> compact.Verifier:
-        """Checks tokens against the configured keys. Made when the first token comes.
-
-        :raises ConfigurationError: if no key is configured, or one that does not fit JWT_ALGORITHM
-        """
-        settings = self.settings
-        material = settings.verification_key
-        ring = []
-        for algorithm in settings.accepted_algorithms:
-            try:
-                ring.append(self.strong(prepare(algorithm, material)))
-            except InvalidKeyError as error:
-                if algorithm == settings.algorithm:
-                    raise ConfigurationError(f"The key that verifies {algorithm} cannot be used: {error}") from None
-        return compact.Verifier(settings.accepted_algorithms, KeyRing(ring), settings.max_token_bytes)
-
-    @cached_property
-    def _encoder(self) -> JSONEncoder:
-        return compact.json_encoder(self.json_default)
-
-    def encode(self, value: dict[str, Any]) -> bytes:
-        """Write a header or claims as JSON."""
-        return self._encoder.encode(value).encode()
-
-    def strong(self, key: Key) -> Key:
-        """Hold a key against JWT_KEY_STRENGTH.
-
-        :raises ConfigurationError: if it is weak and weak keys are refused
-        """
-        if key.weaknesses and self.settings.key_strength == "refuse":
-            reasons = " ".join(map(str, key.weaknesses))
-            raise ConfigurationError(f"{reasons} Or set JWT_KEY_STRENGTH = 'warn' until it is replaced")
-        if key.weaknesses and not key.warned:
-            for weakness in key.weaknesses:
-                warnings.warn(weakness, stacklevel=2)
-            key.warned = True
-        return key
 
 
 def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
@@ -134,14 +65,10 @@ def verify(
     :param csrf_value: the double submit value it must hold; ``None``: any
     :raises InvalidTokenError: PyJWT's error for what is wrong with it
     """
-    settings = runtime.settings
-    if runtime.loaders.decode_key is None:
-        header, payload = runtime.verifier.verify(encoded)
-        claims = compact.parse_object(payload, "payload")
-    else:
-        header, claims = _verify_with_loaded_key(encoded, runtime.loaders.decode_key, runtime)
+    header, payload = verify_signature(encoded, runtime)
+    claims = compact.parse_object(payload, "payload")
     try:
-        claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
+        claims_.validate(claims, runtime.settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
     except ExpiredSignatureError as error:
         error.jwt_header = header  # type: ignore[attr-defined]  # expired_token_loader is told both
         error.jwt_data = claims  # type: ignore[attr-defined]
@@ -149,7 +76,17 @@ def verify(
     return Token(header, claims)
 
 
-def _verify_with_loaded_key(encoded: str | bytes, load: DecodeKeyLoader, runtime: Runtime) -> tuple[Header, Claims]:
+def verify_signature(encoded: str | bytes, runtime: Runtime) -> tuple[Header, bytes]:
+    """Verify the form and the signature of a token, and return its header and the octets of its payload.
+
+    :raises InvalidTokenError: PyJWT's error for what is wrong with it
+    """
+    if runtime.loaders.decode_key is None:
+        return runtime.verifier.verify(encoded)
+    return _verify_with_loaded_key(encoded, runtime.loaders.decode_key, runtime)
+
+
+def _verify_with_loaded_key(encoded: str | bytes, load: DecodeKeyLoader, runtime: Runtime) -> tuple[Header, bytes]:
     """Verify with the key that ``decode_key_loader`` names. It alone sees claims that nothing vouches for yet."""
     parts = header, signing_input, payload, _ = compact.parse(encoded, runtime.settings.max_token_bytes)
     algorithm = compact.admit(header, runtime.settings.accepted_algorithms)
@@ -158,8 +95,7 @@ def _verify_with_loaded_key(encoded: str | bytes, load: DecodeKeyLoader, runtime
     _, octets = compact.verify_with([key], parts)
     # The loader may have changed what it saw. What is verified is parsed anew.
     head, _, _ = signing_input.partition(b".")
-    header = compact.parse_object(compact.decode_segment(head, "header"), "header")
-    return header, compact.parse_object(octets, "payload")
+    return compact.parse_object(compact.decode_segment(head, "header"), "header"), octets
 
 
 def _loaded_key(load: DecodeKeyLoader, algorithm: str, header: Header, claims: Claims, runtime: Runtime) -> Key:
@@ -208,58 +144,3 @@ def remember(g: Any, token: Token | None) -> None:
         g._jwt_extended_jwt_header = token.header
         g._jwt_extended_jwt_user = token.user
         g._jwt_extended_jwt_location = token.location
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewToken:
-    """What a caller asks to be put into a new token.
-
-    :ivar expires_delta: ``None``: as the settings say for its type
-    """
-
-    token_type: str
-    identity: Any
-    fresh: Fresh = False
-    expires_delta: ExpiresDelta | None = None
-    additional_claims: dict[str, Any] | None = None
-    additional_headers: dict[str, Any] | None = None
-
-
-def issue(new: NewToken, runtime: Runtime, now: float) -> str:
-    """Make and sign a token.
-
-    :param now: seconds since the epoch
-    :raises ConfigurationError: if there is no key that can sign it
-    """
-    settings, loaders, ensure_sync = runtime.settings, runtime.loaders, runtime.ensure_sync
-    headers = call(ensure_sync, loaders.additional_headers, new.identity) if loaders.additional_headers else {}
-    claims = call(ensure_sync, loaders.additional_claims, new.identity) if loaders.additional_claims else {}
-    identity = call(ensure_sync, loaders.user_identity, new.identity) if loaders.user_identity else new.identity
-    if new.expires_delta is None:
-        expires = settings.access.token_expires if new.token_type == "access" else settings.refresh.token_expires
-    else:
-        expires = lifetime(new.expires_delta, "expires_delta")
-    payload = claims_.build(
-        settings,
-        now,
-        token_type=new.token_type,
-        identity=identity,
-        fresh=new.fresh,
-        lifetime=expires,
-        additional={**claims, **(new.additional_claims or {})},
-    )
-    header = {"typ": "JWT", "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
-    header["alg"] = header["alg"] or settings.algorithm
-    if not header["typ"]:
-        del header["typ"]
-    try:
-        key = _signing_key(header["alg"], new.identity, runtime)
-        return compact.sign(runtime.encode(dict(sorted(header.items()))), runtime.encode(payload), key)
-    except (InvalidKeyError, NotImplementedError) as error:
-        raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
-
-
-def _signing_key(algorithm: str, identity: Any, runtime: Runtime) -> Key:
-    load = runtime.loaders.encode_key
-    material = call(runtime.ensure_sync, load, identity) if load else runtime.settings.signing_key
-    return runtime.strong(prepare(algorithm, material))

@@ -429,9 +429,9 @@ class Settings:
         return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
     @cached_property
-    def header_scheme(self) -> str:
-        """JWT_HEADER_TYPE in lower case: schemes are compared in any case of letters (RFC 9110, section 11.1)."""
-        return self.header_type.lower()
+    def header_prefix(self) -> str:
+        """What stands in front of the token, in lower case: schemes compare in any case of letters (RFC 9110, 11.1)."""
+        return f"{self.header_type.lower()} " if self.header_type else ""
 
     @cached_property
     def access(self) -> TokenKind:

@@ -9,12 +9,13 @@ from flask import Flask, Response, current_app, g
 from jwt.exceptions import PyJWTError
 from werkzeug.local import LocalProxy
 
-from . import pipeline
+from . import issuing, pipeline
 from .core import compact
 from .exceptions import ConfigurationError, JWTExtendedException
 from .http import cookies
+from .issuing import NewToken
 from .jwt_manager import JWTManager, refuse, runtime_of
-from .pipeline import NewToken, Runtime
+from .runtime import Runtime
 from .settings import MAX_TOKEN_BYTES, TokenKind
 from .typing import Claims, ExpiresDelta, Fresh, Header
 
@@ -117,7 +118,7 @@ def create_access_token(
         additional_claims=additional_claims,
         additional_headers=additional_headers,
     )
-    return pipeline.issue(new, _runtime(), time.time())
+    return issuing.issue(new, _runtime(), time.time())
 
 
 def create_refresh_token(
@@ -138,7 +139,7 @@ def create_refresh_token(
         additional_claims=additional_claims,
         additional_headers=additional_headers,
     )
-    return pipeline.issue(new, _runtime(), time.time())
+    return issuing.issue(new, _runtime(), time.time())
 
 
 def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False) -> Claims:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache, wraps
 from inspect import iscoroutinefunction
 from typing import ParamSpec, TypeVar, cast
+from weakref import ref
 
 from flask import Response, after_this_request, g, request
 from jwt.exceptions import PyJWTError
@@ -104,6 +106,8 @@ def jwt_required(
 
         # What the view demands, for whoever audits an application.
         protected.__jwt_policy__ = policy  # type: ignore[attr-defined]  # functions take any attribute
+        with suppress(AttributeError):  # a bound method takes none
+            view.__jwt_guard__ = ref(protected)  # type: ignore[attr-defined]  # likewise
         return protected
 
     return decorate

@@ -59,8 +59,11 @@ class Verifier:
 
         :raises InvalidTokenError: if the token is malformed, not allowed, or its signature is not by our keys
         """
-        octets = encoded.encode("utf-8", "replace") if type(encoded) is str else encoded
-        if type(octets) is bytes and len(octets) <= self._max_bytes and octets.translate(None, _ALPHABET) == b"..":
+        if (
+            isinstance(encoded, str)
+            and len(encoded) <= self._max_bytes
+            and (octets := encoded.encode("utf-8", "replace")).translate(None, _ALPHABET) == b".."
+        ):
             signing_input, _, signature = octets.rpartition(b".")
             head, _, payload = signing_input.partition(b".")
             seen = self._seen.get(head)

@@ -84,9 +84,14 @@ def _none_found(locations: Sequence[str], refusals: Sequence[JWTExtendedExceptio
 
 def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> str:
     value: str = request.environ.get(settings.header_environ_name, "")
-    scheme, _, encoded = value.partition(" ")
-    if encoded and scheme.lower() == settings.header_scheme and "," not in encoded and " " not in encoded:
-        return encoded  # nearly always; the rest takes a header apart that lists several credentials, or none
+    prefix = settings.header_prefix
+    if value[: len(prefix)].lower() == prefix:
+        if len(value) > len(prefix) + settings.max_token_bytes:
+            return value  # uncopied: it will be refused for its size
+        encoded = value[len(prefix) :]
+        if encoded and "," not in encoded and " " not in encoded and "\t" not in encoded:
+            return encoded
+    # Not "<scheme> <token>": no token, another scheme, or several credentials in one header.
     name, scheme = settings.header_name, settings.header_type
     value = value.strip(" \t,")
     if not value:
@@ -100,12 +105,12 @@ def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> str
 
 def _credentials(value: str, settings: Settings) -> list[str]:
     """Pick the one field of this scheme from a header that may list several, separated by commas."""
+    name, scheme = settings.header_name, settings.header_type
     fields = [parts for field in value.split(",") if (parts := field.split())]
-    ours = [parts for parts in fields if parts[0].lower() == settings.header_scheme]
+    ours = [parts for parts in fields if parts[0].lower() == scheme.lower()]
     if len(ours) > 1 and settings.single_token:
         raise SeveralTokensError("The request carries more than one token")
     if len(ours) != 1:
-        name, scheme = settings.header_name, settings.header_type
         raise NoAuthorizationError(f"Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'")
     return ours[0]
 

@@ -1,0 +1,189 @@
+"""Inspection: what a token says, and what it passes or is refused for, check by check and in words.
+
+Judges and explains, and prints nothing: ``cli`` does. Each check is made on its own, with the functions that requests
+go through.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from jwt.exceptions import PyJWTError
+
+from . import pipeline
+from .core import claims as claims_
+from .core import compact
+from .exceptions import ConfigurationError, JWTExtendedException
+from .loaders import call
+from .runtime import Runtime
+from .settings import Settings
+from .typing import Claims, Header
+from .words import by_leeway, time_in_words
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of one check of a token.
+
+    :ivar passed: ``None`` if it could not be judged
+    """
+
+    name: str
+    passed: bool | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What can be told about a token. Header and claims are ``None`` where they cannot be read, and may be lies where
+    the signature is not good.
+    """
+
+    header: Header | None
+    claims: Claims | None
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a view for tokens of its type would let it pass."""
+        return all(verdict.passed is not False for verdict in self.verdicts)
+
+
+def inspect_token(encoded: str, runtime: Runtime, now: float) -> Inspection:
+    """Take a token apart and run each check on its own, so that one failure does not hide the next.
+
+    :param now: seconds since the epoch
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # weak keys are the business of check()
+        form = _judge("form", "three segments of base64url", partial(_segments, encoded, runtime))
+        if not form.passed:
+            return Inspection(None, None, (form,))
+        head, payload, _ = _segments(encoded, runtime)
+        header, claims = _object(head), _object(payload)
+        verdicts = [form, *_judge_signature(encoded, header, runtime), *_judge_payload(payload)]
+        genuine = all(verdict.passed for verdict in verdicts)
+        if claims is not None:
+            verdicts += judge_claims(claims, runtime.settings, now)
+            verdicts += _ask_loaders(header, claims, runtime) if genuine else ()
+        if all(verdict.passed is not False for verdict in verdicts):
+            verdicts.append(_judge("as a whole", "verified", partial(pipeline.verify, encoded, runtime, now)))
+        return Inspection(header, claims, tuple(verdicts))
+
+
+def _judge(name: str, good: str, test: Callable[[], object]) -> Verdict:
+    """Run a check that raises if it fails. Whatever it raises is an outcome: the token may be hostile."""
+    try:
+        test()
+    except (PyJWTError, JWTExtendedException, ConfigurationError) as error:
+        return Verdict(name, False, str(error))
+    except Exception as error:
+        return Verdict(name, False, f"{type(error).__name__} was raised")
+    return Verdict(name, True, good)
+
+
+def _segments(encoded: str, runtime: Runtime) -> list[bytes]:
+    segments = compact.clean(encoded, runtime.settings.max_token_bytes).split(b".")
+    for segment, name in zip(segments, ("header", "payload", "crypto"), strict=True):
+        compact.decode_segment(segment, name)
+    return segments
+
+
+def _object(segment: bytes) -> dict[str, Any] | None:
+    try:
+        return compact.parse_object(compact.decode_segment(segment, "segment"), "segment")
+    except PyJWTError:
+        return None
+
+
+def _judge_signature(encoded: str, header: Header | None, runtime: Runtime) -> Iterator[Verdict]:
+    """Judge the header, its algorithm, and the signature; each only if the one before it passed."""
+    settings = runtime.settings
+    for verdict in (
+        partial(_judge, "header", "well-formed", partial(compact.parse, encoded, settings.max_token_bytes)),
+        partial(_judge, "algorithm", "accepted", partial(compact.admit, header or {}, settings.accepted_algorithms)),
+        partial(
+            _judge, "signature", "made by the configured key", partial(pipeline.verify_signature, encoded, runtime)
+        ),
+    ):
+        outcome = verdict()
+        yield outcome
+        if not outcome.passed:
+            return
+
+
+def _judge_payload(payload: bytes) -> Iterator[Verdict]:
+    octets = compact.decode_segment(payload, "payload")
+    yield _judge("payload", "a JSON object", partial(compact.parse_object, octets, "payload"))
+
+
+def judge_claims(claims: Claims, settings: Settings, now: float) -> Iterator[Verdict]:
+    """Judge each registered claim, the ones that are required, and the type."""
+    for name in ("exp", "nbf", "iat", "iss", "aud", "sub", "jti"):
+        verdict = _judge(name, _praise(name, claims, settings), partial(_validate_alone, name, claims, settings, now))
+        if words := time_in_words(name, claims.get(name), now):
+            words += by_leeway(name, claims[name], now, settings.decode_leeway) if verdict.passed else ""
+            verdict = replace(verdict, why=words)
+        yield verdict
+    yield _judge_presence(claims, settings)
+    yield _judge_type(claims.get("type", "access"))
+
+
+def _validate_alone(name: str, claims: Claims, settings: Settings, now: float) -> None:
+    """Validate one claim as if the others were as they should be."""
+    alone = replace(
+        settings,
+        required_claims=(),
+        decode_issuer=settings.decode_issuer if name == "iss" else None,
+        decode_audience=settings.decode_audience if name == "aud" else None,
+        verify_aud=settings.verify_aud and name == "aud",
+    )
+    claims_.validate({settings.identity_claim: "", **({name: claims[name]} if name in claims else {})}, alone, now)
+
+
+def _praise(name: str, claims: Claims, settings: Settings) -> str:
+    """What to say of a claim that passed; times are told by :func:`time_in_words`."""
+    if name == "iss" and settings.decode_issuer is None:
+        return "not looked at: JWT_DECODE_ISSUER is not set"
+    if name == "aud" and settings.audience is None:
+        return "not looked at: JWT_DECODE_AUDIENCE is not set"
+    if name not in claims:
+        return "absent: it never expires" if name == "exp" else "absent"
+    return "as expected"
+
+
+def _judge_presence(claims: Claims, settings: Settings) -> Verdict:
+    missing = [name for name in settings.claims_needed if claims.get(name) is None]
+    if settings.identity_claim not in (*claims, *missing):
+        missing.append(settings.identity_claim)
+    return Verdict("required claims", not missing, f"missing: {', '.join(missing)}" if missing else "all there")
+
+
+def _judge_type(kind: object) -> Verdict:
+    if kind in ("access", "refresh"):
+        return Verdict("type", True, f"for views that ask for tokens of type {kind}")
+    return Verdict("type", False, "neither access nor refresh: taken by views with verify_type=False alone")
+
+
+def _ask_loaders(header: Header | None, claims: Claims, runtime: Runtime) -> Iterator[Verdict]:
+    """Ask what a view would ask about a genuine token. A loader that needs a request cannot answer here."""
+    questions: tuple[tuple[str, Callable[[Any], bool]], ...] = (
+        ("token_in_blocklist", lambda revoked: not revoked),
+        ("token_verification", bool),
+        ("user_lookup", lambda user: user is not None),
+    )
+    for name, is_good in questions:
+        if (loader := getattr(runtime.loaders, name)) is not None:
+            yield _ask(f"{name}_loader", is_good, partial(call, runtime.ensure_sync, loader, header, claims))
+
+
+def _ask(name: str, is_good: Callable[[Any], bool], question: Callable[[], object]) -> Verdict:
+    try:
+        passed = is_good(question())
+    except Exception as error:
+        return Verdict(name, None, f"could not be asked here: it raised {type(error).__name__}")
+    return Verdict(name, passed, "lets it pass" if passed else "refuses it")

@@ -1,0 +1,72 @@
+"""The way of a new token: from what a caller asks for, over the application's loaders, to the signed text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jwt.exceptions import InvalidKeyError
+
+from .core import claims as claims_
+from .core import compact
+from .core.keys import Key, prepare
+from .exceptions import ConfigurationError
+from .loaders import call
+from .parsers import lifetime
+from .runtime import Runtime
+from .typing import ExpiresDelta, Fresh
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewToken:
+    """What a caller asks to be put into a new token.
+
+    :ivar expires_delta: ``None``: as the settings say for its type
+    """
+
+    token_type: str
+    identity: Any
+    fresh: Fresh = False
+    expires_delta: ExpiresDelta | None = None
+    additional_claims: dict[str, Any] | None = None
+    additional_headers: dict[str, Any] | None = None
+
+
+def issue(new: NewToken, runtime: Runtime, now: float) -> str:
+    """Make and sign a token.
+
+    :param now: seconds since the epoch
+    :raises ConfigurationError: if there is no key that can sign it
+    """
+    settings, loaders, ensure_sync = runtime.settings, runtime.loaders, runtime.ensure_sync
+    headers = call(ensure_sync, loaders.additional_headers, new.identity) if loaders.additional_headers else {}
+    claims = call(ensure_sync, loaders.additional_claims, new.identity) if loaders.additional_claims else {}
+    identity = call(ensure_sync, loaders.user_identity, new.identity) if loaders.user_identity else new.identity
+    if new.expires_delta is None:
+        expires = settings.access.token_expires if new.token_type == "access" else settings.refresh.token_expires
+    else:
+        expires = lifetime(new.expires_delta, "expires_delta")
+    payload = claims_.build(
+        settings,
+        now,
+        token_type=new.token_type,
+        identity=identity,
+        fresh=new.fresh,
+        lifetime=expires,
+        additional={**claims, **(new.additional_claims or {})},
+    )
+    header = {"typ": "JWT", "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
+    header["alg"] = header["alg"] or settings.algorithm
+    if not header["typ"]:
+        del header["typ"]
+    try:
+        key = _signing_key(header["alg"], new.identity, runtime)
+        return compact.sign(runtime.encode(dict(sorted(header.items()))), runtime.encode(payload), key)
+    except (InvalidKeyError, NotImplementedError) as error:
+        raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
+
+
+def _signing_key(algorithm: str, identity: Any, runtime: Runtime) -> Key:
+    load = runtime.loaders.encode_key
+    material = call(runtime.ensure_sync, load, identity) if load else runtime.settings.signing_key
+    return runtime.strong(prepare(algorithm, material))

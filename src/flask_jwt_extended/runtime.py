@@ -1,0 +1,71 @@
+"""What requests of one application share: settings, loaders, and the keys made ready for them."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from json import JSONEncoder
+from typing import Any
+
+from jwt.exceptions import InvalidKeyError
+
+from .core import compact
+from .core.keys import Key, KeyRing, prepare
+from .exceptions import ConfigurationError
+from .loaders import EnsureSync, Loaders
+from .settings import Settings
+from .typing import JSONDefault
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Made by the manager for one configuration of one application; a change of that makes a new one.
+
+    :ivar ensure_sync: turns a coroutine function into one that can be called and waited for
+    :ivar json_default: turns objects that JSON does not know into ones it does
+    """
+
+    settings: Settings
+    loaders: Loaders
+    ensure_sync: EnsureSync
+    json_default: JSONDefault
+
+    @cached_property
+    def verifier(self) -> compact.Verifier:
+        """Checks tokens against the configured keys. Made when the first token comes.
+
+        :raises ConfigurationError: if no key is configured, or one that does not fit JWT_ALGORITHM
+        """
+        settings = self.settings
+        material = settings.verification_key
+        ring = []
+        for algorithm in settings.accepted_algorithms:
+            try:
+                ring.append(self.strong(prepare(algorithm, material)))
+            except InvalidKeyError as error:
+                if algorithm == settings.algorithm:
+                    raise ConfigurationError(f"The key that verifies {algorithm} cannot be used: {error}") from None
+        return compact.Verifier(settings.accepted_algorithms, KeyRing(ring), settings.max_token_bytes)
+
+    @cached_property
+    def _encoder(self) -> JSONEncoder:
+        return compact.json_encoder(self.json_default)
+
+    def encode(self, value: dict[str, Any]) -> bytes:
+        """Write a header or claims as JSON."""
+        return self._encoder.encode(value).encode()
+
+    def strong(self, key: Key) -> Key:
+        """Hold a key against JWT_KEY_STRENGTH.
+
+        :raises ConfigurationError: if it is weak and weak keys are refused
+        """
+        if key.weaknesses and self.settings.key_strength == "refuse":
+            reasons = " ".join(map(str, key.weaknesses))
+            raise ConfigurationError(f"{reasons} Or set JWT_KEY_STRENGTH = 'warn' until it is replaced")
+        if key.weaknesses and not key.warned:
+            for weakness in key.weaknesses:
+                warnings.warn(weakness, stacklevel=2)
+            key.warned = True
+        return key
