@@ -52,6 +52,39 @@ def foot_gun_codes(app: Flask) -> list[str]:
     return [finding.code for finding in foot_guns(app, runtime_of(app))]
 
 
+def test_a_view_of_a_factory_is_found_too() -> None:
+    """Where the protected function is gone as soon as it was made."""
+
+    def create_app() -> Flask:
+        app = Flask("factory")
+        app.config.update(JWT_SECRET_KEY=SECRET, JWT_PROFILE="strict")
+        JWTManager(app)
+
+        @jwt_required()
+        @app.get("/x")
+        def x() -> str:
+            return "x"
+
+        return app
+
+    assert findings(create_app()) == {"unprotected_view": "error"}
+
+
+def test_the_first_request_tells_and_the_second_does_not(caplog: pytest.LogCaptureFixture) -> None:
+    """Once for a process, beside the hooks of the application, which all run every time."""
+    app, ran = Flask("app"), []
+    app.config["JWT_SECRET_KEY"] = SECRET
+    app.before_request(lambda: ran.append("before"))
+    JWTManager(app)
+    app.before_request(lambda: ran.append("after"))
+    jwt_required()(app.get("/x")(lambda: "x"))
+    with caplog.at_level("WARNING", logger="flask_jwt_extended"):
+        for _ in range(2):
+            assert app.test_client().get("/x").status_code == 200
+    assert ran == ["before", "after"] * 2
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["/x"]
+
+
 # --- keys and options -----------------------------------------------------------------------------------------------
 
 

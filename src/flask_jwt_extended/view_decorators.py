@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache, wraps
 from inspect import iscoroutinefunction
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 from weakref import ref
 
 from flask import Response, after_this_request, g, request
@@ -104,13 +104,19 @@ def jwt_required(
                 return cast("R", app_at_hand().ensure_sync(view)(*args, **kwargs))
             return view(*args, **kwargs)
 
-        # What the view demands, for whoever audits an application.
-        protected.__jwt_policy__ = policy  # type: ignore[attr-defined]  # functions take any attribute
-        with suppress(AttributeError):  # a bound method takes none
-            view.__jwt_guard__ = ref(protected)  # type: ignore[attr-defined]  # likewise
+        _leave_traces(view, protected, policy)
         return protected
 
     return decorate
+
+
+def _leave_traces(view: Any, protected: Any, policy: Policy) -> None:
+    """Tell whoever audits an application what a view demands, and each function below it by which it is protected."""
+    protected.__jwt_policy__ = policy
+    while view is not None:
+        with suppress(AttributeError):  # a bound method takes no attributes
+            view.__jwt_guard__ = ref(protected)
+        view = getattr(view, "__wrapped__", None)
 
 
 def _keep_out_of_caches(response: Response) -> Response:
