@@ -38,6 +38,7 @@ compat: $(VENV)/.ready  ## run the test suite that Flask-JWT-Extended 4.7.4 was 
 
 bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/oversized.py
 
 clean:
-	rm -rf $(VENV) .venv-* bench/.peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* bench/.peers bench/out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
