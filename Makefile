@@ -4,7 +4,7 @@ VENV   ?= .venv
 PORT   ?= 8000
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all check format compat bench clean
+.PHONY: demo test test-all check format compat bench fuzz clean
 
 # One environment for the demo, the tests and the checks. It is made again when pyproject.toml changes.
 $(VENV)/.ready: pyproject.toml
@@ -39,6 +39,16 @@ compat: $(VENV)/.ready  ## run the test suite that Flask-JWT-Extended 4.7.4 was 
 bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/oversized.py
+
+fuzz: .venv-fuzz/.ready  ## fuzz by coverage; RUNS= inputs in all, SEED= where the random numbers begin
+	.venv-fuzz/bin/python fuzz/run.py --runs $(or $(RUNS),100000) --seed $(or $(SEED),1)
+
+# atheris is there for some interpreters only, so it has an environment of its own.
+.venv-fuzz/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-fuzz/bin/python -m pip install --quiet --editable ".[crypto]" --group fuzz
+	touch $@
 
 clean:
 	rm -rf $(VENV) .venv-* bench/.peers bench/out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

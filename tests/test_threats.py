@@ -782,7 +782,7 @@ def test_a_token_that_says_little_is_neither_fresh_nor_for_refreshing(app: Flask
         assert get_jti(token) is None
 
 
-@pytest.mark.parametrize("audience", ["others", ["others", "more"], 5, None, []], ids=repr)
+@pytest.mark.parametrize("audience", ["others", ["others", "more"], []], ids=repr)
 def test_an_audience_is_let_pass_where_none_is_configured(app: Flask, audience: Any) -> None:
     """Who asks for no audience takes tokens meant for others."""
     assert passed_as(ask(app, genuine(claims(aud=audience)))) == "ann"

@@ -67,6 +67,16 @@ INTENDED = (
     Row(everywhere("empty-payload"), "refused", "the signature is checked before the payload is parsed: its message"),
     Row(everywhere("b64-false"), "refused", "b64 is refused as such in a JWT (THREATS, section 1)"),
     Row("call/get_unverified_jwt_headers/b64-false", "refused", "b64 is refused as such in a JWT"),
+    Row(
+        "option/aud[^/]*/iss-(list(-others|-empty|-int)?|int|null|object)",
+        "refused",
+        "an iss that is no string is ill-formed (RFC 7519, section 4.1.1), asked for or not",
+    ),
+    Row(
+        "option/aud-none/aud-(int|null|list-int|object)",
+        "refused",
+        "an aud that is no string and no array of strings is ill-formed (RFC 7519, section 4.1.3), asked for or not",
+    ),
     # 500s of 4.7 (THREATS, section 2).
     Row("header/(default|jwt|name)/commas/access", "refused", "500: Authorization: , ,"),
     Row("header/(default|jwt|name)/commas/optional", "passed", "500: Authorization: , ,"),

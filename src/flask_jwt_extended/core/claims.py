@@ -61,9 +61,9 @@ def validate(
     if settings.claims_needed:
         _check_presence(claims, settings.claims_needed)
     exp = _check_times(claims, now + settings.decode_leeway)
-    if settings.decode_issuer is not None:
+    if "iss" in claims or settings.decode_issuer is not None:
         _check_issuer(claims, settings)
-    if settings.audience is not None:
+    if "aud" in claims or settings.decode_audience is not None:
         _check_audience(claims, settings)
     if settings.verify_sub and type(claims.get("sub", "")) is not str:
         raise InvalidSubjectError("Subject must be a string")
@@ -128,16 +128,15 @@ def _check_issuer(claims: Claims, settings: Settings) -> None:
 
 
 def _check_audience(claims: Claims, settings: Settings) -> None:
-    audience, accepted = claims.get("aud"), settings.audience or ()
-    if not audience:
-        if settings.decode_audience is None:
-            return
+    """Hold ``aud`` to its form always, and to ours where that is asked for (RFC 7519, section 4.1.3)."""
+    audience = claims.get("aud")
+    if not audience and settings.decode_audience is not None:
         raise MissingRequiredClaimError("aud")
-    if type(audience) is str:
-        audience = [audience]
+    audience = [audience] if type(audience) is str else audience
     if type(audience) is not list or any(type(each) is not str for each in audience):
         raise InvalidAudienceError("Invalid claim format in token")
-    if not any(each in accepted for each in audience):
+    accepted = settings.audience
+    if accepted is not None and not any(each in accepted for each in audience):
         raise InvalidAudienceError("Audience doesn't match")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, NoReturn
 
 from jwt.exceptions import (
@@ -214,7 +214,7 @@ def _refuse_form(octets: bytes) -> NoReturn:
 
 
 def _check_header(header: Header) -> None:
-    """Refuse what a header may not ask of us. What it merely says (``jwk``, ``jku``, ``x5u``...) is not listened to."""
+    """Refuse what a header may not ask of us. What it merely says is not listened to, but has to be well-formed."""
     if "kid" in header and type(header["kid"]) is not str:
         raise InvalidTokenError("Key ID header parameter must be a string")
     if "crit" in header:  # RFC 7515, 4.1.11: we implement no extension
@@ -226,6 +226,29 @@ def _check_header(header: Header) -> None:
         raise InvalidTokenError(f"Unsupported critical extension: {crit[0]}")
     if "b64" in header:  # RFC 7797, section 7
         raise InvalidTokenError("The 'b64' header parameter is not allowed in a JWT")
+    for name, is_well_formed in _FORMS.items():
+        if name in header and not is_well_formed(header[name]):
+            raise InvalidTokenError(f"Malformed header parameter: {name}")
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_url(value: Any) -> bool:
+    return _is_text(value) and value.startswith(("https://", "http://"))
+
+
+#: The form of what a header may say about keys and content (RFC 7515, sections 4.1.2 to 4.1.10). None of it is used.
+_FORMS: dict[str, Callable[[Any], bool]] = {
+    "cty": _is_text,
+    "jku": _is_url,
+    "jwk": lambda value: type(value) is dict,
+    "x5c": lambda value: type(value) is list and all(map(_is_text, value)),
+    "x5t": _is_text,
+    "x5t#S256": _is_text,
+    "x5u": _is_url,
+}
 
 
 def _check_kind(typ: Any) -> None:

@@ -23,6 +23,10 @@ from .secrets import GuessableSecretWarning, is_known, is_monotonous
 PREPARED_KEYS = 1024
 
 
+#: Octets that readers of keys pass over: white space and a byte order mark.
+_NOISE = b" \t\r\n\v\f\0\xef\xbb\xbf"
+
+
 class Key:
     """A key ready for use with exactly one algorithm (RFC 8725bis, section 3.1). Verifies with its public half.
 
@@ -151,6 +155,9 @@ def _prepare(algorithm: str, material: Any) -> Key:
     implementation = jwt.get_algorithm_by_name(algorithm)
     try:
         prepared = implementation.prepare_key(_key_object(algorithm, implementation, material))
+        if isinstance(prepared, bytes):
+            # A public key is no secret, whatever stands in front of it: PyJWT looks at the very beginning alone.
+            implementation.prepare_key(prepared.lstrip(_NOISE) or prepared)
     except InvalidKeyError:
         raise
     # PyJWT and cryptography raise all sorts for what is no PEM, wants a password, lies on another curve...

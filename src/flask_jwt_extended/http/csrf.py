@@ -51,12 +51,12 @@ def _same_site(request: Request, settings: Settings) -> bool:
         return True
     if (fetched := request.headers.get("Sec-Fetch-Site")) is not None:
         return fetched in ("same-origin", "none")
-    source = origin or request.headers.get("Referer", "").lower()
-    return not source or _host_of(source) == request.host.lower()
+    source, host = origin or request.headers.get("Referer", "").lower(), request.host.lower()
+    return not source or (bool(host) and _host_of(source) == host)
 
 
 def _host_of(url: str) -> str | None:
     try:
-        return urlsplit(url).netloc.rpartition("@")[2]
+        return urlsplit(url).netloc
     except ValueError:
         return None

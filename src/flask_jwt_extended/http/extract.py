@@ -45,6 +45,8 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
             raise ConfigurationError(f"'{location}' is not a valid location: use {', '.join(LOCATIONS)}")
         try:
             encoded = read(request, kind, settings)
+        except SeveralTokensError:
+            raise
         except (NoAuthorizationError, InvalidHeaderError, InvalidQueryParamError) as refusal:
             refusals.append(refusal)
             continue
@@ -60,6 +62,8 @@ def _refuse_several(request: Request, locations: Sequence[str], kind: TokenKind,
     for location in set(locations):
         try:
             _READERS[location](request, kind, settings)
+        except SeveralTokensError:
+            raise
         except JWTExtendedException:
             continue
         count += 1

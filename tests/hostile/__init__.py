@@ -1,0 +1,232 @@
+"""Hostile requests: what they share.
+
+Tokens are put together by hand and signed properly where the case is about what they say, so that a refusal is for
+that and not for the signature. Every case goes through a real application of either profile and is judged by three
+things: the status, the stable code that the signal carries, and whether a view ran.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jwt
+import pytest
+from flask import Flask, Response, request
+from werkzeug.test import TestResponse
+
+from flask_jwt_extended import JWTManager, jwt_required
+from flask_jwt_extended.signals import token_refused
+
+from ..conftest import SECRET
+
+PROFILES = ("compat", "strict")
+LOCATIONS = ("headers", "cookies", "query_string", "json")
+both_profiles = pytest.mark.parametrize("profile", PROFILES)
+everywhere = pytest.mark.parametrize("location", LOCATIONS)
+
+CSRF = "the double submit value"
+#: The status of each stable code: in compat, in strict.
+STATUS = {
+    "missing_token": (401, 401),
+    "csrf": (401, 400),
+    "malformed_header": (422, 400),
+    "malformed_query": (422, 400),
+    "several_tokens": (422, 400),
+    "malformed_token": (422, 401),
+    "invalid_token": (422, 401),
+    "invalid_signature": (422, 401),
+    "wrong_algorithm": (422, 401),
+    "malformed_claim": (422, 401),
+    "missing_claim": (422, 401),
+    "not_yet_valid": (422, 401),
+    "wrong_audience": (422, 401),
+    "wrong_issuer": (422, 401),
+    "wrong_token_type": (422, 401),
+    "expired_token": (401, 401),
+    "fresh_token_required": (401, 401),
+}
+#: What RFC 6750 calls a refusal of this status; a 401 without a token has no code at all.
+ERRORS = {400: "invalid_request", 401: "invalid_token"}
+
+
+# --- tokens ----------------------------------------------------------------------------------------------------------
+
+
+def segment(octets: bytes) -> str:
+    """Base64url without padding."""
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def octets_of(part: Any) -> bytes:
+    """The octets themselves, or the JSON of anything else."""
+    return part if isinstance(part, bytes) else json.dumps(part, separators=(",", ":")).encode()
+
+
+def signed_by(sign: Callable[[bytes], bytes], payload: Any, header: Any) -> str:
+    """A token of this payload and header, each an object or the octets to put there."""
+    signing_input = f"{segment(octets_of(header))}.{segment(octets_of(payload))}"
+    return f"{signing_input}.{segment(sign(signing_input.encode()))}"
+
+
+def genuine(payload: Any = None, header: Any = None, secret: str | bytes = SECRET, digest: str = "sha256") -> str:
+    """A token with a good HMAC."""
+    key = secret.encode() if isinstance(secret, str) else secret
+    payload = claims() if payload is None else payload
+    header = {"alg": "HS256", "typ": "JWT"} if header is None else header
+    return signed_by(lambda octets: hmac.digest(key, octets, digest), payload, header)
+
+
+def asymmetric(key: Any, algorithm: str, payload: Any = None, header: Any = None) -> str:
+    """A token signed with a private key; its header may say what it likes."""
+    implementation = jwt.get_algorithm_by_name(algorithm)
+    header = {"alg": algorithm, "typ": "JWT"} if header is None else header
+    return signed_by(lambda octets: implementation.sign(octets, key), claims() if payload is None else payload, header)
+
+
+def claims(without: str | tuple[str, ...] = (), /, **changes: Any) -> dict[str, Any]:
+    """The claims of a token that both profiles take, but for these."""
+    now = int(time.time())
+    usual = {
+        **{"sub": "ann", "type": "access", "fresh": False, "jti": "one", "csrf": CSRF},
+        **{"iat": now - 5, "nbf": now - 5, "exp": now + 600},
+    }
+    return {name: value for name, value in {**usual, **changes}.items() if name not in (without, *without)}
+
+
+def claims_json(**literals: str) -> bytes:
+    """The claims of a good token as JSON, some of them written as given."""
+    written = {name: json.dumps(value) for name, value in claims().items()} | literals
+    return ("{" + ",".join(f'"{name}":{value}' for name, value in written.items()) + "}").encode()
+
+
+# --- applications ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Target:
+    """An application under attack. Its views note that they ran."""
+
+    app: Flask
+    profile: str
+    manager: JWTManager
+    ran: list[str]
+
+    def cookie(self, kind: str = "access") -> str:
+        """The name of a cookie."""
+        return str(self.app.config[f"JWT_{kind.upper()}_COOKIE_NAME"])
+
+
+#: Every method an attacker may think of, safe or not.
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "REPORT", "PROPFIND", "MKCOL", "LOCK", "QUERY", "X-NEW"]
+
+
+def make_target(profile: str, **options: Any) -> Target:
+    """Make an application of this profile that looks for tokens in every location."""
+    app = Flask("app", static_folder=None)
+    app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production: what is not handled is a 500
+    app.config["JWT_SECRET_KEY"] = SECRET
+    app.config["JWT_TOKEN_LOCATION"] = list(LOCATIONS)
+    app.config["JWT_PROFILE"] = profile
+    app.config.update({f"JWT_{name}": value for name, value in options.items()})
+    target = Target(app, profile, JWTManager(app), [])
+
+    def view() -> str:
+        target.ran.append(request.path)
+        return "ran"
+
+    demands: dict[str, dict[str, Any]] = {
+        "access": {},
+        "refresh": {"refresh": True},
+        "fresh": {"fresh": True},
+        "optional": {"optional": True},
+    }
+    for name, demand in demands.items():
+        app.add_url_rule(f"/{name}", name, jwt_required(**demand)(view), methods=METHODS)
+    return target
+
+
+@cache
+def target_of(profile: str) -> Target:
+    """The application of a profile that most cases are thrown at."""
+    return make_target(profile)
+
+
+# --- attacks and verdicts --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an application made of a request."""
+
+    profile: str
+    status: int
+    codes: tuple[str, ...]
+    ran: bool
+    response: Response | TestResponse
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a view ran and nothing was refused."""
+        return self.ran and self.status == 200 and not self.codes
+
+
+def attack(target: Target, path: str = "/access", **sent: Any) -> Verdict:
+    """Send a request as it is, and see what comes of it."""
+    codes: list[str] = []
+
+    def note(_app: Flask, code: str, **_rest: Any) -> None:
+        codes.append(code)
+
+    target.ran.clear()
+    with token_refused.connected_to(note, sender=target.app):
+        response = target.app.test_client(use_cookies=False).open(path, **sent)
+    return Verdict(target.profile, response.status_code, tuple(codes), bool(target.ran), response)
+
+
+def carrying(target: Target, token: Any, location: str = "headers", kind: str = "access") -> dict[str, Any]:
+    """What a request is made of that carries a token in this location."""
+    if location == "json":
+        return {"json": {f"{kind}_token": token}}
+    if location == "query_string":
+        return {"query_string": {"jwt": token}}
+    value = f"{target.cookie(kind)}={token}" if location == "cookies" else f"Bearer {token}"
+    return {"headers": {"Cookie" if location == "cookies" else "Authorization": value}}
+
+
+def present(target: Target, token: Any, location: str = "headers", path: str = "/access") -> Verdict:
+    """Present a token in a location."""
+    kind = "refresh" if path == "/refresh" else "access"
+    return attack(target, path, **carrying(target, token, location, kind))
+
+
+def code_in(profile: str, code: str | Mapping[str, str]) -> str:
+    """A code that is the same in both profiles, or that of one of them."""
+    return code if isinstance(code, str) else code[profile]
+
+
+def assert_refused(verdict: Verdict, code: str | Mapping[str, str]) -> None:
+    """No view ran, the refusal was told once, by this code, and answered as the profile answers it."""
+    expected = code_in(verdict.profile, code)
+    assert verdict.codes == (expected,), (verdict.status, verdict.codes, verdict.response.get_data(as_text=True))
+    assert not verdict.ran
+    assert verdict.status == STATUS[expected][PROFILES.index(verdict.profile)]
+    challenge = verdict.response.headers.get("WWW-Authenticate", "")
+    assert challenge.startswith("Bearer") == (verdict.status == 401 or verdict.profile == "strict")
+    if verdict.profile == "strict":
+        body = verdict.response.get_json()
+        assert body is not None or verdict.response.request.method == "HEAD"  # type: ignore[union-attr]
+        told = set() if expected == "missing_token" else {ERRORS[verdict.status]}
+        if expected != "fresh_token_required":
+            assert {(body or {}).get("error")} - {None} <= told
+
+
+def assert_accepted(verdict: Verdict) -> None:
+    """The view ran."""
+    assert verdict.accepted, (verdict.status, verdict.codes, verdict.response.get_data(as_text=True))
