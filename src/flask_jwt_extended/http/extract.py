@@ -69,7 +69,7 @@ def _refuse_several(request: Request, locations: Sequence[str], kind: TokenKind,
         count += 1
     if (
         count > 1
-        or ("cookies" in locations and len(_parsed_cookies(request, kind.cookie_name)) > 1)
+        or ("cookies" in locations and _count_cookies(request, kind.cookie_name) > 1)
         or ("query_string" in locations and len(query_values(request, settings)) > 1)
     ):
         raise SeveralTokensError("The request carries more than one token")
@@ -137,9 +137,16 @@ def _cookie(request: Request, name: str) -> str | None:
         return next(iter(_parsed_cookies(request, name)), None)
     for pair in header.split(";"):
         key, _, value = pair.partition("=")
-        if key.strip() == name:
-            return value.strip()
+        if key.strip(" \t") == name:
+            return value.strip(" \t")
     return None
+
+
+def _count_cookies(request: Request, name: str) -> int:
+    """Count the cookies of a name, also those that only another reader than Werkzeug would take for one."""
+    header: str = request.environ.get("HTTP_COOKIE", "")
+    named = sum(pair.partition("=")[0].strip(" \t") == name for pair in header.split(";"))
+    return max(named, len(_parsed_cookies(request, name)))
 
 
 # Werkzeug decodes the cookie header and the query string strictly: octets that are no UTF-8 would end in a 500.
