@@ -80,7 +80,14 @@ def joserfc_takes(token: str) -> bool:
     """Whether joserfc does."""
     try:
         CLAIMS_REGISTRY.validate(joserfc_jwt.decode(token, OCTETS, registry=REGISTRY).claims)
-    except (JoseError, ValueError, TypeError, RecursionError, OverflowError):  # of which not all are its own
+    except (
+        JoseError,
+        ValueError,
+        TypeError,
+        LookupError,
+        RecursionError,
+        OverflowError,
+    ):  # of which not all are its own
         return False
     return True
 
