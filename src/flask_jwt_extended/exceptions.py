@@ -6,9 +6,9 @@
     ├── NoAuthorizationError            no token was found                      401  unauthorized
     ├── CSRFError                       the double submit value is wrong        401  unauthorized
     ├── InvalidHeaderError              the header is not "<type> <token>"      422  invalid_token
-    │   └── SeveralTokensError          more than one token came                422  invalid_token
     ├── InvalidQueryParamError          the query parameter lacks its prefix    422  invalid_token
     ├── JWTDecodeError                  a claim the extension needs is missing  422  invalid_token
+    │   └── SeveralTokensError          more than one token came                422  invalid_token
     ├── WrongTokenError                 a token of another kind                 422  invalid_token
     └── TokenRefused                    a genuine token that may not pass here
         ├── FreshTokenRequired                                                  401  needs_fresh_token
@@ -68,12 +68,6 @@ class InvalidHeaderError(JWTExtendedException):
     code = "malformed_header"
 
 
-class SeveralTokensError(InvalidHeaderError):
-    """The request carries more than one token, and JWT_SINGLE_TOKEN is on."""
-
-    code = "several_tokens"
-
-
 class InvalidQueryParamError(JWTExtendedException):
     """The query parameter that should carry the token does not start with the configured prefix."""
 
@@ -84,6 +78,12 @@ class JWTDecodeError(JWTExtendedException):
     """A genuine token lacks a claim that this extension needs."""
 
     code = "missing_claim"
+
+
+class SeveralTokensError(JWTDecodeError):
+    """The request carries more than one token, and JWT_SINGLE_TOKEN is on."""
+
+    code = "several_tokens"
 
 
 class WrongTokenError(JWTExtendedException):

@@ -29,6 +29,10 @@ from .csrf import protect
 Found = tuple[Any, str, "str | None"]
 
 
+#: What a location is passed over for: it holds no token, or something that cannot be one.
+NOT_HERE = (NoAuthorizationError, InvalidHeaderError, InvalidQueryParamError)
+
+
 def find_token(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> Found:
     """Return the first token in these locations.
 
@@ -45,9 +49,7 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
             raise ConfigurationError(f"'{location}' is not a valid location: use {', '.join(LOCATIONS)}")
         try:
             encoded = read(request, kind, settings)
-        except SeveralTokensError:
-            raise
-        except (NoAuthorizationError, InvalidHeaderError, InvalidQueryParamError) as refusal:
+        except NOT_HERE as refusal:
             refusals.append(refusal)
             continue
         if settings.single_token:
@@ -62,9 +64,7 @@ def _refuse_several(request: Request, locations: Sequence[str], kind: TokenKind,
     for location in set(locations):
         try:
             _READERS[location](request, kind, settings)
-        except SeveralTokensError:
-            raise
-        except JWTExtendedException:
+        except NOT_HERE:
             continue
         count += 1
     if (

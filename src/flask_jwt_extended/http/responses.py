@@ -19,6 +19,7 @@ from ..exceptions import (
     JWTExtendedException,
     NoAuthorizationError,
     RevokedTokenError,
+    SeveralTokensError,
     TokenRefused,
     UserClaimsVerificationError,
     UserLookupError,
@@ -112,6 +113,7 @@ class Refusal(NamedTuple):
 _REFUSALS: dict[type[Exception], Refusal] = {
     NoAuthorizationError: Refusal(401, None, "Authentication is required"),
     CSRFError: Refusal(400, "invalid_request", "The request does not prove that it comes from this site"),
+    SeveralTokensError: Refusal(400, "invalid_request", "The request does not carry one token in the expected form"),
     InvalidHeaderError: Refusal(400, "invalid_request", "The request does not carry one token in the expected form"),
     InvalidQueryParamError: Refusal(
         400, "invalid_request", "The request does not carry one token in the expected form"
