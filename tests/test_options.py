@@ -697,6 +697,41 @@ def test_cookies_that_outlive_the_session_are_kept_for_a_year(logged_in: MakeCli
     assert set(cookies) == TOKEN_COOKIES | CSRF_COOKIES
 
 
+def test_in_strict_a_kept_cookie_lives_no_longer_than_its_token(logged_in: MakeClient) -> None:
+    """Both cookies of a kind, whether an option or an argument keeps them; one that ends with the session stays so."""
+    kept = cookies_set_by(logged_in(SESSION_COOKIE=False, COOKIE_OUTLIVES_TOKEN=False).post("/login"))
+    ages = {name: int(cookie["max-age"]) for name, cookie in kept.items()}
+    for name in ("access_token_cookie", "csrf_access_token"):
+        assert 15 * 60 - 5 <= ages[name] <= 15 * 60
+    for name in ("refresh_token_cookie", "csrf_refresh_token"):
+        assert 30 * 86400 - 5 <= ages[name] <= 30 * 86400
+    session = cookies_set_by(logged_in(COOKIE_OUTLIVES_TOKEN=False).post("/login")).values()
+    assert {cookie["max-age"] for cookie in session} == {""}
+
+
+@pytest.mark.parametrize(("max_age", "expected"), [(60, 60), (10_000, 900), (0, 0)])
+@pytest.mark.parametrize("csrf", [True, False])
+def test_in_strict_an_argument_keeps_a_cookie_no_longer_than_its_token(
+    make_app: MakeApp, csrf: bool, max_age: int, expected: int
+) -> None:
+    """A shorter life is taken as it is; a token that never expires sets no limit."""
+    app = make_app(PROFILE="strict", COOKIE_CSRF_PROTECT=csrf, REQUIRED_CLAIMS=None)
+    with app.app_context():
+        response, endless = Response(), Response()
+        set_access_cookies(response, create_access_token("alice"), max_age=max_age)
+        set_access_cookies(endless, create_access_token("alice", expires_delta=False), max_age=10_000)
+    assert all(expected - 5 <= int(each["max-age"]) <= expected for each in cookies_set_by(response).values())
+    assert {each["max-age"] for each in cookies_set_by(endless).values()} == {"10000"}
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_cookie_that_browsers_may_drop_for_its_size_is_warned_about(make_app: MakeApp) -> None:
+    """RFC 6265bis, section 5.6: 4096 bytes for name, value and attributes."""
+    app = make_app()
+    with app.app_context(), pytest.warns(UserWarning, match="too large"):
+        set_access_cookies(Response(), create_access_token("alice", additional_claims={"x": "x" * 4000}))
+
+
 @pytest.mark.parametrize("session", [True, False])
 @pytest.mark.parametrize("max_age", [0, 60])
 @pytest.mark.parametrize("set_cookies", [set_access_cookies, set_refresh_cookies])

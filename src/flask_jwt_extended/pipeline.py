@@ -17,7 +17,13 @@ from .core import compact
 from .core.keys import Key, prepare
 from .core.policy import Policy
 from .core.token import Token
-from .exceptions import NoAuthorizationError, RevokedTokenError, UserClaimsVerificationError, UserLookupError
+from .exceptions import (
+    ConfigurationError,
+    NoAuthorizationError,
+    RevokedTokenError,
+    UserClaimsVerificationError,
+    UserLookupError,
+)
 from .http.extract import find_token
 from .loaders import call
 from .runtime import Runtime
@@ -112,6 +118,10 @@ def _loaded_key(load: DecodeKeyLoader, algorithm: str, header: Header, claims: C
     except InvalidKeyError as error:
         logger.debug("The key of decode_key_loader cannot be used: %s", error)
         raise InvalidTokenError("The key of this token does not fit its algorithm") from None
+    except ConfigurationError as error:
+        # The client chose which key was loaded: an answer of 500 would be its to provoke.
+        logger.warning("The key of decode_key_loader is refused: %s", error)
+        raise InvalidTokenError("No key to verify this token with") from None
 
 
 def _ask_blocklist(is_revoked: TokenTest, token: Token, runtime: Runtime) -> None:

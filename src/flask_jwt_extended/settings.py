@@ -249,6 +249,13 @@ class Settings:
         "Whether cookies end with the browser session. If not, they are kept for a year; the token in them expires "
         "when it says all the same.",
     )
+    cookie_outlives_token: bool = option(
+        True,
+        parsers.flag,
+        "Whether a cookie may be kept for longer than the token in it is valid. If not, it is kept for what is left of "
+        "the token's life at most. A cookie that ends with the browser session stays one.",
+        strict=False,
+    )
     access_cookie_name: str = option(
         "access_token_cookie",
         parsers.word,

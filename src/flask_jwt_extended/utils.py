@@ -200,7 +200,7 @@ def set_access_cookies(
 
     :param max_age: seconds that the cookies live; ``None``: as JWT_SESSION_COOKIE says
     :param domain: ``None``: as JWT_COOKIE_DOMAIN says
-    :raises jwt.InvalidTokenError: if the CSRF value is needed and the token is not valid
+    :raises jwt.InvalidTokenError: if the token is not valid, and its CSRF value or its lifetime is needed
     """
     runtime = _runtime()
     _set_cookies(response, encoded_access_token, runtime, runtime.settings.access, max_age=max_age, domain=domain)
@@ -211,15 +211,25 @@ def set_refresh_cookies(
 ) -> None:
     """Put a refresh token into a cookie of the response. The parameters are those of :func:`set_access_cookies`.
 
-    :raises jwt.InvalidTokenError: if the CSRF value is needed and the token is not valid
+    :raises jwt.InvalidTokenError: if the token is not valid, and its CSRF value or its lifetime is needed
     """
     runtime = _runtime()
     _set_cookies(response, encoded_refresh_token, runtime, runtime.settings.refresh, max_age=max_age, domain=domain)
 
 
 def _set_cookies(response: Response, encoded: str, runtime: Runtime, kind: TokenKind, **lifetime: Any) -> None:
-    csrf_value = get_csrf_token(encoded) if cookies.with_csrf_cookie(runtime.settings) else None
-    cookies.set_cookies(response, kind, runtime.settings, encoded=encoded, csrf_value=csrf_value, **lifetime)
+    settings = runtime.settings
+    with_csrf, bounded = cookies.with_csrf_cookie(settings), not settings.cookie_outlives_token
+    claims = decode_token(encoded) if with_csrf or bounded else {}
+    cookies.set_cookies(
+        response,
+        kind,
+        settings,
+        encoded=encoded,
+        csrf_value=claims["csrf"] if with_csrf else None,
+        longest=int(claims["exp"] - time.time()) if bounded and "exp" in claims else None,
+        **lifetime,
+    )
 
 
 def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:

@@ -409,6 +409,16 @@ def test_a_weak_secret_signs_nothing_in_strict(weak: str) -> None:
     assert not target.ran
 
 
+@pytest.mark.parametrize("weak", WEAK)
+def test_a_weak_key_that_a_token_chose_is_a_refusal(weak: str) -> None:
+    """In strict, the ``kid`` of a client leads ``decode_key_loader`` to a weak key: that is no 500."""
+    secret, _ = WEAK[weak]
+    target = make_target("strict")
+    target.manager.decode_key_loader(lambda header, _claims: secret if header.get("kid") == "old" else SECRET)
+    assert_refused(present(target, genuine(header={"alg": "HS256", "kid": "old"}, secret=secret)), "invalid_token")
+    assert_accepted(present(target, genuine()))
+
+
 @both_profiles
 @pytest.mark.parametrize(
     "material", [None, "", b"", 0, 5, [], {}, object, {"kty": "oct"}, {"kty": "oct", "k": ""}], ids=repr

@@ -539,6 +539,14 @@ def test_a_repeated_parameter_is_refused_in_strict(query: str) -> None:
     assert_refused(in_query(target_of("strict"), query), "several_tokens")
 
 
+@pytest.mark.parametrize("second", ["T", "x", 5, ["T"]])
+def test_strict_takes_one_token_from_a_body(second: Any) -> None:
+    """Under a second key that may hold the token there is nothing, be it another token or junk."""
+    target = make_target("strict", JSON_KEY=["access_token", "token"], TOKEN_LOCATION=["json"])
+    body = {"access_token": genuine(), "token": genuine() if second == "T" else second}
+    assert_refused(attack(target, method="POST", json=body), "several_tokens")
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_in_compat_the_first_location_decides(pair: tuple[str, str]) -> None:
     """A forged token in the first location is not made good by a good one in the next."""

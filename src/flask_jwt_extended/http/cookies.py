@@ -17,16 +17,20 @@ def set_cookies(
     encoded: str,
     csrf_value: str | None,
     max_age: int | None = None,
+    longest: int | None = None,
     domain: str | None = None,
 ) -> None:
     """Put a token and its double submit value into cookies.
 
     :param csrf_value: ``None`` if the value is not set as a cookie
     :param max_age: seconds that the cookies live; ``None``: as JWT_SESSION_COOKIE says
+    :param longest: seconds that they live at most, unless they end with the browser session; ``None``: no limit
     :param domain: ``None``: as JWT_COOKIE_DOMAIN says
     """
     if max_age is None and not settings.session_cookie:
         max_age = COOKIE_YEAR
+    if max_age is not None and longest is not None:
+        max_age = min(max_age, longest)
     values = (encoded, csrf_value)
     _write(response, kind, settings, values=values, domain=domain, lifetime={"max_age": max_age})
 

@@ -71,6 +71,7 @@ def _refuse_several(request: Request, locations: Sequence[str], kind: TokenKind,
         count > 1
         or ("cookies" in locations and _count_cookies(request, kind.cookie_name) > 1)
         or ("query_string" in locations and len(query_values(request, settings)) > 1)
+        or ("json" in locations and len(_json_values(request, kind)) > 1)
     ):
         raise SeveralTokensError("The request carries more than one token")
 
@@ -182,15 +183,19 @@ def _from_query_string(request: Request, _kind: TokenKind, settings: Settings) -
 def _from_json(request: Request, kind: TokenKind, _settings: Settings) -> Any:
     if not request.is_json:
         raise NoAuthorizationError("Invalid content-type. Must be application/json.")
+    values = _json_values(request, kind)
+    if not values:
+        raise NoAuthorizationError(f'Missing "{kind.json_keys[0]}" key in json data.')
+    return values[0]
+
+
+def _json_values(request: Request, kind: TokenKind) -> list[Any]:
+    """Return what stands in a JSON body where a token may."""
     try:
-        body = request.get_json()
+        body = request.get_json() if request.is_json else None
     except (BadRequest, RecursionError):
-        body = None
-    if isinstance(body, dict):
-        for key in kind.json_keys:
-            if encoded := body.get(key):
-                return encoded
-    raise NoAuthorizationError(f'Missing "{kind.json_keys[0]}" key in json data.')
+        return []
+    return [value for key in kind.json_keys if (value := body.get(key))] if isinstance(body, dict) else []
 
 
 _READERS: dict[str, Callable[[Request, TokenKind, Settings], Any]] = {
