@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import chain
-from typing import Any, Literal
+from typing import Any
 
 import jwt
 from flask import Flask
@@ -22,38 +22,16 @@ from jwt.exceptions import InvalidKeyError
 from .core.keys import Key, prepare
 from .core.secrets import GuessableSecretWarning
 from .exceptions import ConfigurationError
+from .findings import Finding
 from .runtime import Runtime
 from .settings import Settings, option_name, unknown_options
 from .words import DAY, duration
-
-Severity = Literal["error", "warning", "info"]
-#: What is worst comes first.
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 #: Seconds of leeway above which it is no difference between clocks any more.
 LARGE_LEEWAY = 300
 NEW_SECRET = "python -c 'import secrets; print(secrets.token_hex(64))'"
 
 _PROBE = b"a message that is no token"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about an application that its developer should know.
-
-    :ivar severity: ``error``: it does not work, or protects nothing; ``warning``: it is weaker than it need be;
-        ``info``: worth knowing
-    :ivar code: stable and machine-readable
-    :ivar message: what is wrong
-    :ivar why: why that matters
-    :ivar fix: what to do about it
-    """
-
-    severity: Severity
-    code: str
-    message: str
-    why: str
-    fix: str
 
 
 Check = Callable[[Flask, Runtime], Iterator[Finding]]

@@ -24,8 +24,8 @@ from flask import Flask
 from flask.cli import AppGroup, ScriptInfo
 
 from . import checks
-from .checks import Finding
 from .exceptions import ConfigurationError
+from .findings import SEVERITIES, Finding
 from .inspection import Inspection, Verdict, inspect_token
 from .jwt_manager import filled_in, runtime_of
 from .runtime import Runtime
@@ -85,7 +85,7 @@ def _findings(app: Flask, info: ScriptInfo | None) -> list[Finding]:
     found = list(checks.check(app, runtime))
     if not any(finding.code in ("missing_key", "unusable_key") for finding in found):
         found += _compare_with_another_process(info, runtime)
-    return sorted(found, key=lambda finding: checks.SEVERITIES.index(finding.severity))
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def _misconfigured(error: ConfigurationError) -> Finding:
@@ -107,8 +107,8 @@ def _print_findings(findings: list[Finding]) -> None:
         click.echo(f"{severity} {printable(finding.message)} [{finding.code}]")
         click.echo(f"    why: {printable(finding.why)}")
         click.echo(f"    fix: {printable(finding.fix)}")
-    counts = (sum(finding.severity == severity for finding in findings) for severity in checks.SEVERITIES)
-    click.echo(", ".join(f"{severity}: {count}" for severity, count in zip(checks.SEVERITIES, counts, strict=True)))
+    counts = (sum(finding.severity == severity for finding in findings) for severity in SEVERITIES)
+    click.echo(", ".join(f"{severity}: {count}" for severity, count in zip(SEVERITIES, counts, strict=True)))
 
 
 # --- is it the same key in every process? ---------------------------------------------------------------------------

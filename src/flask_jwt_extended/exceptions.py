@@ -10,9 +10,12 @@
     ├── JWTDecodeError                  a claim the extension needs is missing  422  invalid_token
     │   └── SeveralTokensError          more than one token came                422  invalid_token
     ├── WrongTokenError                 a token of another kind                 422  invalid_token
+    ├── StoreUnavailableError           the session store does not answer       503  store_unavailable
     └── TokenRefused                    a genuine token that may not pass here
         ├── FreshTokenRequired                                                  401  needs_fresh_token
         ├── RevokedTokenError                                                   401  revoked_token
+        │   ├── SessionEndedError       its session is over
+        │   └── RefreshTokenReusedError it was used before: its session is ended
         ├── UserLookupError                                                     401  user_lookup_error
         └── UserClaimsVerificationError                                         400  token_verification_failed
 
@@ -92,6 +95,19 @@ class WrongTokenError(JWTExtendedException):
     code = "wrong_token_type"
 
 
+class StoreUnavailableError(JWTExtendedException):
+    """The session store did not answer in time, or not at all. The token may be as good as any."""
+
+    code = "store_unavailable"
+    status = 503
+    loader = "store_unavailable"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__("The session store is unavailable")
+        #: What went wrong, for the log: the name of an error, never the address of the store.
+        self.reason = reason
+
+
 class TokenRefused(JWTExtendedException):
     """A genuine token that may not pass here. Carries the token's header and claims for the loader that answers."""
 
@@ -118,6 +134,18 @@ class RevokedTokenError(TokenRefused):
 
     def __init__(self, jwt_header: dict[str, Any], jwt_data: dict[str, Any]) -> None:
         super().__init__("Token has been revoked", jwt_header, jwt_data)
+
+
+class SessionEndedError(RevokedTokenError):
+    """The session that the token belongs to has ended, or was never known."""
+
+    code = "session_ended"
+
+
+class RefreshTokenReusedError(RevokedTokenError):
+    """The refresh token was used before. Somebody else may have it, so its session is ended."""
+
+    code = "refresh_token_reused"
 
 
 class UserLookupError(TokenRefused):

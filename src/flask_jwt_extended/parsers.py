@@ -106,6 +106,11 @@ def locations(value: Any, name: str) -> tuple[str, ...]:
     return chosen
 
 
+def lifetime_or_none(value: Any, name: str) -> Any:
+    """Take a lifetime; ``None`` is no limit, as ``False`` is."""
+    return False if value is None else lifetime(value, name)
+
+
 def lifetime(value: Any, name: str) -> Any:
     """Take ``False``, or what can be added to a ``datetime``; a number is seconds."""
     if value is False:
@@ -126,6 +131,22 @@ def seconds(value: Any, name: str) -> float:
     if type(number) not in (int, float) or not math.isfinite(number):
         raise ConfigurationError(f"{name} must be a number of seconds or a timedelta, not {value!r}")
     return float(number)
+
+
+def seconds_not_negative(value: Any, name: str) -> float:
+    """Take a number of seconds, zero among them, or a ``timedelta``."""
+    number = seconds(value, name)
+    if number < 0:
+        raise ConfigurationError(f"{name} cannot be negative: {value!r}")
+    return number
+
+
+def seconds_positive(value: Any, name: str) -> float:
+    """Take a number of seconds above zero, or a ``timedelta``."""
+    number = seconds(value, name)
+    if number <= 0:
+        raise ConfigurationError(f"{name} must be more than zero seconds, not {value!r}")
+    return number
 
 
 def size(value: Any, name: str) -> int:

@@ -349,6 +349,46 @@ class Settings:
         "The key, or keys tried in order, that holds a refresh token in a JSON body.",
     )
 
+    store_uri: Any = option(
+        None,
+        parsers.anything,
+        "Where sessions and revoked tokens are kept: ``sqlite:///jwt.db``, ``postgresql+psycopg://...`` or any URL of "
+        "SQLAlchemy (extra ``sql``), ``redis://``, ``rediss://``, ``redis+sentinel://`` or ``redis+cluster://`` (extra "
+        "``redis``), ``memory://`` for tests in one process, or a store of your own. ``None``: nowhere, tokens are "
+        "good until they expire.",
+        secret=True,
+    )
+    store_timeout: float = option(
+        1.0,
+        parsers.seconds_positive,
+        "Seconds within which the store must have answered, retries and new connections included. After them it "
+        "counts as unavailable.",
+    )
+    store_outage: str = option(
+        "refuse",
+        parsers.choice("refuse", "allow"),
+        "What happens to access tokens while the store is unavailable: ``refuse`` answers 503 with ``Retry-After``, "
+        "``allow`` lets pass what may have been revoked. Refreshing is refused either way.",
+    )
+    refresh_grace: float = option(
+        10,
+        parsers.seconds_not_negative,
+        "Seconds after the first use of a refresh token during which using it again is answered with the same "
+        "successor: two tabs, or an answer that got lost. After them it is taken for stolen, and its session ended. "
+        "``0``: no grace.",
+    )
+    session_lifetime: Any = option(
+        timedelta(days=90),
+        parsers.lifetime_or_none,
+        "How long a session lives, however often it is refreshed: a ``timedelta`` or seconds. ``False``: for ever.",
+    )
+    session_idle_timeout: Any = option(
+        False,
+        parsers.lifetime_or_none,
+        "How long a session lives without being refreshed: a ``timedelta`` or seconds, more than an access token lives. "
+        "``False``: as long as its refresh token.",
+    )
+
     #: Flask's own SECRET_KEY: not an option of this extension, but the fallback of one.
     flask_secret_key: Any = field(default=None, repr=False)
 
@@ -524,7 +564,7 @@ def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
 def _frozen(name: str, value: Any) -> Any:
     if isinstance(value, (list, set, dict)):
         return copy.copy(value)
-    if name.endswith("_EXPIRES") and isinstance(value, (int, float)):
+    if name.endswith(("_EXPIRES", "_LIFETIME", "_IDLE_TIMEOUT")) and isinstance(value, (int, float)):
         return _Exactly(value)
     return value
 
