@@ -385,8 +385,8 @@ class Settings:
     session_idle_timeout: Any = option(
         False,
         parsers.lifetime_or_none,
-        "How long a session lives without being refreshed: a ``timedelta`` or seconds, more than an access token lives. "
-        "``False``: as long as its refresh token.",
+        "How long a session lives without being refreshed: a ``timedelta`` or seconds, more than an access token "
+        "lives. ``False``: as long as its refresh token.",
     )
 
     #: Flask's own SECRET_KEY: not an option of this extension, but the fallback of one.

@@ -39,9 +39,9 @@ class Stats(NamedTuple):
 class SessionStore(Protocol):
     """Keeps sessions and revoked tokens.
 
-    Every method raises :class:`~flask_jwt_extended.exceptions.StoreUnavailableError` if the store does not answer within
-    its timeout, and nothing else for want of a connection. What a method has written when it returns is durable as far
-    as the engine goes. Instances are used by many threads at once, and in the children of a process that made them.
+    Every method raises :class:`~flask_jwt_extended.exceptions.StoreUnavailableError` if the engine does not answer
+    within the timeout of the store, or not at all. What a method has written when it returns is as durable as the
+    engine makes it. Instances are used by many threads at once, and in the children of a process that made them.
     """
 
     def create(self) -> None:
@@ -53,7 +53,7 @@ class SessionStore(Protocol):
         ...
 
     def get(self, session_id: str) -> SessionRecord | None:
-        """Return a session as it was last written, whether its deadline has passed or not; ``None`` if there is none."""
+        """Return a session as it was last written, also if its deadline has passed; ``None`` if there is none."""
         ...
 
     def replace(self, record: SessionRecord, generation: int) -> bool:

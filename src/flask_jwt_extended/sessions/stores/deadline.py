@@ -1,0 +1,140 @@
+"""One deadline for an operation of a store, whatever its client library does underneath: connect, retry, read in drips.
+
+A socket's timeout starts anew with every read, and most drivers have none at all. So one thread per store looks at the
+operations that are under way, and cuts the connection of one that is late: whoever waits for it gets an error at once.
+It costs an operation about a microsecond, and the thread ends when there is nothing to look at.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Lock, Thread, local
+from types import TracebackType
+
+#: Seconds without an operation after which the watching thread ends.
+_IDLE = 5.0
+
+_here = local()
+
+
+class Call:
+    """One operation under way.
+
+    :ivar expired: whether it was late and its connection cut
+    """
+
+    __slots__ = ("_cut", "_ends", "_watchdog", "expired")
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        self._watchdog = watchdog
+        self._ends = time.monotonic() + watchdog.timeout
+        self._cut: Callable[[], object] | None = None
+        self.expired = False
+
+    def __enter__(self) -> Call:
+        _here.call = self
+        self._watchdog._add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._watchdog._calls.discard(self)
+        _here.call = None
+
+    @property
+    def remaining(self) -> float:
+        """Seconds that are left.
+
+        :raises TimeoutError: if there are none
+        """
+        left = self._ends - time.monotonic()
+        if left <= 0 or self.expired:
+            raise TimeoutError("The deadline of the operation has passed")
+        return left
+
+    def watch(self, cut: Callable[[], object]) -> None:
+        """Name what ends the wait of this operation when it is late. It is called in another thread.
+
+        :raises TimeoutError: if it is late already
+        """
+        self._cut = cut
+        _ = self.remaining
+
+    def _expire(self) -> None:
+        self.expired = True
+        if self._cut is not None:
+            with suppress(Exception):  # the connection may be gone by itself
+                self._cut()
+
+
+class Watchdog:
+    """Watches the operations of one store.
+
+    :param timeout: seconds that each may take
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self._calls: set[Call] = set()
+        self._thread: Thread | None = None
+        self._lock = Lock()
+        this = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: (dog := this()) and dog._reset())
+
+    def call(self) -> Call:
+        """Begin an operation: ``with watchdog.call() as call: ...``"""
+        return Call(self)
+
+    def _reset(self) -> None:
+        """A child has no thread of its parent, and none of its operations."""
+        self._calls, self._thread, self._lock = set(), None, Lock()
+
+    # Adding an operation and then looking for the thread, the thread leaving and then looking for operations: in
+    # whatever order these fall, one of the two sees the other.
+
+    def _add(self, call: Call) -> None:
+        self._calls.add(call)
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = Thread(target=self._watch, name="jwt-store-watchdog", daemon=True)
+                self._thread.start()
+
+    def _watch(self) -> None:
+        pause = min(max(self.timeout / 10, 0.01), 0.1)
+        last = time.monotonic()
+        while True:
+            time.sleep(pause)
+            now = time.monotonic()
+            for call in tuple(self._calls):
+                last = now
+                if call._ends <= now and not call.expired:
+                    call._expire()
+            if now - last > _IDLE:
+                self._thread = None
+                if self._calls:
+                    self._start()
+                return
+
+
+def current_call() -> Call | None:
+    """Return the operation under way in this thread, for the hooks of a client library."""
+    return getattr(_here, "call", None)
+
+
+def shut(fileno: int) -> None:
+    """Shut the socket behind a file descriptor for good: a thread that waits for it gets an error, or its end, at once.
+
+    The descriptor itself stays open, so that its owner can close it.
+    """
+    with socket.socket(fileno=os.dup(fileno)) as twin:
+        twin.shutdown(socket.SHUT_RDWR)
