@@ -13,20 +13,22 @@ PACKAGE = Path(flask_jwt_extended.__file__).parent
 
 #: From the ground up. A module may import from its own floor's folder and from the floors below.
 FLOORS = [
-    {"settings", "parsers", "exceptions", "typing", "signals"},
+    {"settings", "parsers", "exceptions", "typing", "signals", "findings"},
     {"core", "loaders"},
-    {"http"},
+    {"http", "sessions"},
     {"runtime"},
-    {"pipeline", "issuing", "words"},
+    {"issuing", "admission", "words"},
+    {"pipeline", "lifecycle"},
     {"checks", "inspection"},
     {"jwt_manager"},
     {"utils"},
-    {"view_decorators", "cli"},
+    {"view_decorators", "session_utils", "testing"},
+    {"cli"},
     {"internal_utils"},
     {"config", "default_callbacks"},
 ]
 LEGACY = {"internal_utils", "config", "default_callbacks"}
-ENTRY = {"utils", "view_decorators", "cli"}
+ENTRY = {"utils", "view_decorators", "session_utils", "cli", "testing"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
@@ -93,15 +95,19 @@ def test_only_entry_modules_look_for_the_current_application(path: Path) -> None
 
 
 def test_public_names() -> None:
-    """``__all__`` is 4.7's public names and the error that names the fix."""
+    """``__all__`` is 4.7's public names, those of sessions, and the error that names the fix."""
     assert sorted(flask_jwt_extended.__all__) == flask_jwt_extended.__all__
     assert set(flask_jwt_extended.__all__) == {
         "ConfigurationError",
         "JWTManager",
+        "SessionInfo",
+        "TokenPair",
         "create_access_token",
         "create_refresh_token",
         "current_user",
         "decode_token",
+        "end_all_sessions",
+        "end_session",
         "get_csrf_token",
         "get_current_user",
         "get_jti",
@@ -111,8 +117,14 @@ def test_public_names() -> None:
         "get_jwt_request_location",
         "get_unverified_jwt_headers",
         "jwt_required",
+        "list_sessions",
+        "refresh_expiring_cookies",
+        "refresh_session",
+        "revoke_token",
         "set_access_cookies",
         "set_refresh_cookies",
+        "set_session_cookies",
+        "start_session",
         "unset_access_cookies",
         "unset_jwt_cookies",
         "unset_refresh_cookies",

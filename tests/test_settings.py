@@ -77,6 +77,12 @@ DOCUMENTED: dict[str, Any] = {
     "JWT_QUERY_STRING_VALUE_PREFIX": "",
     "JWT_JSON_KEY": "access_token",
     "JWT_REFRESH_JSON_KEY": ("refresh_token", "access_token"),
+    "JWT_STORE_URI": None,
+    "JWT_STORE_TIMEOUT": 1.0,
+    "JWT_STORE_OUTAGE": "refuse",
+    "JWT_REFRESH_GRACE": 10,
+    "JWT_SESSION_LIFETIME": timedelta(days=90),
+    "JWT_SESSION_IDLE_TIMEOUT": None,
 }
 #: What JWT_PROFILE = "strict" makes of some defaults.
 STRICT: dict[str, Any] = {
@@ -102,6 +108,7 @@ PARSED: dict[str, Any] = {
     "JWT_CSRF_METHODS": frozenset({"POST", "PUT", "PATCH", "DELETE"}),
     "JWT_TRUSTED_ORIGINS": frozenset(),
     "JWT_JSON_KEY": ("access_token",),
+    "JWT_SESSION_IDLE_TIMEOUT": False,
 }
 FLAGS = [name for name, default in DOCUMENTED.items() if isinstance(default, bool)]
 NAMES = [
@@ -858,7 +865,12 @@ def test_an_application_without_a_manager_is_told_how_to_get_one() -> None:
 def test_every_declared_option_documents_itself() -> None:
     """The reference page is made from these paragraphs: none is missing, and secrets are marked as such."""
     assert all(each.doc.endswith(".") for each in OPTIONS)
-    assert {each.name for each in OPTIONS if each.secret} == {"JWT_SECRET_KEY", "JWT_PRIVATE_KEY", "JWT_PUBLIC_KEY"}
+    assert {each.name for each in OPTIONS if each.secret} == {
+        "JWT_SECRET_KEY",
+        "JWT_PRIVATE_KEY",
+        "JWT_PUBLIC_KEY",
+        "JWT_STORE_URI",
+    }
 
 
 def test_settings_have_no_field_that_is_no_option_but_flasks_secret() -> None:

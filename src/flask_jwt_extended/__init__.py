@@ -2,6 +2,17 @@
 
 from .exceptions import ConfigurationError
 from .jwt_manager import JWTManager
+from .lifecycle import SessionInfo, TokenPair
+from .session_utils import (
+    end_all_sessions,
+    end_session,
+    list_sessions,
+    refresh_expiring_cookies,
+    refresh_session,
+    revoke_token,
+    set_session_cookies,
+    start_session,
+)
 from .utils import (
     create_access_token,
     create_refresh_token,
@@ -28,10 +39,14 @@ __version__ = "5.0.0.dev0"
 __all__ = [
     "ConfigurationError",
     "JWTManager",
+    "SessionInfo",
+    "TokenPair",
     "create_access_token",
     "create_refresh_token",
     "current_user",
     "decode_token",
+    "end_all_sessions",
+    "end_session",
     "get_csrf_token",
     "get_current_user",
     "get_jti",
@@ -41,8 +56,14 @@ __all__ = [
     "get_jwt_request_location",
     "get_unverified_jwt_headers",
     "jwt_required",
+    "list_sessions",
+    "refresh_expiring_cookies",
+    "refresh_session",
+    "revoke_token",
     "set_access_cookies",
     "set_refresh_cookies",
+    "set_session_cookies",
+    "start_session",
     "unset_access_cookies",
     "unset_jwt_cookies",
     "unset_refresh_cookies",

@@ -10,7 +10,7 @@
     ├── JWTDecodeError                  a claim the extension needs is missing  422  invalid_token
     │   └── SeveralTokensError          more than one token came                422  invalid_token
     ├── WrongTokenError                 a token of another kind                 422  invalid_token
-    ├── StoreUnavailableError           the session store does not answer       503  store_unavailable
+    ├── StoreUnavailableError           the session store does not answer       503  (no loader: errorhandler)
     └── TokenRefused                    a genuine token that may not pass here
         ├── FreshTokenRequired                                                  401  needs_fresh_token
         ├── RevokedTokenError                                                   401  revoked_token

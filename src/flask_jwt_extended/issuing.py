@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from jwt.exceptions import InvalidKeyError
@@ -22,6 +23,7 @@ class NewToken:
     """What a caller asks to be put into a new token.
 
     :ivar expires_delta: ``None``: as the settings say for its type
+    :ivar fixed: claims that win over all others
     """
 
     token_type: str
@@ -30,6 +32,7 @@ class NewToken:
     expires_delta: ExpiresDelta | None = None
     additional_claims: dict[str, Any] | None = None
     additional_headers: dict[str, Any] | None = None
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
 
 def issue(new: NewToken, runtime: Runtime, now: float) -> str:
@@ -41,7 +44,7 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
     settings, loaders, ensure_sync = runtime.settings, runtime.loaders, runtime.ensure_sync
     headers = call(ensure_sync, loaders.additional_headers, new.identity) if loaders.additional_headers else {}
     claims = call(ensure_sync, loaders.additional_claims, new.identity) if loaders.additional_claims else {}
-    identity = call(ensure_sync, loaders.user_identity, new.identity) if loaders.user_identity else new.identity
+    identity = None if settings.identity_claim in new.fixed else subject_of(new.identity, runtime)
     if new.expires_delta is None:
         expires = settings.access.token_expires if new.token_type == "access" else settings.refresh.token_expires
     else:
@@ -53,7 +56,7 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
         identity=identity,
         fresh=new.fresh,
         lifetime=expires,
-        additional={**claims, **(new.additional_claims or {})},
+        additional={**claims, **(new.additional_claims or {}), **new.fixed},
     )
     header = {"typ": "JWT", "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
     header["alg"] = header["alg"] or settings.algorithm
@@ -64,6 +67,12 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
         return compact.sign(runtime.encode(dict(sorted(header.items()))), runtime.encode(payload), key)
     except (InvalidKeyError, NotImplementedError) as error:
         raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
+
+
+def subject_of(identity: Any, runtime: Runtime) -> Any:
+    """Return what the identity claim holds for an identity."""
+    load = runtime.loaders.user_identity
+    return call(runtime.ensure_sync, load, identity) if load else identity
 
 
 def _signing_key(algorithm: str, identity: Any, runtime: Runtime) -> Key:

@@ -10,19 +10,21 @@ import warnings
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
+from blinker import NamedSignal
 from flask import Blueprint, Flask, Response, g
 from flask.json.provider import DefaultJSONProvider
 
 from .checks import foot_guns
-from .exceptions import ConfigurationError, code_of
+from .exceptions import ConfigurationError, StoreUnavailableError, code_of
 from .http import responses
 from .loaders import Loaders, call
-from .pipeline import logger
 from .runtime import Runtime
+from .sessions.stores import open_store
+from .sessions.stores.base import SessionStore
 from .settings import UNSET, Settings, defaults, read_raw, resolve, snapshot, unknown_options
-from .signals import token_refused
+from .signals import logger, store_outage, token_refused
 from .typing import (
     DecodeKeyLoader,
     EncodeKeyLoader,
@@ -37,6 +39,7 @@ from .typing import (
 #: Where an application keeps its manager, as in 4.7.
 EXTENSION = "flask-jwt-extended"
 _STATE = "flask-jwt-extended.state"
+_STORE = "flask-jwt-extended.store"
 
 MappingF = TypeVar("MappingF", bound=MappingLoader)
 DecodeKeyF = TypeVar("DecodeKeyF", bound=DecodeKeyLoader)
@@ -99,6 +102,9 @@ def refuse(app: Flask, error: Exception) -> Exception:
     code = code_of(error)
     logger.debug("Refused: %s", code)
     token_refused.send(app, code=code, error=error)
+    if isinstance(error, StoreUnavailableError):
+        logger.error("The store is unavailable: %s", error.reason)
+        store_outage.send(app, cause=error.reason, allowed=False)
     return responses.pass_on(error, app)
 
 
@@ -149,9 +155,20 @@ class JWTManager:
                 yield f"{type(self).__name__}.{name} is not called any more; use the loaders"
 
     def _renew(self, app: Flask) -> Runtime:
+        if app.config.get("JWT_STORE_URI"):
+            # Not among the handlers of 4.7, and an option may be set after the first request, when Flask takes no more.
+            app.error_handler_spec[None][None].setdefault(StoreUnavailableError, self._answer)
         previous = app.extensions.get(_STATE)
         filled = _fill_in(app.config, previous.filled if previous else {})
-        runtime = Runtime(resolve(app.config), self.loaders, app.ensure_sync, partial(json_default, app))
+        settings = resolve(app.config)
+        runtime = Runtime(
+            settings,
+            self.loaders,
+            app.ensure_sync,
+            partial(json_default, app),
+            partial(_notify, app),
+            _store_for(app, settings),
+        )
         app.extensions[_STATE] = _State(snapshot(read_raw(app.config)), runtime, filled)
         return runtime
 
@@ -166,12 +183,12 @@ class JWTManager:
         app = self._app_at_hand()
         runtime = runtime_of(app)
         name, arguments = responses.loader_for(error)
-        loader = getattr(self.loaders, name)
+        loader = getattr(self.loaders, name, None)  # a store's outage has none: register an error handler for it
         if loader is None:
             response = responses.default_answer(error, runtime.settings, app)
         else:
             response = app.make_response(call(runtime.ensure_sync, loader, *arguments))
-        return responses.challenge(response, error, runtime.settings, app)
+        return responses.finish(response, error, runtime.settings, app)
 
     #: Finds the application at hand. Handed in by ``utils``: only entry modules may look for it.
     _app_at_hand: ClassVar[Any]
@@ -337,6 +354,22 @@ def _fill_in(config: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
         filled[name] = copy.copy(default)
     config.setdefault("SECRET_KEY", None)
     return filled
+
+
+def _store_for(app: Flask, settings: Settings) -> SessionStore | None:
+    """Open the store, or go on with the one that is open: other options change without it."""
+    wanted = settings.store_uri, settings.store_timeout
+    opened, store = app.extensions.get(_STORE, ((None, None), None))
+    if wanted != opened:
+        if store is not None:
+            store.close()
+        store = open_store(*wanted) if settings.store_uri is not None else None
+        app.extensions[_STORE] = wanted, store
+    return cast("SessionStore | None", store)
+
+
+def _notify(app: Flask, signal: NamedSignal, **payload: Any) -> None:
+    signal.send(app, **payload)
 
 
 def _reraise(error: Exception) -> Any:

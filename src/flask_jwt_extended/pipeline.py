@@ -6,12 +6,12 @@ exceptions or one of ours, here and nowhere else.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from flask import Request
 from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenError
 
+from .admission import admit
 from .core import claims as claims_
 from .core import compact
 from .core.keys import Key, prepare
@@ -27,9 +27,8 @@ from .exceptions import (
 from .http.extract import find_token
 from .loaders import call
 from .runtime import Runtime
+from .signals import logger
 from .typing import Claims, DecodeKeyLoader, Header, TokenTest, UserLookupLoader
-
-logger = logging.getLogger("flask_jwt_extended")
 
 
 def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
@@ -43,6 +42,8 @@ def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float)
         encoded, location, csrf_value = find_token(request, policy.locations or settings.token_location, kind, settings)
         token = verify(encoded, runtime, now, csrf_value=csrf_value)
         policy.check(token, now)
+        if runtime.store is not None and not policy.skip_revocation_check:
+            admit(token, runtime, now)
         if loaders.token_in_blocklist is not None and not policy.skip_revocation_check:
             _ask_blocklist(loaders.token_in_blocklist, token, runtime)
         if loaders.token_verification is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from json import JSONEncoder
@@ -14,6 +15,7 @@ from .core import compact
 from .core.keys import Key, KeyRing, prepare
 from .exceptions import ConfigurationError
 from .loaders import EnsureSync, Loaders
+from .sessions.stores.base import SessionStore
 from .settings import Settings
 from .typing import JSONDefault
 
@@ -24,12 +26,16 @@ class Runtime:
 
     :ivar ensure_sync: turns a coroutine function into one that can be called and waited for
     :ivar json_default: turns objects that JSON does not know into ones it does
+    :ivar notify: sends a signal in the name of the application
+    :ivar store: where sessions are kept; ``None``: nowhere
     """
 
     settings: Settings
     loaders: Loaders
     ensure_sync: EnsureSync
     json_default: JSONDefault
+    notify: Callable[..., None]
+    store: SessionStore | None
 
     @cached_property
     def verifier(self) -> compact.Verifier:
@@ -52,7 +58,7 @@ class Runtime:
     def _encoder(self) -> JSONEncoder:
         return compact.json_encoder(self.json_default)
 
-    def encode(self, value: dict[str, Any]) -> bytes:
+    def encode(self, value: Any) -> bytes:
         """Write a header or claims as JSON."""
         return self._encoder.encode(value).encode()
 

@@ -380,13 +380,13 @@ class Settings:
     session_lifetime: Any = option(
         timedelta(days=90),
         parsers.lifetime_or_none,
-        "How long a session lives, however often it is refreshed: a ``timedelta`` or seconds. ``False``: for ever.",
+        "How long a session lives, however often it is refreshed: a ``timedelta`` or seconds. ``None``: for ever.",
     )
     session_idle_timeout: Any = option(
-        False,
+        None,
         parsers.lifetime_or_none,
         "How long a session lives without being refreshed: a ``timedelta`` or seconds, more than an access token "
-        "lives. ``False``: as long as its refresh token.",
+        "lives. ``None``: as long as its refresh token.",
     )
 
     #: Flask's own SECRET_KEY: not an option of this extension, but the fallback of one.

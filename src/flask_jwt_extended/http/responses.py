@@ -20,6 +20,7 @@ from ..exceptions import (
     NoAuthorizationError,
     RevokedTokenError,
     SeveralTokensError,
+    StoreUnavailableError,
     TokenRefused,
     UserClaimsVerificationError,
     UserLookupError,
@@ -47,6 +48,9 @@ HANDLED: tuple[type[Exception], ...] = (
     UserLookupError,
     WrongTokenError,
 )
+
+#: Seconds after which a client may ask again for what a store could not say.
+RETRY_AFTER = 1
 
 #: What a default answer says where it does not repeat the error's own message.
 _FIXED_MESSAGES = {
@@ -94,9 +98,9 @@ def _json(app: Flask, body: dict[str, str], status: int) -> Response:
     return response
 
 
-_STATUSES = {each.loader: each.status for each in HANDLED if issubclass(each, JWTExtendedException)} | {
-    "expired_token": 401
-}
+_STATUSES = {
+    each.loader: each.status for each in (*HANDLED, StoreUnavailableError) if issubclass(each, JWTExtendedException)
+} | {"expired_token": 401}
 
 
 # --- RFC 6750 -------------------------------------------------------------------------------------------------------
@@ -121,6 +125,7 @@ _REFUSALS: dict[type[Exception], Refusal] = {
     jwt.ExpiredSignatureError: Refusal(401, "invalid_token", "The token has expired"),
     FreshTokenRequired: Refusal(401, "insufficient_user_authentication", "A fresh token is required"),
     UserClaimsVerificationError: Refusal(403, "insufficient_scope", "The token does not allow this"),
+    StoreUnavailableError: Refusal(503, "temporarily_unavailable", "Try again"),
 }
 
 
@@ -130,6 +135,13 @@ def refusal_for(error: Exception) -> Refusal:
         if each in _REFUSALS:
             return _REFUSALS[each]
     return Refusal(401, "invalid_token", "The token is not valid")
+
+
+def finish(response: Response, error: Exception, settings: Settings, app: Flask) -> Response:
+    """Add the headers that an answer needs, whoever made it."""
+    if isinstance(error, StoreUnavailableError):
+        response.headers.setdefault("Retry-After", str(RETRY_AFTER))
+    return challenge(response, error, settings, app)
 
 
 def challenge(response: Response, error: Exception, settings: Settings, app: Flask) -> Response:

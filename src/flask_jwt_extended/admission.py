@@ -1,0 +1,88 @@
+"""What the store says of a token that is good in itself: whether it was revoked, and whether its session goes on.
+
+Knows verified claims and the store; knows no request, and makes no token.
+"""
+
+from __future__ import annotations
+
+from .core.token import Token
+from .exceptions import (
+    ConfigurationError,
+    RefreshTokenReusedError,
+    RevokedTokenError,
+    SessionEndedError,
+    StoreUnavailableError,
+)
+from .runtime import Runtime
+from .sessions.records import SessionRecord, Standing, digest, standing
+from .sessions.stores.base import SessionStore
+from .signals import logger, refresh_reused, session_ended, store_outage
+
+
+def admit(token: Token, runtime: Runtime, now: float) -> None:
+    """Let a verified token pass, or raise.
+
+    :param now: seconds since the epoch
+    :raises RevokedTokenError: if it was revoked or its session has ended
+    :raises StoreUnavailableError: if nobody can tell, and JWT_STORE_OUTAGE does not let it pass all the same
+    """
+    is_refresh = token.claims["type"] == "refresh"
+    try:
+        if is_refresh and "sid" in token.claims:
+            judge(token, runtime, now)
+        else:
+            _check_status(token, store_of(runtime), now)
+    except StoreUnavailableError as error:
+        if is_refresh or runtime.settings.store_outage != "allow":
+            raise
+        logger.warning("The store is unavailable (%s): a token passes unchecked", error.reason)
+        runtime.notify(store_outage, cause=error.reason, allowed=True)
+
+
+def _check_status(token: Token, store: SessionStore, now: float) -> None:
+    jti, session_id = token.claims["jti"], token.claims.get("sid")
+    if session_id is not None and type(session_id) is not str:
+        raise SessionEndedError(token.header, token.claims)
+    deadline, revoked = store.status(session_id, None if jti is None else digest(jti))
+    if revoked:
+        raise RevokedTokenError(token.header, token.claims)
+    if session_id is not None and (deadline is None or deadline <= now):
+        raise SessionEndedError(token.header, token.claims)
+
+
+def judge(token: Token, runtime: Runtime, now: float) -> tuple[SessionRecord, Standing]:
+    """Return the session of a refresh token and how the token stands to it: current, or replayed within its grace.
+
+    :param now: seconds since the epoch
+    :raises SessionEndedError: if the session has ended
+    :raises RefreshTokenReusedError: if the token was used before; its session has ended then
+    """
+    session_id = token.claims.get("sid")
+    record = store_of(runtime).get(session_id) if type(session_id) is str else None
+    if record is None or record.deadline <= now:
+        raise SessionEndedError(token.header, token.claims)
+    stands = standing(record, token.claims["jti"], now, runtime.settings.refresh_grace)
+    if stands is Standing.REUSED:
+        _end_for_reuse(record, token, runtime)
+        raise RefreshTokenReusedError(token.header, token.claims)
+    if stands is Standing.UNTIMELY:
+        raise RevokedTokenError(token.header, token.claims)
+    return record, stands
+
+
+def _end_for_reuse(record: SessionRecord, token: Token, runtime: Runtime) -> None:
+    ended = store_of(runtime).remove(record.session_id)
+    cause = "after_grace" if token.claims["jti"] == record.previous_jti else "superseded"
+    runtime.notify(refresh_reused, session_id=record.session_id, identity=record.identity, cause=cause)
+    if ended:
+        runtime.notify(session_ended, session_id=record.session_id, identity=record.identity, cause="reuse")
+
+
+def store_of(runtime: Runtime) -> SessionStore:
+    """Return the store of an application.
+
+    :raises ConfigurationError: if it has none
+    """
+    if runtime.store is None:
+        raise ConfigurationError('Sessions need a store: JWT_STORE_URI = "sqlite:///jwt.db", say')
+    return runtime.store

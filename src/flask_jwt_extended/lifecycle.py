@@ -1,0 +1,334 @@
+"""The life of a session: started, refreshed, listed, ended. And single tokens, revoked.
+
+Settings, store, time and what is known of the client come in as arguments. What a store keeps signs nothing, so tokens
+that must be the same for everybody who asks are signed again from what it keeps.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from .admission import judge, store_of
+from .core import claims as claims_
+from .core.token import Token
+from .exceptions import ConfigurationError, SessionEndedError, StoreUnavailableError
+from .issuing import NewToken, issue, subject_of
+from .runtime import Runtime
+from .sessions.records import (
+    MAX_TEXT,
+    NEVER,
+    RefreshToken,
+    SessionRecord,
+    Standing,
+    digest,
+    owner_of,
+    rotated,
+    touched,
+)
+from .signals import refresh_replayed, session_ended, session_refreshed, session_started
+from .typing import Claims, Fresh
+
+#: How often a change is tried while others change the same session.
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """The tokens of a session.
+
+    :ivar access_token: goes along with every request
+    :ivar refresh_token: is exchanged for the next pair, once
+    :ivar session_id: names the session to :func:`end_session`
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    session_id: str
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """A session, as its owner may see it. Times are aware, in UTC.
+
+    :ivar session_id: names it to :func:`end_session`
+    :ivar identity: whose it is, as the identity claim has it
+    :ivar label: what it was called when it was started
+    :ivar user_agent: the ``User-Agent`` that started it
+    :ivar address: the network address that started it
+    :ivar created_at: when it was started
+    :ivar last_refreshed_at: when it was last refreshed
+    :ivar expires_at: when it ends if it is not refreshed before; ``None``: never
+    :ivar current: whether this request belongs to it
+    """
+
+    session_id: str
+    identity: Any
+    label: str | None
+    user_agent: str | None
+    address: str | None
+    created_at: datetime
+    last_refreshed_at: datetime
+    expires_at: datetime | None
+    current: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSession:
+    """What a caller asks of a new session, and what is known of the client.
+
+    :ivar claims: additional claims for every token of it
+    """
+
+    identity: Any
+    fresh: Fresh = True
+    claims: Mapping[str, Any] | None = None
+    label: str | None = None
+    user_agent: str | None = None
+    address: str | None = None
+
+
+# --- starting and refreshing ----------------------------------------------------------------------------------------
+
+
+def start(new: NewSession, runtime: Runtime, now: float) -> TokenPair:
+    """Start a session and make its first tokens.
+
+    :param now: seconds since the epoch
+    :raises StoreUnavailableError: if it cannot be kept
+    """
+    store, settings = store_of(runtime), runtime.settings
+    identity, claims = as_json([subject_of(new.identity, runtime), new.claims or {}], runtime)
+    ends_at = _limit(settings.session_lifetime, now)
+    current = _new_refresh_token(runtime, now, ends_at)
+    record = SessionRecord(
+        session_id=str(uuid.uuid4()),
+        identity=identity,
+        claims=claims,
+        label=_cut(new.label),
+        user_agent=_cut(new.user_agent),
+        address=_cut(new.address),
+        created_at=now,
+        refreshed_at=now,
+        ends_at=ends_at,
+        deadline=_deadline(runtime, now, ends_at, current),
+        generation=1,
+        current=current,
+    )
+    pair = _Pair(record, runtime, new.identity).signed(now, fresh=new.fresh)
+    store.add(record)
+    runtime.notify(session_started, session_id=record.session_id, identity=identity, cause="login")
+    return pair
+
+
+def refresh(token: Token, runtime: Runtime, now: float, user: Any) -> TokenPair:
+    """Exchange a refresh token for the next pair of its session. One exchange wins; within the grace, whoever comes
+    with the same token is answered with the same successor.
+
+    :param now: seconds since the epoch
+    :param user: what loaders are told instead of the identity claim; ``None``: they are told that
+    :raises SessionEndedError: if the session has ended
+    :raises RefreshTokenReusedError: if the token was used before; its session has ended then
+    :raises StoreUnavailableError: if the store does not answer
+    """
+    for _ in range(_ATTEMPTS):
+        record, stands = judge(token, runtime, now)
+        loaded = record.identity if user is None else user
+        if stands is Standing.REPLAYED:
+            pair = _Pair(record, runtime, loaded, token.claims).signed(now)
+            _tell(refresh_replayed, record, runtime, "grace")
+            return pair
+        successor = _new_refresh_token(runtime, now, record.ends_at)
+        after = rotated(record, successor, now, _deadline(runtime, now, record.ends_at, successor))
+        pair = _Pair(after, runtime, loaded, token.claims).signed(now)
+        if store_of(runtime).replace(after, record.generation):
+            _tell(session_refreshed, after, runtime, "rotation")
+            return pair
+    raise StoreUnavailableError("contention")
+
+
+def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str:
+    """Make another access token for the session of one that may pass now, without its refresh token.
+
+    :param now: seconds since the epoch
+    :param user: what loaders are told instead of the identity claim; ``None``: they are told that
+    :raises SessionEndedError: if the session has ended, or the token was revoked
+    :raises StoreUnavailableError: if the store does not answer
+    """
+    store, session_id = store_of(runtime), token.claims["sid"]
+    for _ in range(_ATTEMPTS):
+        record = store.get(session_id)
+        if record is None or record.deadline <= now or store.status(session_id, digest(token.claims["jti"])).revoked:
+            break
+        after = touched(record, now, _deadline(runtime, now, record.ends_at, record.current))
+        if store.replace(after, record.generation):
+            _tell(session_refreshed, after, runtime, "implicit")
+            return _Pair(after, runtime, record.identity if user is None else user).access(now)
+    raise SessionEndedError(token.header, token.claims)
+
+
+def _new_refresh_token(runtime: Runtime, now: float, ends_at: float) -> RefreshToken:
+    expires_at = min(_limit(runtime.settings.refresh_token_expires, now), int(ends_at))
+    return RefreshToken(jti=str(uuid.uuid4()), issued_at=int(now), expires_at=expires_at)
+
+
+def _deadline(runtime: Runtime, now: float, ends_at: float, current: RefreshToken) -> float:
+    return min(ends_at, current.expires_at, _limit(runtime.settings.session_idle_timeout, now))
+
+
+def _limit(lifetime: Any, now: float) -> int:
+    return NEVER if lifetime is False else claims_.expiry(now, lifetime)
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_TEXT]
+
+
+def as_json(value: Any, runtime: Runtime) -> Any:
+    """What a value is once it has been written into a token."""
+    return json.loads(runtime.encode(value))
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The tokens that belong to a state of a session.
+
+    :ivar loaded: what loaders are told of the identity
+    :ivar presented: the claims of the refresh token that was exchanged, if one was
+    """
+
+    record: SessionRecord
+    runtime: Runtime
+    loaded: Any
+    presented: Claims | None = None
+
+    def signed(self, now: float, *, fresh: Fresh = False) -> TokenPair:
+        return TokenPair(self.access(now, fresh=fresh), self.refresh(), self.record.session_id)
+
+    def access(self, now: float, *, fresh: Fresh = False) -> str:
+        expires_at = min(_limit(self.runtime.settings.access_token_expires, now), int(self.record.ends_at))
+        return self._issue("access", now, {"exp": expires_at}, fresh)
+
+    def refresh(self) -> str:
+        current = self.record.current
+        return self._issue("refresh", current.issued_at, {"jti": current.jti, "exp": current.expires_at}, False)
+
+    def _issue(self, token_type: str, now: float, fixed: Claims, fresh: Fresh) -> str:
+        fixed |= {"sid": self.record.session_id, self.runtime.settings.identity_claim: self.record.identity}
+        if fixed["exp"] == NEVER:
+            del fixed["exp"]
+        csrf = self._csrf_value(token_type)
+        if csrf is not None:
+            fixed["csrf"] = csrf
+        new = NewToken(
+            token_type=token_type,
+            identity=self.loaded,
+            fresh=fresh,
+            expires_delta=False,  # exp is fixed
+            additional_claims=dict(self.record.claims),
+            fixed=fixed,
+        )
+        return issue(new, self.runtime, now)
+
+    def _csrf_value(self, token_type: str) -> str | None:
+        """The double submit value, the same for everybody who exchanges the same token.
+
+        It comes from that token's own, which neither the store nor a log ever sees.
+        """
+        value = (self.presented or {}).get("csrf")
+        if not self.runtime.settings.cookie_csrf_protect or not isinstance(value, str):
+            return None
+        message = f"{token_type} {self.record.current.jti}"
+        return hmac.new(value.encode("utf-8", "surrogatepass"), message.encode(), "sha256").hexdigest()
+
+
+# --- ending and listing ---------------------------------------------------------------------------------------------
+
+
+def end(session_id: str, runtime: Runtime, *, cause: str, owner: str | None = None) -> bool:
+    """End a session, and say whether there was one.
+
+    :param owner: whose it must be, as :func:`owner_of` gives it; ``None``: anybody's
+    """
+    store = store_of(runtime)
+    record = store.get(session_id)
+    if record is None or owner not in (None, record.owner) or not store.remove(session_id):
+        return False
+    _tell(session_ended, record, runtime, cause)
+    return True
+
+
+def end_all(identity: Any, runtime: Runtime, *, cause: str, keep: str | None = None) -> int:
+    """End all sessions of an identity, and return how many there were.
+
+    :param identity: as the identity claim has it
+    :param keep: the one that goes on
+    """
+    sessions = store_of(runtime).sessions_of(owner_of(identity))
+    return sum(end(record.session_id, runtime, cause=cause) for record in sessions if record.session_id != keep)
+
+
+def sessions_of(identity: Any, runtime: Runtime, now: float, current: str | None) -> list[SessionInfo]:
+    """List the sessions of an identity that go on, the youngest first.
+
+    :param identity: as the identity claim has it
+    :param now: seconds since the epoch
+    :param current: the session of this request
+    """
+    records = [each for each in store_of(runtime).sessions_of(owner_of(identity)) if each.deadline > now]
+    records.sort(key=lambda record: record.created_at, reverse=True)
+    return [info(record, current) for record in records]
+
+
+def all_sessions(runtime: Runtime, now: float) -> Iterator[SessionInfo]:
+    """Go through all sessions that go on, in any order.
+
+    :param now: seconds since the epoch
+    """
+    return (info(record, None) for record in store_of(runtime).sessions() if record.deadline > now)
+
+
+def info(record: SessionRecord, current: str | None) -> SessionInfo:
+    """Return what an owner may see of a session."""
+    return SessionInfo(
+        session_id=record.session_id,
+        identity=record.identity,
+        label=record.label,
+        user_agent=record.user_agent,
+        address=record.address,
+        created_at=_utc(record.created_at),
+        last_refreshed_at=_utc(record.refreshed_at),
+        expires_at=None if record.deadline >= NEVER else _utc(record.deadline),
+        current=record.session_id == current,
+    )
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+# --- revoking -------------------------------------------------------------------------------------------------------
+
+
+def revoke(claims: Claims, runtime: Runtime) -> bool:
+    """Revoke a verified token, and say whether that was news. With its refresh token a session ends
+    (RFC 7009, section 2.1).
+
+    :raises ConfigurationError: if the token has no ``jti`` to revoke it by
+    """
+    session_id = claims.get("sid")
+    if claims["type"] == "refresh" and session_id is not None:
+        return end(session_id, runtime, cause="token_revoked")
+    if claims["jti"] is None:
+        raise ConfigurationError("A token without a jti claim cannot be revoked")
+    until = claims["exp"] + runtime.settings.decode_leeway if "exp" in claims else NEVER
+    return store_of(runtime).revoke(digest(claims["jti"]), min(until, NEVER), session_id)
+
+
+def _tell(signal: Any, record: SessionRecord, runtime: Runtime, cause: str) -> None:
+    runtime.notify(signal, session_id=record.session_id, identity=record.identity, cause=cause)
