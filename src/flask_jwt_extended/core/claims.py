@@ -189,7 +189,7 @@ def build(
     if settings.encode_issuer:
         claims["iss"] = settings.encode_issuer
     if lifetime is not False:
-        claims["exp"] = _expiry(now, lifetime)
+        claims["exp"] = expiry(now, lifetime)
     claims.update(additional)
     return _with_numeric_dates(claims)
 
@@ -211,6 +211,7 @@ def _numeric_date(value: Any) -> Any:
     return math.floor(aware.timestamp())
 
 
-def _expiry(now: float, lifetime: Any) -> int:
+def expiry(now: float, lifetime: Any) -> int:
+    """Return when something ends that lives this long from now, in whole seconds since the epoch."""
     expires: datetime = datetime.fromtimestamp(now, timezone.utc) + lifetime
     return math.floor(expires.timestamp())
