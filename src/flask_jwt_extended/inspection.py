@@ -65,7 +65,7 @@ def inspect_token(encoded: str, runtime: Runtime, now: float) -> Inspection:
             return Inspection(None, None, (form,))
         head, payload, _ = _segments(encoded, runtime)
         header, claims = _object(head), _object(payload)
-        verdicts = [form, *_judge_signature(encoded, header, runtime), *_judge_payload(payload)]
+        verdicts = [form, *_judge_signature(encoded, header, runtime, now), *_judge_payload(payload)]
         genuine = all(verdict.passed for verdict in verdicts)
         if claims is not None:
             verdicts += judge_claims(claims, runtime.settings, now)
@@ -100,14 +100,14 @@ def _object(segment: bytes) -> dict[str, Any] | None:
         return None
 
 
-def _judge_signature(encoded: str, header: Header | None, runtime: Runtime) -> Iterator[Verdict]:
+def _judge_signature(encoded: str, header: Header | None, runtime: Runtime, now: float) -> Iterator[Verdict]:
     """Judge the header, its algorithm, and the signature; each only if the one before it passed."""
     settings = runtime.settings
     for verdict in (
         partial(_judge, "header", "well-formed", partial(compact.parse, encoded, settings.max_token_bytes)),
         partial(_judge, "algorithm", "accepted", partial(compact.admit, header or {}, settings.accepted_algorithms)),
         partial(
-            _judge, "signature", "made by the configured key", partial(pipeline.verify_signature, encoded, runtime)
+            _judge, "signature", "made by the configured key", partial(pipeline.verify_signature, encoded, runtime, now)
         ),
     ):
         outcome = verdict()

@@ -17,7 +17,7 @@ from flask import Blueprint, Flask, Response, g
 from flask.json.provider import DefaultJSONProvider
 
 from .checks import foot_guns
-from .exceptions import ConfigurationError, StoreUnavailableError, code_of
+from .exceptions import ConfigurationError, StoreUnavailableError, UnavailableError, code_of
 from .http import responses
 from .loaders import Loaders, call
 from .runtime import Runtime
@@ -155,9 +155,9 @@ class JWTManager:
                 yield f"{type(self).__name__}.{name} is not called any more; use the loaders"
 
     def _renew(self, app: Flask) -> Runtime:
-        if app.config.get("JWT_STORE_URI"):
+        if app.config.get("JWT_STORE_URI") or app.config.get("JWT_TRUSTED_ISSUERS"):
             # Not among the handlers of 4.7, and an option may be set after the first request, when Flask takes no more.
-            app.error_handler_spec[None][None].setdefault(StoreUnavailableError, self._answer)
+            app.error_handler_spec[None][None].setdefault(UnavailableError, self._answer)
         previous = app.extensions.get(_STATE)
         filled = _fill_in(app.config, previous.filled if previous else {})
         settings = resolve(app.config)

@@ -156,6 +156,20 @@ def size(value: Any, name: str) -> int:
     return value
 
 
+def count(value: Any, name: str) -> int:
+    """Take a number, zero among them."""
+    if type(value) is not int or value < 0:
+        raise ConfigurationError(f"{name} must be a whole number, 0 or more, not {value!r}")
+    return value
+
+
+def secrets(value: Any, name: str) -> tuple[Any, ...]:
+    """Take a list of secrets."""
+    if isinstance(value, (str, bytes)) or not isinstance(value or (), Collection):
+        raise ConfigurationError(f"{name} must be a list of secrets")
+    return tuple(value or ())
+
+
 def algorithm(value: Any, name: str) -> str:
     """Take an algorithm that PyJWT has here and that signs something."""
     try:
