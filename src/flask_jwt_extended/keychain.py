@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 from jwt.algorithms import requires_cryptography
 from jwt.exceptions import InvalidKeyError
 
 from .core import compact
-from .core.jwks import SetKey, ring_of
+from .core.jwks import SetKey, published, read_jwk, ring_of, to_jwk
 from .core.keys import Key, KeyRing, prepare
 from .exceptions import ConfigurationError
 from .keyfiles import source_of
@@ -70,6 +71,18 @@ class Keychain:
             return current
         with self._lock:
             return self._renewed(now)
+
+    def published(self, now: float) -> dict[str, Any]:
+        """Return the JWK Set to publish: the public keys of JWT_KEYS, and JWT_PUBLIC_KEY.
+
+        :param now: seconds since the epoch
+        """
+        document = published(self.at(now).listed)
+        settings = self._settings
+        if settings.is_asymmetric and settings.public_key:
+            single = read_jwk(to_jwk(settings.algorithm, prepare(settings.algorithm, settings.public_key).public))[0]
+            document["keys"].append(single.public)
+        return document
 
     def _renewed(self, now: float) -> InForce:
         changed = self._look()

@@ -25,6 +25,7 @@ from .exceptions import (
     UserClaimsVerificationError,
     UserLookupError,
 )
+from .foreign import ForeignIssuer, issuer_of
 from .http.extract import find_token
 from .loaders import call
 from .runtime import Runtime
@@ -73,15 +74,32 @@ def verify(
     :param csrf_value: the double submit value it must hold; ``None``: any
     :raises InvalidTokenError: PyJWT's error for what is wrong with it
     """
-    header, payload = verify_signature(encoded, runtime, now)
-    claims = compact.parse_object(payload, "payload")
+    header, claims, issuer = _read(encoded, runtime, now)
+    settings = runtime.settings if issuer is None else issuer.settings
     try:
-        claims_.validate(claims, runtime.settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
+        claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
     except ExpiredSignatureError as error:
         error.jwt_header = header  # type: ignore[attr-defined]  # expired_token_loader is told both
         error.jwt_data = claims  # type: ignore[attr-defined]
         raise
-    return Token(header, claims)
+    if issuer is not None:
+        issuer.adopt(claims)
+    return Token(header, claims, is_foreign=issuer is not None)
+
+
+def _read(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, Claims, ForeignIssuer | None]:
+    """Return the header and the claims of a token whose signature is good, and the foreign issuer if it is of one."""
+    if not runtime.issuers:
+        header, payload = verify_signature(encoded, runtime, now)
+        return header, compact.parse_object(payload, "payload"), None
+    # Which keys count is up to the issuer that the token names: those of one never vouch for another.
+    parts = compact.parse(encoded, runtime.settings.max_token_bytes)
+    claims = compact.parse_object(compact.decode_segment(parts[2], "payload"), "payload")
+    issuer = issuer_of(claims, runtime.issuers)
+    if issuer is None:
+        return verify_signature(encoded, runtime, now)[0], claims, None
+    issuer.verify_signature(parts)
+    return parts[0], claims, issuer
 
 
 def verify_signature(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, bytes]:

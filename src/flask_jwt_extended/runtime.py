@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from json import JSONEncoder
@@ -12,6 +12,7 @@ from typing import Any
 from .core import compact
 from .core.keys import Key
 from .exceptions import ConfigurationError
+from .foreign import ForeignIssuer
 from .keychain import Keychain
 from .loaders import EnsureSync, Loaders
 from .sessions.stores.base import SessionStore
@@ -40,6 +41,11 @@ class Runtime:
     def keys(self) -> Keychain:
         """The keys that are configured. Made ready when the first token comes."""
         return Keychain(self.settings, self.strong)
+
+    @cached_property
+    def issuers(self) -> Mapping[str, ForeignIssuer]:
+        """Other people's issuers, by their names."""
+        return {name: ForeignIssuer(terms, self.settings) for name, terms in self.settings.trusted_issuers.items()}
 
     @cached_property
     def _encoder(self) -> JSONEncoder:

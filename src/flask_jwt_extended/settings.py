@@ -22,6 +22,7 @@ from jwt.algorithms import requires_cryptography
 
 from . import parsers
 from .exceptions import ConfigurationError
+from .issuers import TrustedIssuer, trusted_issuers
 from .parsers import Parser
 
 #: Bytes of the longest token, unless JWT_MAX_TOKEN_BYTES says otherwise.
@@ -163,6 +164,13 @@ class Settings:
         None,
         parsers.optional_text,
         "The path that serves the public keys of JWT_KEYS as a JWK Set: ``/.well-known/jwks.json``, say.",
+    )
+    trusted_issuers: Mapping[str, TrustedIssuer] = option(
+        {},
+        trusted_issuers,
+        "Other people's issuers whose tokens are accepted beside our own: a mapping from ``iss`` to the terms: "
+        "``audience``, and ``jwks_uri`` or ``discovery`` or ``keys``, ``algorithms``, ``identity_claim``, ``type``, "
+        "``typ``, ``required_claims``. Keys are fetched with the extra ``issuers``.",
     )
     verify_cache_size: int = option(
         0,

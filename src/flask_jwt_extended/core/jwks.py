@@ -240,10 +240,7 @@ def to_jwk(algorithm: str, material: Any) -> dict[str, Any]:
     return {**members, "kid": thumbprint(members), "alg": algorithm}
 
 
-def published(keys: Iterable[SetKey], now: float) -> dict[str, Any]:
-    """Return the JWK Set to publish: public halves of everything that signs, will sign, or still verifies.
-
-    :param now: seconds since the epoch
-    """
-    members = {key.kid: public for key in keys if key.until > now and (public := key.public) is not None}
+def published(keys: Iterable[SetKey]) -> dict[str, Any]:
+    """Return the JWK Set to publish: the public halves of keys, never a secret."""
+    members = {key.kid: public for key in keys if (public := key.public) is not None}
     return {"keys": list(members.values())}

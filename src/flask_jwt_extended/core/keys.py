@@ -62,12 +62,21 @@ class Key:
                 f"A public key cannot sign with {self.algorithm}: configure the private key"
             ) from None
 
+    @property
+    def public(self) -> Any:
+        """The public half; a secret has none, and is itself."""
+        return _public(self._private)
+
     def __repr__(self) -> str:
         return f"<Key {self.algorithm}>"
 
 
+def _public(prepared: Any) -> Any:
+    return prepared.public_key() if hasattr(prepared, "public_key") else prepared
+
+
 def _verifier(implementation: Algorithm, prepared: Any) -> Callable[[bytes, bytes], bool]:
-    public = prepared.public_key() if hasattr(prepared, "public_key") else prepared
+    public = _public(prepared)
 
     def verify(message: bytes, signature: bytes) -> bool:
         try:
