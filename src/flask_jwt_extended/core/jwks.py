@@ -163,14 +163,18 @@ def _life(jwk: Mapping[str, Any]) -> tuple[State, float]:
     try:
         state = State(jwk.get("state", State.ACTIVE))
         until = jwk.get("until")
-        return state, math.inf if until is None else _seconds(until)
+        return state, math.inf if until is None else seconds_of(until)
     except (ValueError, TypeError):
         raise InvalidKeyError(
             "A key's state must be next, active or retiring, and until a time in ISO 8601 or seconds since the epoch"
         ) from None
 
 
-def _seconds(until: Any) -> float:
+def seconds_of(until: Any) -> float:
+    """Return a time in seconds since the epoch that may be given in ISO 8601.
+
+    :raises ValueError: if it is none
+    """
     if isinstance(until, (int, float)):
         return float(until)
     moment = datetime.fromisoformat(until.replace("Z", "+00:00"))
