@@ -23,7 +23,7 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended.jwt_manager import runtime_of
 from flask_jwt_extended.sessions.stores.base import SessionStore
-from flask_jwt_extended.signals import refresh_replayed, session_refreshed
+from flask_jwt_extended.signals import refresh_replayed, session_refreshed, token_refused
 
 #: The same for all processes, and of no worth to anybody.
 SECRET = "every process of the storm signs with this: 64 bytes, or a few more"
@@ -46,6 +46,8 @@ def application(store: str | SessionStore, **options: Any) -> Flask:
     app.add_url_rule("/logout", view_func=jwt_required()(_logout), methods=["POST"])
     session_refreshed.connect(_won, app)
     refresh_replayed.connect(_replayed, app)
+    token_refused.connect(_refused, app)
+    app.after_request(_tell)
     return app
 
 
@@ -58,7 +60,7 @@ def _refresh() -> Response:
 
 
 def _answer(pair: TokenPair) -> Response:
-    return jsonify({**asdict(pair), "outcome": g.get("outcome")})
+    return jsonify(asdict(pair))
 
 
 def _view() -> Response:
@@ -77,16 +79,27 @@ def _replayed(_sender: Flask, **_payload: Any) -> None:
     g.outcome = "replayed"
 
 
+def _refused(_sender: Flask, *, code: str, **_payload: Any) -> None:
+    g.outcome = code
+
+
+def _tell(response: Response) -> Response:
+    response.headers["Outcome"] = g.get("outcome", "")
+    return response
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a request was answered with.
 
+    :ivar outcome: what became of a refresh, ``won`` or ``replayed``, or the code of the error that refused
     :ivar began: when it was sent, seconds of the clock that all processes of a machine share
     :ivar ended: when it was answered
     """
 
     status: int
     body: dict[str, Any] = field(repr=False)
+    outcome: str
     began: float
     ended: float
 
@@ -114,11 +127,6 @@ class Answer:
     def jti(self) -> str:
         """The ``jti`` of the refresh token."""
         return jti_of(self.refresh)
-
-    @property
-    def outcome(self) -> str | None:
-        """What became of a refresh: ``won`` or ``replayed``."""
-        return self.body.get("outcome")
 
 
 def jti_of(token: str) -> str:
@@ -163,7 +171,8 @@ class Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         began = time.monotonic()
         response = self.app.test_client().open(path, method=method, headers=headers)
-        return Answer(response.status_code, response.get_json(silent=True) or {}, began, time.monotonic())
+        body = response.get_json(silent=True) or {}
+        return Answer(response.status_code, body, response.headers["Outcome"], began, time.monotonic())
 
     def close(self) -> None:
         """Let go of the connections of the store."""

@@ -24,21 +24,21 @@ class Round:
 
     :ivar winners: how many have rotated the token
     :ivar successors: how many different refresh tokens were handed out
-    :ivar statuses: the answers to the exchange
+    :ivar outcomes: what the exchanges came to, by word: see :class:`Answer`
     :ivar unusable: how many got an access token that does not pass
     :ivar slowest: the longest that anybody waited, seconds
     """
 
     winners: int
     successors: int
-    statuses: Counter[int]
+    outcomes: Counter[str]
     unusable: int
     slowest: float
 
     @property
     def refused(self) -> int:
         """How many did not get a pair."""
-        return sum(count for status, count in self.statuses.items() if status != 200)
+        return sum(count for outcome, count in self.outcomes.items() if outcome not in ("won", "replayed"))
 
     @property
     def good(self) -> bool:
@@ -55,7 +55,7 @@ def race(crowd: Crowd) -> Round:
     return Round(
         winners=sum(answer.outcome == "won" for answer in answers),
         successors=len({answer.jti for answer in answers if answer.status == 200}),
-        statuses=Counter(answer.status for answer in answers),
+        outcomes=Counter(answer.outcome for answer in answers),
         unusable=sum(not passes for _, passes in outcomes),
         slowest=max(answer.seconds for answer in answers),
     )

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from click.testing import Result
@@ -424,12 +426,14 @@ def test_without_a_store_every_command_says_which_option_is_missing(app: Flask, 
     assert result.stderr == 'Error: Sessions need a store: JWT_STORE_URI = "sqlite:///jwt.db", say\n'
 
 
+def refuse(*_arguments: object) -> Any:
+    raise StoreUnavailableError("ConnectionRefusedError")
+
+
 class Absent(MemoryStore):
     """A store that never answers."""
 
-    def _refuse(self, *_arguments: object) -> Any:
-        raise StoreUnavailableError("ConnectionRefusedError")
-
+    _refuse: Any = refuse
     create = get = sessions_of = sessions = prune = stats = _refuse
 
 
@@ -500,7 +504,7 @@ def test_an_operator_at_work(tmp_path: Path, jwt_db: SessionStore) -> None:
 def test_a_reader_that_leaves_early_is_no_failure(tmp_path: Path, jwt_db: SessionStore) -> None:
     """``flask jwt sessions list | head -1`` ends without a traceback."""
     sqlite_shop(tmp_path)
-    for _ in range(1500):
+    for _ in range(600):
         keep(jwt_db)
     command = f"{sys.executable} -m flask --app shop jwt sessions list --json | head -1"
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
@@ -548,3 +552,48 @@ def test_a_uri_that_makes_no_sense_is_not_repeated(tmp_path: Path, uri: str) -> 
     assert done.stderr.startswith("Error: ")
     assert "tiger" not in done.stdout + done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+# --- as documented --------------------------------------------------------------------------------------------------
+
+DOCUMENTED_AT = 1_795_465_800.0  # 2026-11-23 20:30 UTC
+DAY = 86_400
+
+
+def documented_sessions(store: SessionStore) -> None:
+    """Keep the sessions that docs/cli.md shows."""
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+    safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+Version/18.1 Mobile/15E148 Safari/604.1"
+    known: tuple[tuple[str, str, str | None, str, str, float], ...] = (
+        ("51bc9c2e-94a5-4d52-8a80-1b3c3bc37a4b", "ada", "laptop", firefox, "192.0.2.14", 9.2),
+        ("8a4a9f0e-40ad-4a36-b1ac-0d6e0f7c4d29", "ada", "phone", safari, "198.51.100.7", 2.5),
+        ("c7d5a1f2-6a0c-4d0b-9a43-5f1f4b7d8e60", "bob", None, "curl/8.14.1", "192.0.2.66", 0.1),
+        ("ee0b6d1c-2c58-4b9e-8f5e-7a1d3c9b2f04", "eve", None, "curl/8.14.1", "192.0.2.66", 60),
+        ("f3a8c5d7-1e2b-4f60-9c8d-b4e7a6d5c3f1", "eve", None, "curl/8.14.1", "192.0.2.66", 70),
+    )
+    for session_id, identity, label, agent, address, age in known:
+        started = DOCUMENTED_AT - age * DAY
+        refreshed = started + age * DAY / 3
+        whose = {"identity": identity, "label": label, "user_agent": agent, "address": address}
+        times = {"created_at": started, "refreshed_at": refreshed, "deadline": refreshed + 30 * DAY}
+        keep(store, session_id=session_id, **whose, **times)
+    store.revoke(digest("a token"), DOCUMENTED_AT + 600, None)
+
+
+def documented_runs() -> list[tuple[list[str], str]]:
+    """The commands for sessions that docs/cli.md shows, but for pipelines, each with its output."""
+    page = (ROOT / "docs" / "cli.md").read_text().split("## `flask jwt sessions`\n")[1]
+    blocks = "".join(block.split("```")[0] for block in page.split("```console\n")[1:])
+    runs = (each.partition("\n") for each in blocks.split("$ flask --app shop jwt sessions ")[1:])
+    return [(shlex.split(command), output) for command, _, output in runs if "|" not in command]
+
+
+def test_the_documentation_shows_what_is_printed(make_app: MakeApp, jwt_db: SessionStore) -> None:
+    """Each command of docs/cli.md, in the order of the page, on the same day."""
+    app = make_app(STORE_URI=jwt_db)
+    documented_sessions(jwt_db)
+    runs = documented_runs()
+    with patch("time.time", return_value=DOCUMENTED_AT):
+        assert [(command, sessions(app, *command).stdout) for command, _ in runs] == runs
+    assert {command[0] for command, _ in runs} == {"list", "end", "end-all", "init", "stats", "prune"}

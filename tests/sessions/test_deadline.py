@@ -248,12 +248,30 @@ def test_the_thread_stays_for_a_long_operation(monkeypatch: pytest.MonkeyPatch) 
     """An operation that takes longer than the thread idles is watched to its end."""
     monkeypatch.setattr(deadline, "_IDLE", 0.05)
     watchdog = Watchdog(0.5)
-    ours, theirs = socket.socketpair()
-    with ours, theirs, takes(0.5, 0.5 + LATE):
-        assert read_late(watchdog, ours)
+    with watchdog.call():
+        first = watchdog._thread
+        time.sleep(0.3)
+        assert watchdog._thread is first
 
 
-def test_operations_while_the_thread_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operation_that_begins_while_the_thread_leaves(
+    watchdog: Watchdog, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operation that has found the thread on its way out is watched by the next."""
+    monkeypatch.setattr(deadline, "_IDLE", 0.0)
+    with watchdog.call():
+        leaving = watchdog._thread
+    assert leaving is not None
+    leaving.join(5)
+    call = watchdog.call().__enter__()
+    assert watchdog._thread is not leaving
+    call.watch(lambda: shut(pair[0].fileno()))
+    with takes(0, TIMEOUT + LATE):
+        assert pair[0].recv(1) == b""
+    call.__exit__(None, None, None)
+
+
+def test_operations_while_the_thread_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     """However often the thread comes and goes, each operation that hangs is cut."""
     monkeypatch.setattr(deadline, "_IDLE", 0.0)
     watchdog = Watchdog(0.02)

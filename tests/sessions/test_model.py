@@ -44,14 +44,16 @@ from flask_jwt_extended.testing.store_contract import at_once
 
 from ..conftest import SECRET, bearer
 
-#: Seconds that things live here: short, so that steps of the clock cross every border.
-ACCESS, REFRESH, IDLE, LIFETIME = 60, 300, 200, 900
+#: Seconds that things live here: short, so that steps of the clock cross every border. An access token may
+#: outlive its session.
+ACCESS, REFRESH, IDLE, LIFETIME = 230, 300, 200, 900
 #: By how many seconds the clocks of two machines may differ.
 TOLERANCE = 1.0
 
 #: Steps of the clock before somebody comes: within the grace, around its borders, and back; and beyond everything else.
 MOMENTS = st.sampled_from([0, 0, 0, 0, 0.5, 2, 5, 9.5, 10, 30, -0.5, -1, -1.5])
 JUMPS = st.sampled_from([60, 150, 200, 300, 900, MARGIN, 2 * MARGIN, -60, -200, -MARGIN])
+OFFSETS = st.sampled_from([-0.5, 0, 0.5])
 #: Which pair of tokens: the newest is 1. Any may come, and the newest come most.
 PAIRS = st.one_of(st.integers(1, 3), st.integers(1, 3), st.integers(1, 40))
 
@@ -216,7 +218,9 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(who=st.integers(0, 1))
     def begin(self, who: int) -> None:
-        self.log_in(who, "first")
+        self.log_in(1 - who, "old")
+        self.clock.now += 10
+        self.log_in(who, "new")
 
     @rule(who=st.integers(0, 1), label=st.sampled_from(["phone", "laptop"]))
     def log_in(self, who: int, label: str) -> None:
@@ -409,6 +413,23 @@ class Machine(RuleBasedStateMachine):
         return True
 
     # --- what time does ---
+
+    @rule(which=PAIRS, border=st.sampled_from(["access", "refresh", "session", "grace"]), offset=OFFSETS)
+    def come_at_a_border(self, which: int, border: str, offset: float) -> None:
+        """A client comes at the very moment at which something ends."""
+        pair = self.pair(which)
+        session = pair.session
+        self.clock.now = (
+            offset
+            + {
+                "access": claims_of(pair.access)["exp"],
+                "refresh": claims_of(pair.refresh)["exp"],
+                "session": session.deadline,
+                "grace": session.rotated_at + self.grace if session.previous else self.clock.now,
+            }[border]
+        )
+        self.pass_with(pair, get_jwt)
+        self.do_refresh(pair)
 
     @rule(seconds=JUMPS)
     def jump(self, seconds: float) -> None:

@@ -171,7 +171,10 @@ def test_connecting_is_cheap(tmp_path: Path, opened: Opened) -> None:
             plain.sendall(f"AUTH {PASSWORD}\r\nINFO commandstats\r\nINFO errorstats\r\nQUIT\r\n".encode())
             told = plain.makefile().read()
     seen = {line.partition(":")[0] for line in told.splitlines() if "stat_" in line}
-    assert seen - {"cmdstat_config|resetstat", "cmdstat_info"} == {"cmdstat_auth", "cmdstat_hget"}
+    assert {name for name in seen if not name.startswith(("cmdstat_config", "cmdstat_info"))} == {
+        "cmdstat_auth",
+        "cmdstat_hget",
+    }
 
 
 @pytest.mark.parametrize(
@@ -337,7 +340,7 @@ def test_a_full_server(tmp_path: Path, opened: Opened) -> None:
         ):
             with Clock() as clock:
                 work()
-            assert clock.error.value.reason == "OutOfMemoryError"
+            assert clock.error.value.reason in {"OutOfMemoryError", "ResponseError"}  # Redis 6 wraps what scripts raise
         assert store.status(record.session_id, None) == Status(record.deadline, False)
         assert store.remove(record.session_id) is True
         server.ask("CONFIG", "SET", "maxmemory", "0")
@@ -352,7 +355,7 @@ def test_a_server_that_became_a_replica(tmp_path: Path, opened: Opened) -> None:
         server.ask("REPLICAOF", HOST, 1)
         with Clock() as clock:
             store.replace(refreshed(record), record.generation)
-        assert clock.error.value.reason == "ReadOnlyError"
+        assert clock.error.value.reason in {"ReadOnlyError", "ResponseError"}  # Redis 6 wraps what scripts raise
         server.ask("REPLICAOF", "NO", "ONE")
         assert store.replace(refreshed(record), record.generation) is True
 
@@ -784,10 +787,11 @@ def test_threads_share_connections(server: RedisServer, proxy: Proxy, opened: Op
 def run(program: str, *arguments: str) -> str:
     """Run a program in a process of its own, with warnings as errors, and return what it printed."""
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(program), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=_ENVIRONMENT).stdout
-
-
-_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_greenlets(server: RedisServer, proxy: Proxy) -> None:
@@ -874,7 +878,7 @@ def codes(store: RedisStore, now: float | None = None) -> list[str]:
 
 SETTINGS: dict[str, tuple[list[str], list[str]]] = {
     "nothing on disk": (["--save", ""], ["error store_not_durable"]),
-    "snapshots": (["--save", "3600 1 60 10000"], ["error store_loses_minutes"]),
+    "snapshots": (["--save", "3600", "1"], ["error store_loses_minutes"]),
     "once a second": (["--appendonly", "yes", "--appendfsync", "everysec"], ["info store_loses_a_second"]),
     "always": (["--appendonly", "yes", "--appendfsync", "always"], []),
     "evicting": (

@@ -44,10 +44,12 @@ assert client.login().status == 200
 
 @contextmanager
 def gunicorn(uri: str, folder: Path, kind: str) -> Iterator[tuple[int, int]]:
-    """Serve the application with two workers forked from a parent that used the store; the parent's id and the port."""
+    """Serve the application with two workers; the parent's id and the port."""
     (folder / "served.py").write_text(APP)
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", str(WORKERS), "--worker-class", kind]
+    # gevent has to patch modules before they are imported: its workers import the application themselves.
+    preload = ["--preload"] if kind == "sync" else []
+    command = [sys.executable, "-m", "gunicorn", *preload, "--workers", str(WORKERS), "--worker-class", kind]
     command += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", "2", "--no-control-socket", "served:app"]
     paths = os.pathsep.join(map(str, (folder, ROOT)))
     with (folder / "log").open("wb") as log:
@@ -122,11 +124,9 @@ def connections_of(process: int, port: int) -> set[str]:
 
 @pytest.mark.parametrize("kind", ["sync", "gevent"])
 @pytest.mark.parametrize("name", ["postgres", "redis"])
-def test_workers_forked_after_the_store_was_used(
-    name: str, kind: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    """Every request is answered well, by both workers, and each has connections that neither its parent nor the other
-    ever had.
+def test_workers_of_a_real_server(name: str, kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Every request is answered well, by both workers, forked after their parent used the store or patched by gevent,
+    and each has connections that neither its parent nor the other ever had.
     """
     uri = str(request.getfixturevalue(f"{name}_uri"))
     store_port = int(uri.rpartition("/")[0].rpartition(":")[2])

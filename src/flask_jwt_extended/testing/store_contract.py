@@ -34,6 +34,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Barrier, Event
 from typing import Any, TypeVar
 
@@ -312,6 +313,7 @@ class StoreContract:
         assert store.revoke(new_digest(), record.deadline, record.session_id) in {True, False}
         assert store.get(record.session_id) is None
         assert store.status(record.session_id, None).deadline is None
+        assert store.stats(time.time()).sessions == 0
 
     def test_ending_leaves_others_alone(self, store: SessionStore) -> None:
         """Other sessions of the same owner stay, and new ones can be started."""
@@ -561,15 +563,17 @@ class StoreContract:
     def test_a_session_refreshed_while_it_is_pruned(self, store: SessionStore) -> None:
         """A session is either pruned or refreshed: what a refresh has written stays."""
         long_ago, soon = time.time() - MARGIN - DAY, time.time() + DAY
-        records = [new_session(deadline=long_ago) for _ in range(40)]
-        added(store, *records)
 
-        def refresh() -> list[bool]:
-            return [store.replace(replace(refreshed(each), deadline=soon), each.generation) for each in records]
+        def refresh(record: SessionRecord) -> bool:
+            return store.replace(replace(refreshed(record), deadline=soon), record.generation)
 
-        outcomes, _ = at_once(refresh, lambda: [pruned(store, time.time(), limit=2)])
-        pruned(store, time.time())
-        assert [store.get(each.session_id) is not None for each in records] == outcomes
+        for _ in range(10):
+            records = [new_session(deadline=long_ago) for _ in range(CROWD)]
+            added(store, *records)
+            prune: Callable[[], bool] = lambda: store.prune(time.time(), CROWD) >= 0  # noqa: E731  # beside the others
+            outcomes = at_once(*[partial(refresh, record) for record in records], prune)[:-1]
+            pruned(store, time.time())
+            assert [store.get(record.session_id) is not None for record in records] == outcomes
 
     # --- looking at a store -------------------------------------------------------------------------------------------
 
@@ -650,15 +654,15 @@ class StoreContract:
 
         def test_children_of_a_busy_parent(self, store: SessionStore) -> None:
             """A child can use the store though other threads were in the middle of using it."""
-            record = new_session()
-            store.add(record)
+            record, *_ = records = [new_session() for _ in range(40)]
+            added(store, *records)
 
             def use() -> None:
-                store.status(record.session_id, None)
                 store.revoke(new_digest(), time.time() + DAY, None)
+                store.prune(time.time(), 10)
 
             with meanwhile(use, threads=3):
-                for _ in range(5):
+                for _ in range(10):
                     assert Child(lambda: life_of_a_child(store, record.session_id)).result() == [True] * 4
             assert store.get(record.session_id) == record
 
@@ -691,18 +695,20 @@ class SharedStoreContract(StoreContract):
             record = new_session()
             store.add(record)
             for _ in range(3):
-                outcomes = self.race(store, record.session_id)
+                outcomes = self.race(store, record)
                 assert sorted(outcomes) == [False] * (CROWD - 1) + [True]
+                stored = store.get(record.session_id)
+                assert stored is not None
+                record = stored
 
-        def race(self, store: SessionStore, session_id: str) -> list[bool]:
+        def race(self, store: SessionStore, record: SessionRecord) -> list[bool]:
             """Let many children refresh one session at the same moment, and return who did."""
             start = time.time() + 0.5
 
             def refresh() -> bool:
-                stored = store.get(session_id)
-                assert stored is not None
+                store.status(record.session_id, None)  # so that they are connected
                 time.sleep(max(0.0, start - time.time()))
-                return store.replace(refreshed(stored), stored.generation)
+                return store.replace(refreshed(record), record.generation)
 
             children = [Child(refresh) for _ in range(CROWD)]
             return [child.result() for child in children]

@@ -106,11 +106,16 @@ class Watchdog:
             self._start()
 
     def _start(self) -> None:
-        with self._lock:
+        # Nobody waits for the lock: to start a thread may switch to another greenlet, whose wait would stop them all.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             if self._thread is None:
                 thread = Thread(target=self._watch, name="jwt-store-watchdog", daemon=True)
                 thread.start()
                 self._thread = thread  # not before: one that cannot start watches nothing
+        finally:
+            self._lock.release()
 
     def _watch(self) -> None:
         pause = min(max(self.timeout / 10, 0.01), 0.1)
@@ -123,8 +128,7 @@ class Watchdog:
                 if call._ends <= now and not call.expired:
                     call._expire()
             if now - last > _IDLE:
-                with self._lock:
-                    self._thread = None
+                self._thread = None
                 if self._calls:
                     self._start()
                 return

@@ -186,7 +186,8 @@ class RedisStore:
             while True:
                 with self._operation() as call:
                     cursor, keys = _ask(call, server, "SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
-                yield list(dict.fromkeys(keys))
+                if keys:
+                    yield list(dict.fromkeys(keys))
                 if cursor == b"0":
                     break
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Semaphore, Thread
+from threading import Event, Semaphore, Thread
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -143,7 +143,7 @@ class Server:
         self._primary = primary
         self._idle: list[Link] = []
         self._slots = Semaphore(limit)
-        self._lookup: Thread | None = None
+        self._found: Event | None = None
 
     def run(self, call: Call, work: Callable[[Link], T], *, once: bool = False, patience: float = math.inf) -> T:
         """Do something with a connection.
@@ -203,13 +203,13 @@ class Server:
 
     def _resolve(self, call: Call, patience: float) -> None:
         """Look the name up. Nothing can interrupt that, so one thread does it for all who wait."""
-        lookup = self._lookup
-        if lookup is None or not lookup.is_alive():
-            lookup = Thread(target=_look_up, args=self.address, name="jwt-store-lookup", daemon=True)
-            lookup.start()
-            self._lookup = lookup
-        lookup.join(min(call.remaining, patience))
-        if lookup.is_alive():
+        found = self._found
+        if found is None or found.is_set():
+            found = Event()
+            Thread(target=_look_up, args=(*self.address, found), name="jwt-store-lookup", daemon=True).start()
+            self._found = found
+        # Not joined: under gevent, a thread whose end several wait for may never seem to end.
+        if not found.wait(min(call.remaining, patience)):
             raise TimeoutError("The name of the server was not found in time")
 
     def close(self) -> None:
@@ -219,9 +219,12 @@ class Server:
             link.disconnect()  # type: ignore[no-untyped-call]
 
 
-def _look_up(host: str, port: int) -> None:
-    with suppress(OSError, UnicodeError):  # who connects will hear of it
-        socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+def _look_up(host: str, port: int, found: Event) -> None:
+    try:
+        with suppress(OSError, UnicodeError):  # who connects will hear of it
+            socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    finally:
+        found.set()
 
 
 @dataclass(frozen=True)

@@ -193,12 +193,12 @@ class SqlStore:
     def __init__(self, uri: str, timeout: float) -> None:
         self._url = _url(uri)
         self._watchdog = Watchdog(timeout)
-        self._engine = _engine(self._url, timeout)
+        self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._opened: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._engine = self._new_engine()
         self._driver: Any = self._engine.dialect.loaded_dbapi
         self._failures = (SQLAlchemyError, OSError, self._driver.Error)
         self._prepared: dict[sa.Executable, _Prepared] = {}
-        self._inherited: list[sa.Engine] = []
-        self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._gate = _Gate() if self._is_sqlite else nullcontext()
         _watch_forks(weakref.ref(self))
 
@@ -300,16 +300,15 @@ class SqlStore:
     def _judge_postgresql(self, now: float) -> Iterator[Finding]:
         ((fsync, commit, clock),) = self._read(_JUDGE_POSTGRESQL)
         if fsync == "off":
-            yield _forgetful("fsync is off in PostgreSQL", "fsync = on")
+            yield _NOT_DURABLE
         if commit == "off":
-            yield _forgetful("synchronous_commit is off in PostgreSQL", "synchronous_commit = on")
+            yield _loses_a_second("synchronous_commit = off", "on")
         yield from _judge_clock(clock - now)
 
     def _judge_mysql(self, now: float) -> Iterator[Finding]:
         ((flush, clock),) = self._read(_JUDGE_MYSQL)
         if flush != 1:
-            setting = "innodb_flush_log_at_trx_commit"
-            yield _forgetful(f"{setting} is {flush}", f"{setting} = 1")
+            yield _loses_a_second(f"innodb_flush_log_at_trx_commit = {flush}", "1")
         yield from _judge_clock(float(clock) - now)
 
     def _judge_sqlite(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # its clock is ours
@@ -354,8 +353,14 @@ class SqlStore:
         """Let go of all connections."""
         self._engine.dispose()
 
+    def _new_engine(self) -> sa.Engine:
+        engine, opened = _engine(self._url, self._watchdog.timeout), self._opened
+        if not self._is_sqlite:
+            sa.event.listen(engine, "connect", lambda connection, _: opened.add(connection))
+        return engine
+
     # SQLite keeps what it has locked in the memory of the process, where a child would believe in locks it does not
-    # have. So it is closed before a fork; other connections are left to the parent.
+    # have: it is closed before a fork. The child leaves other connections without a word: the parent uses them.
 
     def _before_fork(self) -> None:
         if isinstance(self._gate, _Gate):
@@ -367,9 +372,10 @@ class SqlStore:
             self._gate.open()
 
     def _in_child(self) -> None:
-        self._inherited.append(self._engine)  # never collected: that might say good-bye in the name of the parent
-        self._engine = _engine(self._url, self._watchdog.timeout)
+        self._engine = self._new_engine()  # its locks too may have been held by a thread that is no more
         self._gate = _Gate() if self._is_sqlite else nullcontext()
+        for connection in tuple(self._opened):
+            _leave(connection)
 
     # --- one statement ------------------------------------------------------------------------------------------------
 
@@ -398,7 +404,8 @@ class SqlStore:
             try:
                 return self._attempt(call, statement, values)
             except self._failures as error:
-                if not repeat or _names_missing_table(error):
+                # What fails in SQLite has waited for the lock already, and there is no network to blame.
+                if not repeat or self._is_sqlite or _names_missing_table(error):
                     raise
                 _ = call.remaining
             return self._attempt(call, statement, values)._replace(certain=False)
@@ -480,14 +487,23 @@ def _unreachable(reason: str, timeout: float) -> Finding:
     )
 
 
-def _forgetful(message: str, setting: str) -> Finding:
+def _loses_a_second(setting: str, better: str) -> Finding:
     return Finding(
-        "error",
-        "store_loses_writes",
-        message,
-        "After a crash, sessions that were ended are back, and refresh tokens that were used can be used again.",
-        f"Set {setting} for the database.",
+        "warning",
+        "store_loses_a_second",
+        f"The database does not write to disk before it acknowledges ({setting})",
+        "A crash loses a second of what was acknowledged: sessions that were ended return, those refreshed end.",
+        f"Set it to {better}.",
     )
+
+
+_NOT_DURABLE = Finding(
+    "error",
+    "store_not_durable",
+    "PostgreSQL never waits for the disk (fsync = off)",
+    "If the machine stops, any part of the database may be lost or damaged: sessions that were ended return.",
+    "Set fsync to on.",
+)
 
 
 def _judge_clock(ahead: float) -> Iterator[Finding]:
@@ -577,6 +593,8 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
             call.watch(connection.interrupt)
         with suppress(Exception):  # it works without, and findings() says so
             connection.execute("PRAGMA journal_mode=WAL")
+        if call is not None:
+            _ = call.remaining  # somebody else may have kept it locked
         connection.execute("PRAGMA synchronous=FULL")
     except BaseException:
         connection.close()
@@ -591,6 +609,7 @@ def _connect(dialect: Dialect, _: object, arguments: Sequence[Any], options: Map
     call = current_call()
     if call is None:
         return None
+    _ = call.remaining
     opening: Future[Any] = Future()
     opener = partial(_open, opening, partial(dialect.connect, *arguments, **options))
     Thread(target=opener, name="jwt-store-connect", daemon=True).start()
@@ -633,9 +652,22 @@ def _is_stale(connection: Any) -> bool:
         return True
     if fileno is None:
         return False
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([fileno], [], [], 0)[0])
     silence = select.poll()
     silence.register(fileno, select.POLLIN)
     return bool(silence.poll(0))
+
+
+def _leave(connection: Any) -> None:
+    """Close a connection that belongs to the parent too: what it says in parting goes nowhere."""
+    with suppress(Exception):  # it may be closed
+        fileno = _fileno(connection)
+        if fileno is not None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, fileno)
+            os.close(nowhere)
+            connection.close()
 
 
 def _cut(connection: Any) -> None:
@@ -690,8 +722,9 @@ def _watch_forks(store: weakref.ref[SqlStore]) -> None:
         if this is not None:
             method(this)
 
-    os.register_at_fork(
-        before=partial(tell, SqlStore._before_fork),
-        after_in_parent=partial(tell, SqlStore._after_fork),
-        after_in_child=partial(tell, SqlStore._in_child),
-    )
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=partial(tell, SqlStore._before_fork),
+            after_in_parent=partial(tell, SqlStore._after_fork),
+            after_in_child=partial(tell, SqlStore._in_child),
+        )
