@@ -116,7 +116,7 @@ def start(new: NewSession, runtime: Runtime, now: float) -> TokenPair:
         created_at=now,
         refreshed_at=now,
         ends_at=ends_at,
-        deadline=_deadline(runtime, now, ends_at, current),
+        deadline=_deadline(runtime, now, current),
         generation=1,
         current=current,
     )
@@ -144,7 +144,7 @@ def refresh(token: Token, runtime: Runtime, now: float, user: Any) -> TokenPair:
             _tell(refresh_replayed, record, runtime, "grace")
             return pair
         successor = _new_refresh_token(runtime, now, record.ends_at)
-        after = rotated(record, successor, now, _deadline(runtime, now, record.ends_at, successor))
+        after = rotated(record, successor, now, _deadline(runtime, now, successor))
         pair = _Pair(after, runtime, loaded, token.claims).signed(now)
         if store_of(runtime).replace(after, record.generation):
             _tell(session_refreshed, after, runtime, "rotation")
@@ -165,7 +165,7 @@ def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str:
         record = store.get(session_id)
         if record is None or record.deadline <= now or store.status(session_id, digest(token.claims["jti"])).revoked:
             raise SessionEndedError(token.header, token.claims)
-        after = touched(record, now, _deadline(runtime, now, record.ends_at, record.current))
+        after = touched(record, now, _deadline(runtime, now, record.current))
         if store.replace(after, record.generation):
             _tell(session_refreshed, after, runtime, "implicit")
             return _Pair(after, runtime, record.identity if user is None else user, token.claims).access(now)
@@ -177,8 +177,8 @@ def _new_refresh_token(runtime: Runtime, now: float, ends_at: float) -> RefreshT
     return RefreshToken(jti=str(uuid.uuid4()), issued_at=int(now), expires_at=expires_at)
 
 
-def _deadline(runtime: Runtime, now: float, ends_at: float, current: RefreshToken) -> float:
-    return min(ends_at, current.expires_at, _limit(runtime.settings.session_idle_timeout, now))
+def _deadline(runtime: Runtime, now: float, current: RefreshToken) -> float:
+    return min(current.expires_at, _limit(runtime.settings.session_idle_timeout, now))
 
 
 def _limit(lifetime: Any, now: float) -> int:

@@ -263,7 +263,7 @@ class Machine(RuleBasedStateMachine):
     def do_refresh(self, pair: Pair) -> None:
         expected = verdict_on_refresh(pair, self.clock.now, self.grace)
         got, tokens = self.outcome(lambda: self.exchange(pair.refresh))
-        if pair.session.forgotten and got == "ended":
+        if pair.session.forgotten and got == "ended" != expected:
             pair.session.ended = True
             return
         assert got == {"replayed": "passes", "untimely": "revoked"}.get(expected, expected)
@@ -325,7 +325,7 @@ class Machine(RuleBasedStateMachine):
 
         expected = verdict_on_access(pair, self.clock.now)
         got, value = self.outcome(act)
-        if pair.session.forgotten and got == "ended":
+        if pair.session.forgotten and got == "ended" != expected:
             pair.session.ended = True
         elif pair.free and expected == "revoked" and got != "revoked":
             pair.revoked = False
@@ -342,7 +342,9 @@ class Machine(RuleBasedStateMachine):
         which=PAIRS, how=st.sampled_from(["log_out", "end", "end_another", "end_all", "end_others", "revoke_refresh"])
     )
     def end(self, which: int, how: str) -> None:
-        getattr(self, f"do_{how}")(self.pair(which))
+        pair = self.pair(which)
+        getattr(self, f"do_{how}")(pair)
+        self.log_in(self.identities.index(pair.session.identity), "again")
 
     def do_log_out(self, pair: Pair) -> None:
         outcome = self.pass_with(pair, end_session)
@@ -360,13 +362,13 @@ class Machine(RuleBasedStateMachine):
         return {goes_on, False} if session.forgotten else {goes_on}
 
     def do_end_another(self, pair: Pair) -> None:
-        """An owner ends the oldest session from another, if it is one of their own."""
-        session = self.sessions[0]
-        mine = session.identity == pair.session.identity
-        possible = self.outcomes(session) if mine else {False}
-        outcome = self.pass_with(pair, partial(end_session, session.session_id))
-        assert outcome is None or outcome in possible
-        session.ended |= mine and outcome is not None
+        """An owner tries to end other sessions from theirs: those of others stay."""
+        for session in sorted(self.sessions[-4:], key=lambda each: each.identity == pair.session.identity):
+            mine = session.identity == pair.session.identity
+            possible = self.outcomes(session) if mine else {False}
+            outcome = self.pass_with(pair, partial(end_session, session.session_id))
+            assert outcome is None or outcome in possible
+            session.ended |= mine and outcome is not None
 
     def do_end_all(self, pair: Pair) -> None:
         with self.app.app_context():
@@ -434,6 +436,7 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=JUMPS)
     def jump(self, seconds: float) -> None:
         self.clock.now += seconds
+        self.log_in(0, "later")
 
     @rule(limit=st.integers(1, 3))
     def prune(self, limit: int) -> None:
@@ -487,7 +490,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 #: How many histories are told: a server takes a hundred times as long as a dictionary.
-HISTORIES = {"memory": 100}
+HISTORIES = {"memory": 80}
 
 
 @pytest.mark.parametrize("grace", [10, 0])
@@ -502,5 +505,12 @@ def test_sessions_do_what_the_model_says(
         def __init__(self) -> None:
             super().__init__(store, clock, grace)
 
-    histories = HISTORIES.get(request.node.callspec.params["store"], 40)
-    run_state_machine_as_test(Bound, settings=settings(max_examples=histories, stateful_step_count=50, deadline=None))
+    run_state_machine_as_test(
+        Bound,
+        settings=settings(
+            max_examples=HISTORIES.get(request.node.callspec.params["store"], 20),
+            stateful_step_count=50,
+            deadline=None,
+            report_multiple_bugs=False,
+        ),
+    )

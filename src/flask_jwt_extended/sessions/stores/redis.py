@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 import redis
+from redis.exceptions import NoScriptError
 
 from ...exceptions import StoreUnavailableError
 from ...findings import Finding
@@ -38,7 +39,7 @@ class _Script:
         """Run it by its digest, or by its text where it is not known: in a server that was started anew, say."""
         try:
             return route.ask(call, key, "EVALSHA", self._digest, 1, key, *arguments, once=once)
-        except redis.exceptions.NoScriptError:
+        except NoScriptError:
             return route.ask(call, key, "EVAL", self._text, 1, key, *arguments, once=once)
 
 

@@ -21,6 +21,7 @@ from threading import Condition, Thread
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -355,8 +356,12 @@ class SqlStore:
 
     def _new_engine(self) -> sa.Engine:
         engine, opened = _engine(self._url, self._watchdog.timeout), self._opened
-        if not self._is_sqlite:
-            sa.event.listen(engine, "connect", lambda connection, _: opened.add(connection))
+
+        def note(connection: Any, _: object) -> None:
+            with suppress(TypeError):  # not every driver's connections can be referred to weakly
+                opened.add(connection)
+
+        event.listen(engine, "connect", note)
         return engine
 
     # SQLite keeps what it has locked in the memory of the process, where a child would believe in locks it does not
@@ -413,8 +418,9 @@ class SqlStore:
     @contextmanager
     def _operation(self) -> Iterator[Call]:
         """Bound an operation, and say in our own words that it failed: those of a driver may hold anything."""
+        call = self._watchdog.call()
         try:
-            with self._gate, self._watchdog.call() as call:
+            with self._gate, call:
                 yield call
         except self._failures as error:
             kind = _TableMissingError if _names_missing_table(error) else StoreUnavailableError
@@ -573,9 +579,9 @@ def _engine(url: sa.URL, timeout: float) -> sa.Engine:
             " postgresql://, mysql:// or mariadb://"
         ) from None
     if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", _prepare_sqlite)
     else:
-        sa.event.listen(engine, "do_connect", _connect)
+        event.listen(engine, "do_connect", _connect)
     return engine
 
 
