@@ -267,6 +267,8 @@ def test_config_shows_where_the_store_is(uri: str, shown: str) -> None:
         "redis://:tiger",
         "redis://cache?user=a@b&password=tiger",
         "redis://cache/tiger@a",
+        "redis://shop:12/tiger@cache",
+        "redis://shop:12?tiger@cache",
         "redis://:tiger\n@cache",
         "redis:tiger@cache",
         "tiger",

@@ -251,6 +251,17 @@ def test_list_reads_no_more_than_it_shows(make_app: MakeApp, arguments: list[str
     assert store.given <= 4
 
 
+def refuse(*_arguments: object) -> Any:
+    raise StoreUnavailableError("ConnectionRefusedError")
+
+
+class Absent(MemoryStore):
+    """A store that never answers."""
+
+    _refuse: Any = refuse
+    create = get = sessions_of = sessions = prune = stats = _refuse
+
+
 class Failing(MemoryStore):
     """A store that stops to answer in the middle of its sessions."""
 
@@ -415,6 +426,21 @@ def test_a_store_in_memory_is_said_to_be_empty_elsewhere(make_app: MakeApp) -> N
     assert "sees none but its own" in result.stderr
 
 
+def test_connections_are_let_go_of_when_a_command_ends(make_app: MakeApp) -> None:
+    """Also when it fails: an interpreter that ends complains of what is open."""
+
+    class Closed(Absent):
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+
+    app = make_app(STORE_URI=(store := Closed()))
+    run(app, "check")
+    sessions(app, "stats")
+    assert store.closed == 2
+
+
 # --- what goes wrong ------------------------------------------------------------------------------------------------
 
 
@@ -424,17 +450,6 @@ def test_without_a_store_every_command_says_which_option_is_missing(app: Flask, 
     result = sessions(app, *arguments)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == 'Error: Sessions need a store: JWT_STORE_URI = "sqlite:///jwt.db", say\n'
-
-
-def refuse(*_arguments: object) -> Any:
-    raise StoreUnavailableError("ConnectionRefusedError")
-
-
-class Absent(MemoryStore):
-    """A store that never answers."""
-
-    _refuse: Any = refuse
-    create = get = sessions_of = sessions = prune = stats = _refuse
 
 
 @pytest.mark.parametrize("arguments", COMMANDS)
