@@ -245,6 +245,7 @@ STORE_URI = next(option for option in OPTIONS if option.name == "JWT_STORE_URI")
         ("sqlite:////var/lib/my app/jwt.db?timeout=5", f"sqlite:////var/lib/my app/jwt.db?{MASK}"),
         ("redis://localhost", "redis://localhost"),
         ("redis://:tiger@cache:6379/0", f"redis://{MASK}@cache:6379/0"),
+        ("redis://:tig\ner@cache", f"redis://{MASK}@cache"),
         ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
         ("redis+sentinel://u:tiger@a:26379,b:26379/main", f"redis+sentinel://{MASK}@a:26379,b:26379/main"),
         ("postgresql+psycopg://shop:tiger@db/shop", f"postgresql+psycopg://{MASK}@db/shop"),
@@ -269,15 +270,13 @@ def test_config_shows_where_the_store_is(uri: str, shown: str) -> None:
         "redis://cache/tiger@a",
         "redis://shop:12/tiger@cache",
         "redis://shop:12?tiger@cache",
-        "redis://:tiger\n@cache",
         "redis:tiger@cache",
         "tiger",
     ],
 )
 def test_config_shows_nothing_of_a_uri_that_leaves_doubt(uri: str) -> None:
     """A password that should have been escaped cuts it at the wrong places."""
-    shown = _masked(STORE_URI, uri)
-    assert [piece for piece in ("tig", "er@", "er&") if piece in shown] == []
+    assert _masked(STORE_URI, uri) == MASK
 
 
 def test_config_names_the_kind_of_a_store_of_ones_own(make_app: MakeApp) -> None:

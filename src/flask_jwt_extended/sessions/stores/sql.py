@@ -665,6 +665,10 @@ def _is_stale(connection: Any) -> bool:
     return bool(silence.poll(0))
 
 
+#: What PyMySQL reads through, of connections that belong to a parent: to close one waits for a thread of that.
+_BUFFERS: list[Any] = []
+
+
 def _leave(connection: Any) -> None:
     """Close a connection that belongs to the parent too: what it says in parting goes nowhere."""
     with suppress(Exception):  # it may be closed
@@ -673,6 +677,9 @@ def _leave(connection: Any) -> None:
             nowhere = os.open(os.devnull, os.O_RDWR)
             os.dup2(nowhere, fileno)
             os.close(nowhere)
+            if hasattr(connection, "_rfile"):
+                _BUFFERS.append(connection._rfile)
+                connection._rfile = None
             connection.close()
 
 
