@@ -1,4 +1,4 @@
-"""``make bench``: what sessions cost: the check of every request, with a thousand and a million of them, and pruning.
+"""``make bench``: what sessions cost: the check of every request, with few and with many of them, and pruning.
 
 The check is what a protected view costs more with a store than without. It is compared with one bare round trip of the
 store's own client, on the same server, in the same rounds.
@@ -316,7 +316,7 @@ def line(name: str, row: dict[str, Any]) -> str:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sessions", type=int, default=1_000_000, help="how many are many")
+    parser.add_argument("--sessions", type=int, default=100_000, help="how many are many")
     parser.add_argument("--stores", default=",".join(NAMES))
     chosen = parser.parse_args()
     print(
