@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -57,10 +58,8 @@ def command(arguments: Sequence[str], user: int = 0) -> list[str]:
     return [sys.executable, "-S", "-E", "-c", _LAUNCH, str(user), *arguments]
 
 
-class Server:
-    """A server of its own. Start it in the main thread. It may be stopped and started again; when it is left as a
-    context manager its data is gone.
-    """
+class Process:
+    """A program that is launched, paused and ended, and its children with it."""
 
     #: How it is stopped in an orderly manner.
     orderly: int = signal.SIGTERM
@@ -68,69 +67,14 @@ class Server:
     user: int = 0
 
     def __init__(self) -> None:
-        # Not in a folder of pytest's: those are closed to other users.
-        self._home = Path(tempfile.mkdtemp(prefix=f"{type(self).__name__.lower()}-"))
-        self._home.chmod(0o755)
-        self.folder = self._home / "data"
-        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        atexit.register(self.destroy)
 
-    def __enter__(self: AnyServer) -> AnyServer:
-        self.start()
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        self.destroy()
-
-    def destroy(self) -> None:
-        """End it at once, and delete its data."""
-        self.kill9()
-        shutil.rmtree(self._home, ignore_errors=True)
-        atexit.unregister(self.destroy)
-
-    def _prepare(self) -> None:
-        """Make its data, the first time."""
-        raise NotImplementedError
-
-    def _arguments(self) -> list[str]:
-        """Return its command line."""
-        raise NotImplementedError
-
-    def _answers(self) -> bool:
-        """Tell whether it is ready."""
-        raise NotImplementedError
-
-    def start(self) -> None:
-        """Start it, with the data it has, and wait until it answers."""
-        if not self.folder.exists():
-            self.folder.mkdir(mode=0o700)
-            if self.user:
-                os.chown(self.folder, self.user, self.user)
-            self._prepare()
-        with self._log.open("ab") as log:
+    def _launch(self, arguments: Sequence[str], folder: Path, log: Path) -> None:
+        """Run a command line in a folder. What it prints is added to a log."""
+        with log.open("ab") as file:
             self._process = subprocess.Popen(
-                command(self._arguments(), self.user),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                cwd=self.folder,
+                command(arguments, self.user), stdout=file, stderr=file, stdin=subprocess.DEVNULL, cwd=folder
             )
-        eventually(self._is_up)
-
-    @property
-    def _log(self) -> Path:
-        return self._home / "log"
-
-    def _is_up(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self._log.read_text()
-        return self._answers()
-
-    def _run(self, *arguments: str) -> None:
-        """Run a program to its end, as the user of the server."""
-        done = subprocess.run(command(arguments, self.user), capture_output=True, cwd=self.folder, check=False)
-        assert done.returncode == 0, done.stderr.decode()
 
     def stop(self) -> None:
         """Stop it as an administrator would."""
@@ -169,6 +113,70 @@ class Server:
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
             return [pid, *(each for child in children for each in self._family(int(child)))]
         return [pid]
+
+
+class Server(Process, ABC):
+    """A server of its own. Start it in the main thread. It may be stopped and started again; when it is left as a
+    context manager its data is gone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Not in a folder of pytest's: those are closed to other users.
+        self._home = Path(tempfile.mkdtemp(prefix=f"{type(self).__name__.lower()}-"))
+        self._home.chmod(0o755)
+        self.folder = self._home / "data"
+        self.port = free_port()
+        atexit.register(self.destroy)
+
+    def __enter__(self: AnyServer) -> AnyServer:
+        self.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.destroy()
+
+    def destroy(self) -> None:
+        """End it at once, and delete its data."""
+        self.kill9()
+        shutil.rmtree(self._home, ignore_errors=True)
+        atexit.unregister(self.destroy)
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make its data, the first time."""
+
+    @abstractmethod
+    def _arguments(self) -> list[str]:
+        """Return its command line."""
+
+    @abstractmethod
+    def _answers(self) -> bool:
+        """Tell whether it is ready."""
+
+    def start(self) -> None:
+        """Start it, with the data it has, and wait until it answers."""
+        if not self.folder.exists():
+            self.folder.mkdir(mode=0o700)
+            if self.user:
+                os.chown(self.folder, self.user, self.user)
+            self._prepare()
+        self._launch(self._arguments(), self.folder, self._log)
+        eventually(self._is_up)
+
+    @property
+    def _log(self) -> Path:
+        return self._home / "log"
+
+    def _is_up(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self._log.read_text()
+        return self._answers()
+
+    def _run(self, *arguments: str) -> None:
+        """Run a program to its end, as the user of the server."""
+        done = subprocess.run(command(arguments, self.user), capture_output=True, cwd=self.folder, check=False)
+        assert done.returncode == 0, done.stderr.decode()
 
 
 def _send(pids: Sequence[int], what: int) -> None:

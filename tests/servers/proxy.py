@@ -130,19 +130,31 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         try:
             self._hold()
-            server = socket.create_connection(self._server)
-            self._sockets.add(server)
+            server = self._connect()
+        except OSError:
+            self._drop(client, reset=True)
+            return
+        try:
             if self._context is not None:
                 self._sockets.discard(client)
                 client = self._context.wrap_socket(client, server_side=True)
                 self._sockets.add(client)
-        except OSError:
+            for each in (client, server):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # whoever asked may be gone, or was cut off meanwhile
             self._drop(client, reset=True)
+            self._drop(server, reset=True)
             return
-        for each in (client, server):
-            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._start(self._pump, client, server, False)
         self._pump(server, client, True)
+
+    def _connect(self) -> socket.socket:
+        server = socket.create_connection(self._server)
+        self._sockets.add(server)
+        if self._closed:  # and those that existed are reset
+            self._drop(server, reset=True)
+            raise ConnectionAbortedError
+        return server
 
     def _pump(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
         """Carry what one side says to the other."""

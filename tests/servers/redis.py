@@ -9,28 +9,18 @@ from __future__ import annotations
 import atexit
 import random
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import redis
 
-T = TypeVar("T")
-HOST = "127.0.0.1"
+from . import HOST, Process
 
-#: Asks Linux to kill what it then becomes when the thread that started it ends. (A preexec_fn would do, and warns.)
-_LAUNCH = """
-import ctypes, os, signal, sys
-with __import__("contextlib").suppress(AttributeError):
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
+T = TypeVar("T")
 
 
 def binary() -> str:
@@ -65,7 +55,7 @@ def eventually(look: Callable[[], T], *, seconds: float = 20.0) -> T:
         time.sleep(0.02)
 
 
-class RedisServer:
+class RedisServer(Process):
     """A server of its own, with its data in a folder. Start it in the main thread.
 
     :param folder: where its data is; it is made
@@ -75,11 +65,11 @@ class RedisServer:
     """
 
     def __init__(self, folder: Path, *arguments: str, password: str | None = None, durable: bool = False) -> None:
+        super().__init__()
         self.folder = folder
         self.port = free_port()
         self.password = password
         self._arguments = [*(["--requirepass", password] if password else []), *_durability(durable), *arguments]
-        self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.kill9)
 
     def __enter__(self) -> RedisServer:
@@ -106,47 +96,11 @@ class RedisServer:
     def start(self) -> None:
         """Start it, with the data it has, and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._launch(["--port", str(self.port), "--dir", str(self.folder), *self._arguments])
+        self._run("--port", str(self.port), "--dir", str(self.folder), *self._arguments)
+
+    def _run(self, *arguments: str) -> None:
+        self._launch([binary(), *arguments], self.folder, self.folder / "log")
         eventually(lambda: self.ask("PING"))
-
-    def _launch(self, arguments: Iterable[str]) -> None:
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-S", "-E", "-c", _LAUNCH, binary(), *arguments],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
-
-    def stop(self) -> None:
-        """Stop it as an administrator would."""
-        self._end(signal.SIGTERM)
-
-    def kill9(self) -> None:
-        """Stop it as a crash would: what it has not written is lost."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, how: int) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(how)
-        process.send_signal(signal.SIGCONT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    def pause(self) -> None:
-        """Let it stand still: connections are accepted by the kernel and nobody answers."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
 
 
 def _durability(durable: bool) -> list[str]:
@@ -169,8 +123,7 @@ class _SentinelProcess(RedisServer):
             f"sentinel down-after-milliseconds {SERVICE} 500\n"
             f"sentinel failover-timeout {SERVICE} 2000\n"
         )
-        self._launch([str(file), "--sentinel"])
-        eventually(lambda: self.ask("PING"))
+        self._run(str(file), "--sentinel")
 
 
 #: What the Sentinel calls its primary.

@@ -41,8 +41,9 @@ from flask_jwt_extended.testing.store_contract import (
     new_session,
     refreshed,
 )
+from tests.servers import HOST
 from tests.servers.proxy import Proxy
-from tests.servers.redis import HOST, ClusterSetup, RedisServer, SentinelSetup, eventually
+from tests.servers.redis import ClusterSetup, RedisServer, SentinelSetup, eventually
 
 #: Seconds of an operation, and what a busy machine may add to them.
 TIMEOUT = 0.4

@@ -7,9 +7,7 @@ who asks.
 from __future__ import annotations
 
 import hashlib
-import os
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
@@ -21,7 +19,7 @@ from ...exceptions import StoreUnavailableError
 from ...findings import Finding
 from ..records import CLOCK_TOLERANCE, NEVER, SessionRecord
 from .base import MARGIN, Stats, Status
-from .deadline import Call, Watchdog
+from .deadline import Call, Watchdog, after_fork
 from .redis_wire import OUTAGES, Link, Route, Server, parse
 
 #: Keys that a step through all of them looks at.
@@ -99,8 +97,7 @@ class RedisStore:
         self._prefix = self._target.prefix.encode()
         self._watchdog = Watchdog(timeout)
         self._route = self._target.route()
-        this = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: _reset(this()))
+        after_fork(self._reset)
 
     def _reset(self) -> None:
         """A child has connections of its own. Those of its parent are only forgotten: redis-py knows whose they are."""
@@ -310,11 +307,6 @@ class _Operation:
         if isinstance(error, OUTAGES):
             # Its message may hold what was sent, and that a password; its name says enough.
             raise StoreUnavailableError("TimeoutError" if self._call.expired else type(error).__name__) from None
-
-
-def _reset(store: RedisStore | None) -> None:
-    if store is not None:
-        store._reset()
 
 
 def _ask(call: Call, server: Server, *command: Any) -> Any:
