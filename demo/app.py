@@ -1,8 +1,8 @@
 """A page and a small JSON API that show the extension at work: ``make demo``.
 
 A browser carries its tokens in cookies, guarded by a CSRF token. A program such as curl carries
-them in the ``Authorization`` header. Both reach the same views. Everything lives in the memory of
-one process and is gone when it ends.
+them in the ``Authorization`` header. Both reach the same views. Each login is a session, kept in
+SQLite, that its owner can see and end. All of it is gone when the process ends.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import signal
+import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import NamedTuple, cast
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, cast
 
 from flask import (
     Blueprint,
@@ -26,23 +30,32 @@ from flask import (
     request,
 )
 from flask.json.provider import DefaultJSONProvider
+from jwt import InvalidTokenError
 from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.serving import make_server
 
 from flask_jwt_extended import (
+    ConfigurationError,
     JWTManager,
-    create_access_token,
-    create_refresh_token,
+    SessionInfo,
+    TokenPair,
     current_user,
+    end_all_sessions,
+    end_session,
     get_jwt,
     get_jwt_header,
     get_jwt_request_location,
     jwt_required,
-    set_access_cookies,
-    set_refresh_cookies,
+    list_sessions,
+    refresh_session,
+    revoke_token,
+    set_session_cookies,
+    start_session,
     unset_jwt_cookies,
+    verify_jwt_in_request,
 )
+from flask_jwt_extended.exceptions import NoAuthorizationError, RevokedTokenError
 
 # So short that the countdown is worth watching. Real applications choose minutes.
 ACCESS_LIFETIME = timedelta(seconds=60)
@@ -51,6 +64,7 @@ REFRESH_LIFETIME = timedelta(hours=1)
 # RFC 7518, section 3.2: an HS256 key has at least as many bits as the hash, that is 32 bytes.
 KEY_BYTES = 32
 MAX_TEXT = 200
+MAX_LABEL = 40
 MAX_NOTES = 10
 LAST_PORT = 65535
 
@@ -149,22 +163,51 @@ def check_password() -> User:
     return user
 
 
-# Tokens -----------------------------------------------------------------------------------------
+# Sessions ---------------------------------------------------------------------------------------
+
+# What a User-Agent says, and what people call it. The first that is found counts: Edge says Chrome too.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "Chrome/": "Chrome",
+    "CriOS/": "Chrome",
+    "Safari/": "Safari",
+}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
 
 
-def new_access_token(user: User, *, fresh: bool) -> str:
-    """Return an access token. It is fresh when a password was typed for it, not after a refresh."""
-    return create_access_token(identity=user, fresh=fresh, additional_claims={"name": user.name})
+def device_name(user_agent: str) -> str:
+    """Return a name by which its owner will know a session: "Firefox on Linux", "curl"."""
+    browser = called(user_agent, BROWSERS) or user_agent.split("/", 1)[0].strip()[:MAX_LABEL] or "Unknown program"
+    system = called(user_agent, SYSTEMS)
+    return f"{browser} on {system}" if system else browser
+
+
+def called(user_agent: str, names: dict[str, str]) -> str | None:
+    """Return the name of the first mark that a User-Agent has."""
+    return next((name for mark, name in names.items() if mark in user_agent), None)
+
+
+def new_session(user: User) -> TokenPair:
+    """Start a session for whoever has just typed a password: its first access token is fresh."""
+    label = device_name(request.headers.get("User-Agent", ""))
+    return start_session(user, label=label, additional_claims={"name": user.name})
 
 
 @api.post("/login")
 def log_in() -> Response:
     """Give a program both tokens in the body; it sends them in the Authorization header."""
-    user = check_password()
-    return jsonify(
-        access_token=new_access_token(user, fresh=True),
-        refresh_token=create_refresh_token(identity=user),
-    )
+    return jsonify(new_session(check_password()))
 
 
 @api.post("/session")
@@ -174,30 +217,92 @@ def open_session() -> Response:
     A form on another site cannot post here and log someone in: a form cannot send JSON.
     """
     user = check_password()
+    end_overwritten_session()
     response = jsonify(msg=f"Welcome, {user.name}.")
-    set_access_cookies(response, new_access_token(user, fresh=True))
-    set_refresh_cookies(response, create_refresh_token(identity=user))
+    set_session_cookies(response, new_session(user))
     return response
 
 
-@api.post("/refresh")
+def end_overwritten_session() -> None:
+    """End the session this browser had: nobody could use it once its cookies are overwritten."""
+    token = request.cookies.get(current_app.config["JWT_REFRESH_COOKIE_NAME"])
+    if token:
+        with suppress(InvalidTokenError):  # of an earlier run, or no token at all
+            revoke_token(token)
+
+
+@api.post("/session/refresh")
 @jwt_required(refresh=True)
 def refresh() -> Response:
-    """Trade a refresh token for a new access token, carried the way the refresh token came."""
-    token = new_access_token(current_user, fresh=False)
+    """Trade a refresh token for the next two tokens, carried the way it came. It is good for one trade."""
+    pair = refresh_session()
     if get_jwt_request_location() != "cookies":
-        return jsonify(access_token=token)
-    response = jsonify(msg="Here is a new access token.")
-    set_access_cookies(response, token)
+        return jsonify(pair)
+    response = jsonify(msg="Here are two new tokens.")
+    set_session_cookies(response, pair)
     return response
 
 
-@api.post("/logout")
+@api.delete("/session")
 def log_out() -> Response:
-    """Delete the cookies. It asks for no token: whose token has expired wants to leave too."""
+    """End the session and delete the cookies.
+
+    It asks for the refresh token, since whose access token has expired wants to leave too; and where that is missing
+    or no longer counts, there is nothing left to end.
+    """
+    with suppress(NoAuthorizationError, RevokedTokenError, InvalidTokenError):
+        verify_jwt_in_request(refresh=True)
+        end_session()
+    return goodbye()
+
+
+def goodbye() -> Response:
+    """Tell a browser to delete the cookies."""
     response = jsonify(msg="Goodbye.")
     unset_jwt_cookies(response)
     return response
+
+
+@api.get("/devices")
+@jwt_required()
+def list_devices() -> Response:
+    """List one's own sessions, the youngest first."""
+    return devices()
+
+
+def devices() -> Response:
+    """Write the sessions of whoever asks."""
+    return jsonify(devices=[device(session) for session in list_sessions()])
+
+
+def device(session: SessionInfo) -> dict[str, Any]:
+    """Return what the page shows of a session. Times are seconds since the epoch, as in a token."""
+    return {
+        "id": session.session_id,
+        "label": session.label,
+        "browser": session.user_agent,
+        "address": session.address,
+        "started": session.created_at.timestamp(),
+        "refreshed": session.last_refreshed_at.timestamp(),
+        "current": session.current,
+    }
+
+
+@api.delete("/devices/<session_id>")
+@jwt_required()
+def end_device(session_id: str) -> Response:
+    """End one of one's own sessions; somebody else's is a 404, as if it were not there."""
+    if not end_session(session_id):
+        abort(404, "You have no such session.")
+    return goodbye() if session_id == get_jwt()["sid"] else devices()
+
+
+@api.delete("/devices")
+@jwt_required()
+def end_other_devices() -> Response:
+    """End all of one's sessions but this one."""
+    end_all_sessions(keep_current=True)
+    return devices()
 
 
 # Protected views --------------------------------------------------------------------------------
@@ -295,13 +400,19 @@ def name_cookies(response: Response) -> Response:
 # Application ------------------------------------------------------------------------------------
 
 
-def create_app(secret: bytes | None = None) -> Flask:
-    """Return the demo, ready to serve, signing with ``secret`` or with a random key."""
+def create_app(secret: bytes | None = None, store: str = "memory://") -> Flask:
+    """Return the demo, ready to serve.
+
+    :param secret: the key that signs; ``None``: a random one
+    :param store: the URI of the store that keeps the sessions
+    :raises ConfigurationError: if there is no such store
+    """
     app = Flask(__name__)
     app.config.update(
         # One process that forgets everything when it ends may invent its key. Several processes,
         # or one whose tokens outlive a restart, must be given the same key from outside.
         JWT_SECRET_KEY=secret or secrets.token_bytes(KEY_BYTES),
+        JWT_STORE_URI=store,
         # In this order: a request that has both is judged by its header.
         JWT_TOKEN_LOCATION=["headers", "cookies"],
         JWT_ACCESS_TOKEN_EXPIRES=ACCESS_LIFETIME,
@@ -310,9 +421,9 @@ def create_app(secret: bytes | None = None) -> Flask:
         JWT_COOKIE_SAMESITE="Strict",
         # Plain HTTP, so False. Anywhere but on your own machine: HTTPS and True.
         JWT_COOKIE_SECURE=False,
-        # Each token cookie goes only where it is of use: the refresh token to one address.
+        # Each token cookie goes only where it is of use: the refresh token to where a session starts, goes on and ends.
         JWT_ACCESS_COOKIE_PATH="/api",
-        JWT_REFRESH_COOKIE_PATH="/api/refresh",
+        JWT_REFRESH_COOKIE_PATH="/api/session",
         MAX_CONTENT_LENGTH=16 * 1024,
     )
     app.json = readable_json(app)
@@ -362,9 +473,9 @@ def curl_lines(address: str) -> list[Line]:
             f"curl -sS -i {address}/api/me",
         ),
         Line(
-            "Trade the refresh token for a new access token.",
+            "Trade the refresh token for the next two. It is good for one trade.",
             f"REFRESH=$({taken_from_login('refresh_token')});"
-            f' curl -sS -X POST {address}/api/refresh -H "Authorization: Bearer $REFRESH"',
+            f' curl -sS -X POST {address}/api/session/refresh -H "Authorization: Bearer $REFRESH"',
         ),
     ]
 
@@ -410,8 +521,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Serve the demo on http://127.0.0.1.")
     parser.add_argument("--port", type=port_number, default=8000, help="0 takes a free one")
     parser.add_argument("--secret", type=signing_key, help="the signing key; random when absent")
+    parser.add_argument("--store", metavar="URI", help="where sessions are kept; a temporary SQLite file when absent")
     options = parser.parse_args(arguments)
-    server = make_server("127.0.0.1", options.port, create_app(options.secret), threaded=True)
+    # kill ends it as Ctrl+C does, or the folder would stay.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), TemporaryDirectory(prefix="jwt-demo-", ignore_cleanup_errors=True) as folder:
+        serve(options.port, options.secret, options.store or f"sqlite:///{folder}/jwt.db")
+
+
+def serve(port: int, secret: bytes | None, store: str) -> None:
+    """Serve until interrupted."""
+    try:
+        app = create_app(secret, store)
+    except ConfigurationError as error:
+        sys.exit(f"--store: {error}")
+    server = make_server("127.0.0.1", port, app, threaded=True)
     print(banner(f"http://127.0.0.1:{server.port}"), flush=True)
     server.serve_forever()
 

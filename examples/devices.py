@@ -2,8 +2,16 @@
 
 from flask import Flask, jsonify, request
 
-from flask_jwt_extended import JWTManager, end_session, jwt_required, list_sessions
-from flask_jwt_extended import refresh_session, set_session_cookies, start_session, unset_jwt_cookies
+from flask_jwt_extended import (
+    JWTManager,
+    end_session,
+    jwt_required,
+    list_sessions,
+    refresh_session,
+    set_session_cookies,
+    start_session,
+    unset_jwt_cookies,
+)
 
 app = Flask(__name__)
 app.config.from_prefixed_env()  # FLASK_JWT_SECRET_KEY

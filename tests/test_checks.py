@@ -6,9 +6,11 @@ import base64
 import functools
 import hmac
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -21,26 +23,48 @@ from flask import Blueprint, Flask, request
 from flask.views import MethodView
 from jwt.algorithms import RSAAlgorithm
 
-from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token, jwt_required
+from flask_jwt_extended import (
+    JWTManager,
+    create_access_token,
+    create_refresh_token,
+    decode_token,
+    end_session,
+    jwt_required,
+    refresh_session,
+    revoke_token,
+    start_session,
+)
 from flask_jwt_extended.checks import (
     CHECKS,
-    Finding,
     check,
     differing_keys,
     foot_guns,
     key_digest,
 )
-from flask_jwt_extended.exceptions import ConfigurationError
+from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
+from flask_jwt_extended.findings import Finding
 from flask_jwt_extended.inspection import Inspection, Verdict, inspect_token
 from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended.sessions.stores.base import SessionStore, Status
+from flask_jwt_extended.sessions.stores.memory import MemoryStore
 from flask_jwt_extended.words import duration, time_in_words
 
-from .conftest import PRIVATE_KEYS, SECRET, MakeApp, pem
+from .conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 
 NOW = 1_700_000_000
 RSA_PRIVATE, RSA_PUBLIC = pem(PRIVATE_KEYS["RS256"])
 RSA_KEYS = {"ALGORITHM": "RS256", "PRIVATE_KEY": RSA_PRIVATE, "PUBLIC_KEY": RSA_PUBLIC}
 COOKIES = {"TOKEN_LOCATION": ["cookies"]}
+
+
+class Spotless(MemoryStore):
+    """A store with nothing to find fault with."""
+
+    def findings(self, now: float) -> Iterator[Finding]:
+        return iter(())
+
+
+STORE = {"STORE_URI": Spotless()}
 
 
 def findings(app: Flask) -> dict[str, str]:
@@ -92,6 +116,7 @@ def test_a_strict_application_has_no_findings(make_app: MakeApp) -> None:
     """Nothing is said where there is nothing to say."""
     assert findings(make_app(PROFILE="strict")) == {}
     assert findings(make_app(PROFILE="strict", TOKEN_LOCATION=["headers", "cookies"], **RSA_KEYS)) == {}
+    assert findings(make_app(PROFILE="strict", **STORE)) == {}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +149,14 @@ def test_a_strict_application_has_no_findings(make_app: MakeApp) -> None:
         ({**COOKIES, "CSRF_METHODS": []}, "no_csrf_protection", "error"),
         ({"TOKEN_LOCATION": ["headers", "query_string"]}, "token_in_url", "warning"),
         ({}, "compat_profile", "info"),
+        ({"STORE_URI": "memory://"}, "store_in_memory", "warning"),
+        ({**STORE, "STORE_OUTAGE": "allow"}, "outage_allows", "warning"),
+        ({**STORE, "REFRESH_GRACE": 60.5}, "long_grace", "warning"),
+        ({**STORE, "REFRESH_GRACE": 0}, "no_grace", "info"),
+        ({**STORE, "SESSION_IDLE_TIMEOUT": 900}, "short_idle_timeout", "warning"),
+        ({**STORE, "SESSION_IDLE_TIMEOUT": relativedelta(minutes=5)}, "short_idle_timeout", "warning"),
+        ({**STORE, "SESSION_IDLE_TIMEOUT": 86_400, "ACCESS_TOKEN_EXPIRES": False}, "short_idle_timeout", "warning"),
+        ({**STORE, "SESSION_LIFETIME": timedelta(days=29)}, "short_session_lifetime", "info"),
     ],
 )
 def test_a_mistake_is_found(make_app: MakeApp, options: dict[str, Any], code: str, severity: str) -> None:
@@ -146,6 +179,17 @@ def test_a_mistake_is_found(make_app: MakeApp, options: dict[str, Any], code: st
         ({**COOKIES, "COOKIE_SAMESITE": "Lax"}, "cross_site_cookies"),
         ({"COOKIE_SECURE": False}, "insecure_cookies"),
         (RSA_KEYS, "unrelated_keys"),
+        ({"STORE_OUTAGE": "allow"}, "outage_allows"),
+        ({"REFRESH_GRACE": 61}, "long_grace"),
+        ({**STORE, "REFRESH_GRACE": 60}, "long_grace"),
+        ({"REFRESH_GRACE": 0}, "no_grace"),
+        ({"SESSION_IDLE_TIMEOUT": 900}, "short_idle_timeout"),
+        ({**STORE, "SESSION_IDLE_TIMEOUT": 901}, "short_idle_timeout"),
+        ({**STORE, "ACCESS_TOKEN_EXPIRES": False}, "short_idle_timeout"),
+        ({"SESSION_LIFETIME": 60}, "short_session_lifetime"),
+        ({**STORE, "SESSION_LIFETIME": timedelta(days=30)}, "short_session_lifetime"),
+        ({**STORE, "SESSION_LIFETIME": None}, "short_session_lifetime"),
+        ({**STORE, "REFRESH_TOKEN_EXPIRES": False}, "short_session_lifetime"),
     ],
 )
 def test_what_is_no_mistake_is_not_named(make_app: MakeApp, options: dict[str, Any], code: str) -> None:
@@ -167,6 +211,39 @@ def test_a_misspelt_option_comes_with_the_right_one(make_app: MakeApp) -> None:
     (found,) = [finding for finding in check(app, runtime_of(app)) if finding.code == "unknown_option"]
     assert "JWT_COKIE_SECURE" in found.message
     assert "JWT_COOKIE_SECURE" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (StoreUnavailableError("ConnectionRefusedError"), "ConnectionRefusedError"),
+        (RuntimeError("postgresql://shop:tiger@db.example.com"), "RuntimeError"),
+    ],
+)
+def test_a_store_that_cannot_be_asked_is_an_error(make_app: MakeApp, error: Exception, reason: str) -> None:
+    """Whatever it raises is a finding; what it had found until then counts, and no password is told."""
+
+    class Ailing(MemoryStore):
+        def findings(self, now: float) -> Iterator[Finding]:
+            yield Finding("warning", "slow", "It is slow", "That takes time", "Make it faster")
+            raise error
+
+    app = make_app(PROFILE="strict", STORE_URI=Ailing())
+    slow, found = check(app, runtime_of(app))
+    assert (slow.code, found.code, found.severity) == ("slow", "store_unreachable", "error")
+    assert found.message.endswith(f": {reason}")
+    assert "tiger" not in str(found)
+
+
+def test_the_store_is_told_the_time(make_app: MakeApp) -> None:
+    """By which it judges its own clock."""
+
+    class Watching(MemoryStore):
+        def findings(self, now: float) -> Iterator[Finding]:
+            assert abs(now - time.time()) < 60
+            yield Finding("info", "asked", "It was asked", "For a reason", "Nothing to do")
+
+    assert findings(make_app(PROFILE="strict", STORE_URI=Watching())) == {"asked": "info"}
 
 
 def test_loaders_stand_in_for_keys(make_app: MakeApp) -> None:
@@ -586,6 +663,114 @@ def test_a_loader_that_cannot_answer_here_decides_nothing(app: Flask) -> None:
     inspection = inspect(app, forge(claims_of()))
     assert verdict(inspection, "token_in_blocklist_loader").passed is None
     assert inspection.accepted
+
+
+# --- a token, and the store -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store() -> SessionStore:
+    """A store for the sessions of :func:`shop`."""
+    return MemoryStore()
+
+
+@pytest.fixture
+def shop(make_app: MakeApp, store: SessionStore) -> Flask:
+    """An application with sessions, and a view that refreshes them."""
+    app = make_app(STORE_URI=store)
+
+    @app.post("/rotate")
+    @jwt_required(refresh=True)
+    def rotate() -> dict[str, str]:
+        return vars(refresh_session())
+
+    return app
+
+
+GOES_ON = "it goes on for 29 days if it is not refreshed"
+
+
+def tokens_of_all_standings(app: Flask) -> list[tuple[str, str]]:
+    """Tokens of sessions that were refreshed, ended and revoked, each with what should be said of it."""
+    with app.test_request_context():
+        current, refreshed, stolen, ended, revoked = (start_session("ada") for _ in range(5))
+        alone, alone_revoked = create_access_token("ada"), create_access_token("ada")
+        end_session(ended.session_id)
+        for token in (revoked.access_token, alone_revoked):
+            revoke_token(token)
+    rotate = partial(app.test_client().post, "/rotate")
+    rotate(headers=bearer(refreshed.refresh_token))
+    successor = rotate(headers=bearer(stolen.refresh_token)).get_json()["refresh_token"]
+    rotate(headers=bearer(successor))
+    return [
+        (current.access_token, GOES_ON),
+        (current.refresh_token, f"{GOES_ON}; this is its refresh token"),
+        (refreshed.access_token, GOES_ON),
+        (refreshed.refresh_token, f"{GOES_ON}; the token was used, a moment ago, and is answered with its successor"),
+        (stolen.refresh_token, f"{GOES_ON}; the token was used before: using it again ends the session"),
+        (ended.access_token, "it has ended, or there was none"),
+        (ended.refresh_token, "it has ended, or there was none"),
+        (revoked.access_token, "the token was revoked"),
+        (alone, "it was not"),
+        (alone_revoked, "the token was revoked"),
+    ]
+
+
+def test_a_session_is_judged_as_a_request_would(shop: Flask, store: SessionStore) -> None:
+    """The store is asked, the verdict is that of a view, and nothing has changed by asking."""
+    for token, why in tokens_of_all_standings(shop):
+        before = list(store.sessions())
+        inspection = inspect(shop, token, time.time() + 1)
+        claims = inspection.claims or {}
+        assert verdict(inspection, "session" if "sid" in claims else "revoked").why == why
+        assert list(store.sessions()) == before
+        answer = shop.test_client().get(f"/{claims['type']}", headers=bearer(token)).status_code
+        assert inspection.accepted is (answer == 200), why
+
+
+def test_a_session_that_ended_by_itself_is_over(make_app: MakeApp) -> None:
+    """The idle timeout ends it, whatever its refresh token says."""
+    app = make_app(STORE_URI="memory://", SESSION_IDLE_TIMEOUT=1000)
+    with app.test_request_context():
+        pair = start_session("ada")
+    for token in (pair.access_token, pair.refresh_token):
+        told = verdict(inspect(app, token, time.time() + 1000 + 200), "session")
+        assert (told.passed, told.why) == (False, "it ended 3 minutes ago")
+
+
+@pytest.mark.parametrize("type_", ["access", "refresh"])
+@pytest.mark.parametrize("sid", ["unknown", 5, None, [], {"a": 1}, "\ud800", ""])
+def test_odd_names_of_sessions_are_judged_as_a_request_would(shop: Flask, type_: str, sid: Any) -> None:
+    """A token of ours may name anything: none of it is a session, and none is a crash."""
+    now = time.time()
+    token = forge(claims_of(type=type_, sid=sid, iat=now - 1, nbf=now - 1, exp=now + 60))
+    answer = shop.test_client().get(f"/{type_}", headers=bearer(token)).status_code
+    assert inspect(shop, token, now).accepted is (answer == 200)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("TimeoutError"), ZeroDivisionError()])
+@pytest.mark.parametrize("type_", ["access", "refresh"])
+def test_a_store_that_is_away_decides_nothing(make_app: MakeApp, error: Exception, type_: str) -> None:
+    """The verdict is left open, and says why."""
+
+    class Away(MemoryStore):
+        def status(self, session_id: str | None, token: str | None) -> Status:
+            raise error
+
+        def get(self, session_id: str) -> Any:
+            raise error
+
+    inspection = inspect(make_app(STORE_URI=Away()), forge(claims_of(type=type_, sid="s")))
+    told = verdict(inspection, "session")
+    assert told.passed is None
+    assert told.why in ("the store could not be asked: TimeoutError", "the store could not be asked: ZeroDivisionError")
+    assert inspection.accepted
+
+
+def test_the_store_is_asked_about_genuine_tokens_alone(shop: Flask) -> None:
+    """Whoever forges a token learns nothing of sessions, and without a store there is nothing to say."""
+    names = {verdict.name for verdict in inspect(shop, forge(claims_of(sid="s"), secret="another")).verdicts}
+    assert not names & {"session", "revoked"}
 
 
 def test_a_finding_is_a_value() -> None:

@@ -15,9 +15,11 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from flask_jwt_extended import create_access_token
-from flask_jwt_extended.cli import MASK, SALT, _json, jwt, printable
-from flask_jwt_extended.settings import NAMES
+from flask_jwt_extended import create_access_token, start_session
+from flask_jwt_extended.cli import SALT, _json, _masked, jwt
+from flask_jwt_extended.sessions.stores.memory import MemoryStore
+from flask_jwt_extended.settings import NAMES, OPTIONS
+from flask_jwt_extended.terminal import MASK, printable
 
 from .conftest import PRIVATE_KEYS, SECRET, MakeApp, pem
 from .test_checks import claims_of, forge
@@ -232,6 +234,58 @@ def test_config_masks_secrets(make_app: MakeApp) -> None:
         assert private.splitlines()[3] not in output
 
 
+STORE_URI = next(option for option in OPTIONS if option.name == "JWT_STORE_URI")
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("memory://", "memory://"),
+        ("sqlite:///jwt.db", "sqlite:///jwt.db"),
+        ("sqlite:////var/lib/my app/jwt.db?timeout=5", f"sqlite:////var/lib/my app/jwt.db?{MASK}"),
+        ("redis://localhost", "redis://localhost"),
+        ("redis://:tiger@cache:6379/0", f"redis://{MASK}@cache:6379/0"),
+        ("redis://:tig\ner@cache", f"redis://{MASK}@cache"),
+        ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+        ("redis+sentinel://u:tiger@a:26379,b:26379/main", f"redis+sentinel://{MASK}@a:26379,b:26379/main"),
+        ("postgresql+psycopg://shop:tiger@db/shop", f"postgresql+psycopg://{MASK}@db/shop"),
+        ("postgresql://db/shop?password=tiger", f"postgresql://db/shop?{MASK}"),
+        ("mssql+pyodbc:///?odbc_connect=PWD%3Dtiger", f"mssql+pyodbc:///?{MASK}"),
+    ],
+)
+def test_config_shows_where_the_store_is(uri: str, shown: str) -> None:
+    """Scheme, host and path; not as whom, nor how."""
+    assert _masked(STORE_URI, uri) == shown
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "redis://:tig?er@cache",
+        "redis://:tig/er@cache",
+        "redis://:tig#er@cache",
+        "redis://:tig@er@cache",
+        "redis://:tiger",
+        "redis://cache?user=a@b&password=tiger",
+        "redis://cache/tiger@a",
+        "redis://shop:12/tiger@cache",
+        "redis://shop:12?tiger@cache",
+        "redis:tiger@cache",
+        "tiger",
+    ],
+)
+def test_config_shows_nothing_of_a_uri_that_leaves_doubt(uri: str) -> None:
+    """A password that should have been escaped cuts it at the wrong places."""
+    assert _masked(STORE_URI, uri) == MASK
+
+
+def test_config_names_the_kind_of_a_store_of_ones_own(make_app: MakeApp) -> None:
+    """Its ``repr`` may show anything."""
+    assert config_of(make_app(STORE_URI=MemoryStore()))["JWT_STORE_URI"]["value"] == "MemoryStore"
+    assert config_of(make_app(STORE_URI="memory://"))["JWT_STORE_URI"]["value"] == "memory://"
+    assert config_of(make_app())["JWT_STORE_URI"]["value"] is None
+
+
 # --- inspect --------------------------------------------------------------------------------------------------------
 
 
@@ -246,6 +300,20 @@ def test_inspect_shows_a_good_token(app: Flask) -> None:
     assert [line for line in lines if line.startswith('  "exp"') and line.endswith("UTC, valid for 14 minutes)")]
     assert "  pass  signature        made by the configured key" in lines
     assert lines[-1] == "accepted"
+
+
+def test_inspect_asks_the_store(make_app: MakeApp) -> None:
+    """A token of a session that was ended is refused, and its session is the reason."""
+    app = make_app(STORE_URI=(store := MemoryStore()))
+    with app.test_request_context():
+        pair = start_session("ada")
+    result = run(app, "inspect", pair.access_token)
+    assert result.exit_code == 0
+    assert "  pass  session          it goes on for 29 days if it is not refreshed" in result.stdout.splitlines()
+    store.remove(pair.session_id)
+    result = run(app, "inspect", pair.access_token)
+    assert result.exit_code == 1
+    assert "  FAIL  session          it has ended, or there was none" in result.stdout.splitlines()
 
 
 def test_inspect_shows_why_a_token_is_refused(app: Flask) -> None:

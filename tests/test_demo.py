@@ -6,18 +6,27 @@ import importlib.util
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
+from http.cookiejar import CookieJar
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
+from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
+
+from flask_jwt_extended.jwt_manager import runtime_of
 
 DEMO = Path(__file__).parent.parent / "demo"
 ADA = {"username": "ada", "password": "lovelace"}
@@ -40,10 +49,18 @@ demo = load_demo()
 
 
 @pytest.fixture
-def demo_app() -> Flask:
-    """A demo of its own for each test."""
-    app: Flask = demo.create_app()
-    return app
+def demo_app(tmp_path: Path) -> Iterator[Flask]:
+    """A demo of its own for each test, with its sessions in SQLite."""
+    app: Flask = demo.create_app(store=f"sqlite:///{tmp_path}/jwt.db")
+    yield app
+    close_store(app)
+
+
+def close_store(app: Flask) -> None:
+    """Let go of the connections."""
+    store = runtime_of(app).store
+    assert store is not None
+    store.close()
 
 
 @pytest.fixture
@@ -78,6 +95,13 @@ def csrf(client: FlaskClient, kind: str = "access") -> dict[str, str]:
     return {"X-CSRF-TOKEN": cookie.value}
 
 
+def cookie(client: FlaskClient, name: str, path: str) -> str:
+    """The value of a cookie."""
+    found = client.get_cookie(name, path=path)
+    assert found is not None
+    return str(found.value)
+
+
 def refused(response: TestResponse, status: int, message: str) -> bool:
     """Whether this is a refusal with this status and a message that contains these words."""
     return response.status_code == status and message in response.get_json()["msg"]
@@ -100,16 +124,16 @@ class TestProgram:
         assert refused(program.get("/api/me"), 401, "Missing JWT")
 
     def test_a_refresh_token_buys_an_access_token_that_is_not_fresh(self, program: FlaskClient) -> None:
-        """The fourth curl line; the new token comes back the way the old one came."""
+        """The fourth curl line; the new tokens come back the way the old one came."""
         refresh_token = tokens_of(program)["refresh_token"]
-        response = program.post("/api/refresh", headers=bearer(refresh_token))
+        response = program.post("/api/session/refresh", headers=bearer(refresh_token))
         claims = program.get("/api/me", headers=bearer(response.get_json()["access_token"])).get_json()["claims"]
         assert claims["fresh"] is False
         assert "Set-Cookie" not in response.headers
 
     def test_an_access_token_buys_nothing(self, program: FlaskClient) -> None:
         """Only a refresh token refreshes."""
-        response = program.post("/api/refresh", headers=bearer(tokens_of(program)["access_token"]))
+        response = program.post("/api/session/refresh", headers=bearer(tokens_of(program)["access_token"]))
         assert refused(response, 422, "Only refresh tokens are allowed")
 
     def test_a_write_needs_no_csrf_token_when_the_token_is_in_the_header(self, program: FlaskClient) -> None:
@@ -131,11 +155,13 @@ class TestProgram:
         foreign = tokens_of(demo.create_app().test_client())["access_token"]
         assert refused(program.get("/api/me", headers=bearer(foreign)), 422, "Signature verification failed")
 
-    def test_a_given_secret_makes_tokens_last_across_runs(self) -> None:
-        """What ``--secret`` is for."""
-        first, second = (demo.create_app(bytes(range(32))).test_client() for _ in range(2))
-        token = tokens_of(first)["access_token"]
-        assert second.get("/api/me", headers=bearer(token)).status_code == 200
+    def test_a_given_secret_and_store_make_sessions_last_across_runs(self, tmp_path: Path) -> None:
+        """What ``--secret`` and ``--store`` are for."""
+        first, second = (demo.create_app(bytes(range(32)), f"sqlite:///{tmp_path}/jwt.db") for _ in range(2))
+        token = tokens_of(first.test_client())["access_token"]
+        assert second.test_client().get("/api/me", headers=bearer(token)).status_code == 200
+        for app in (first, second):
+            close_store(app)
 
 
 class TestBrowser:
@@ -151,10 +177,10 @@ class TestBrowser:
         assert all("; SameSite=Strict" in line for line in cookies.values())
         assert response.get_json() == {"msg": "Welcome, Ada Lovelace."}
 
-    def test_the_refresh_token_is_sent_to_one_address_only(self, browser: FlaskClient) -> None:
-        """Its cookie has the path of the refresh endpoint."""
+    def test_the_refresh_token_is_not_sent_with_every_call(self, browser: FlaskClient) -> None:
+        """Its cookie has the path below which a session starts, goes on and ends."""
         assert "refresh_token_cookie" not in browser.get("/api/me").headers["Demo-Cookies-Received"]
-        refreshed = browser.post("/api/refresh", headers=csrf(browser, "refresh"))
+        refreshed = browser.post("/api/session/refresh", headers=csrf(browser, "refresh"))
         assert "refresh_token_cookie" in refreshed.headers["Demo-Cookies-Received"]
 
     def test_reading_needs_the_cookie_alone(self, browser: FlaskClient) -> None:
@@ -174,22 +200,23 @@ class TestBrowser:
 
     def test_a_refresh_needs_the_csrf_token_of_the_refresh_token(self, browser: FlaskClient) -> None:
         """The one of the access token does not match."""
-        assert refused(browser.post("/api/refresh"), 401, "Missing CSRF token")
+        assert refused(browser.post("/api/session/refresh"), 401, "Missing CSRF token")
         assert refused(
-            browser.post("/api/refresh", headers=csrf(browser)), 401, "CSRF double submit tokens do not match"
+            browser.post("/api/session/refresh", headers=csrf(browser)), 401, "CSRF double submit tokens do not match"
         )
 
-    def test_a_refresh_sets_a_new_access_cookie(self, browser: FlaskClient) -> None:
-        """The token changes and stays out of the body."""
+    def test_a_refresh_sets_two_new_cookies(self, browser: FlaskClient) -> None:
+        """The tokens change and stay out of the body."""
         before = browser.get("/api/me").get_json()["claims"]["jti"]
-        response = browser.post("/api/refresh", headers=csrf(browser, "refresh"))
-        assert response.get_json() == {"msg": "Here is a new access token."}
+        response = browser.post("/api/session/refresh", headers=csrf(browser, "refresh"))
+        assert response.get_json() == {"msg": "Here are two new tokens."}
+        assert set(response.headers["Demo-Cookies-Written"].split(", ")) == COOKIES
         assert browser.get("/api/me").get_json()["claims"]["jti"] != before
 
     def test_deleting_needs_a_token_made_from_a_password(self, browser: FlaskClient) -> None:
         """A refreshed token is refused until one logs in again."""
         browser.post("/api/notes", headers=csrf(browser), json={"text": "precious"})
-        browser.post("/api/refresh", headers=csrf(browser, "refresh"))
+        browser.post("/api/session/refresh", headers=csrf(browser, "refresh"))
         assert refused(browser.delete("/api/notes", headers=csrf(browser)), 401, "Fresh token required")
         browser.post("/api/session", json=ADA)
         assert browser.delete("/api/notes", headers=csrf(browser)).get_json() == {"notes": []}
@@ -203,15 +230,58 @@ class TestBrowser:
         demo_app.config["JWT_DECODE_LEEWAY"] = 0
         assert refused(client.get("/api/me"), 401, "Token has expired")
         demo_app.config["JWT_ACCESS_TOKEN_EXPIRES"] = timedelta(seconds=60)
-        client.post("/api/refresh", headers=csrf(client, "refresh"))
+        client.post("/api/session/refresh", headers=csrf(client, "refresh"))
         assert client.get("/api/me").status_code == 200
 
-    def test_a_logout_deletes_every_cookie(self, browser: FlaskClient) -> None:
-        """The next call comes without a token."""
-        written = browser.post("/api/logout").headers["Demo-Cookies-Written"]
+    def test_a_logout_ends_the_session_and_deletes_every_cookie(self, demo_app: Flask, browser: FlaskClient) -> None:
+        """The next call comes without a token, and whoever has copied the old one is refused."""
+        copied = cookie(browser, "access_token_cookie", "/api")
+        written = browser.delete("/api/session", headers=csrf(browser, "refresh")).headers["Demo-Cookies-Written"]
         assert set(written.split(", ")) == COOKIES
         assert browser.get_cookie("csrf_access_token") is None
         assert refused(browser.get("/api/me"), 401, "Missing JWT")
+        thief = demo_app.test_client(use_cookies=False)
+        assert refused(thief.get("/api/me", headers=bearer(copied)), 401, "revoked")
+
+    def test_whose_access_token_has_expired_can_log_out(self, demo_app: Flask) -> None:
+        """The refresh token says which session is meant."""
+        client, other = demo_app.test_client(), demo_app.test_client()
+        other.post("/api/session", json=ADA)
+        demo_app.config.update(JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=-5), JWT_DECODE_LEEWAY=60)
+        client.post("/api/session", json=ADA)
+        demo_app.config["JWT_DECODE_LEEWAY"] = 0
+        assert client.delete("/api/session", headers=csrf(client, "refresh")).status_code == 200
+        assert len(other.get("/api/devices").get_json()["devices"]) == 1
+
+    def test_another_site_logs_nobody_out(self, browser: FlaskClient) -> None:
+        """Without its CSRF token a logout does nothing."""
+        response = browser.delete("/api/session")
+        assert refused(response, 401, "Missing CSRF token")
+        assert "Set-Cookie" not in response.headers
+        assert browser.get("/api/me").status_code == 200
+
+    def test_who_is_logged_out_already_can_log_out(self, demo_app: Flask, browser: FlaskClient) -> None:
+        """Without cookies, with those of an ended session, with those of another run: they are deleted."""
+        assert demo_app.test_client().delete("/api/session").status_code == 200
+        with demo_app.test_request_context():
+            assert demo.end_all_sessions(demo.find_user("ada")) == 1
+        assert browser.delete("/api/session", headers=csrf(browser, "refresh")).status_code == 200
+        assert browser.get_cookie("csrf_refresh_token") is None
+        browser.set_cookie("refresh_token_cookie", tokens_of(demo.create_app().test_client())["refresh_token"])
+        stale = browser.delete("/api/session", headers={"X-CSRF-TOKEN": "of another run"})
+        assert set(stale.headers["Demo-Cookies-Written"].split(", ")) == COOKIES
+
+    def test_a_login_ends_the_session_whose_cookies_it_overwrites(self, browser: FlaskClient) -> None:
+        """Nobody could use it any more, and the list would fill up."""
+        browser.post("/api/session", json=ADA)
+        assert len(browser.get("/api/devices").get_json()["devices"]) == 1
+        browser.set_cookie("refresh_token_cookie", "no token", path="/api/session")
+        assert browser.post("/api/session", json=ADA).status_code == 200
+
+    def test_a_wrong_password_ends_no_session(self, browser: FlaskClient) -> None:
+        """Only a login does."""
+        browser.post("/api/session", json={**ADA, "password": "hopper"})
+        assert browser.get("/api/me").status_code == 200
 
     def test_everyone_sees_only_their_own_notes(self, demo_app: Flask, browser: FlaskClient) -> None:
         """The token says whose notes are meant."""
@@ -225,6 +295,215 @@ class TestBrowser:
         for number in range(12):
             browser.post("/api/notes", headers=csrf(browser), json={"text": f"note {number}"})
         assert browser.get("/api/notes").get_json()["notes"] == [f"note {number}" for number in range(2, 12)]
+
+
+class Person:
+    """Somebody with a browser: a client that keeps cookies and repeats CSRF values, over a real connection."""
+
+    def __init__(self, address: str, user: dict[str, str], agent: str) -> None:
+        self.address, self.agent = address, agent
+        self.jar = CookieJar()
+        self.opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self.jar))
+        assert self.call("POST", "/api/session", user)[0] == 200
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, csrf: bool = True
+    ) -> tuple[int, Any]:
+        """Send what a click sends, or what a program sends with a token in the header; return status and answer."""
+        request = Request(self.address + path, method=method, data=body and json.dumps(body).encode())
+        request.add_header("User-Agent", self.agent)
+        request.add_header("Content-Type", "application/json")
+        if token is not None:
+            request.add_header("Authorization", f"Bearer {token}")
+        value = self.cookies.get("csrf_refresh_token" if path.startswith("/api/session") else "csrf_access_token")
+        if csrf and value is not None:
+            request.add_header("X-CSRF-TOKEN", value)
+        try:
+            response: Any = self.opener.open(request, timeout=30)
+        except HTTPError as error:
+            response = error
+        with response:
+            return response.status, json.load(response)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """What the browser keeps."""
+        return {cookie.name: cookie.value or "" for cookie in self.jar}
+
+    def devices(self) -> list[dict[str, Any]]:
+        """What the list shows."""
+        status, answer = self.call("GET", "/api/devices")
+        assert status == 200, answer
+        shown: list[dict[str, Any]] = answer["devices"]
+        return shown
+
+    def labels(self) -> list[str]:
+        """The names in the list."""
+        return [device["label"] for device in self.devices()]
+
+    def id_of(self, label: str) -> str:
+        """What the button beside a name sends."""
+        return next(str(device["id"]) for device in self.devices() if device["label"] == label)
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+PHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.0 Mobile/15E148 Safari/604.1"
+)
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+
+
+@pytest.fixture
+def address(demo_app: Flask) -> Iterator[str]:
+    """Where a real server serves the demo."""
+    server = make_server("127.0.0.1", 0, demo_app, threaded=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture
+def desk(address: str) -> Person:
+    """Ada at her desk."""
+    return Person(address, ADA, FIREFOX)
+
+
+@pytest.fixture
+def phone(desk: Person) -> Person:
+    """Ada on her telephone, a little later."""
+    return Person(desk.address, ADA, PHONE)
+
+
+def revoked(answer: tuple[int, Any]) -> bool:
+    """Whether a call was refused because its session has ended."""
+    return answer == (401, {"msg": "Token has been revoked"})
+
+
+class TestDevices:
+    """The list of one's sessions, over a real connection."""
+
+    def test_both_sessions_of_one_person_are_in_the_list(self, desk: Person, phone: Person) -> None:
+        """The youngest first, each with what is known of it, and the one that asks is marked."""
+        first, second = phone.devices()
+        assert (first["label"], first["browser"], first["current"]) == ("Safari on iPhone", PHONE, True)
+        assert (second["label"], second["browser"], second["current"]) == ("Firefox on Linux", FIREFOX, False)
+        assert first["address"] == "127.0.0.1"
+        assert second["started"] == second["refreshed"] < first["started"]
+        assert [device["current"] for device in desk.devices()] == [False, True]
+
+    def test_a_refresh_shows_in_the_list_and_makes_no_second_session(self, desk: Person) -> None:
+        """The session goes on with new tokens."""
+        old = desk.cookies
+        assert desk.call("POST", "/api/session/refresh")[0] == 200
+        assert all(desk.cookies[name] != old[name] for name in COOKIES)
+        (device,) = desk.devices()
+        assert device["refreshed"] > device["started"]
+
+    def test_who_is_ended_by_another_is_refused_at_the_next_click(self, desk: Person, phone: Person) -> None:
+        """And cannot refresh."""
+        status, answer = phone.call("DELETE", f"/api/devices/{phone.id_of('Firefox on Linux')}")
+        assert (status, [device["label"] for device in answer["devices"]]) == (200, ["Safari on iPhone"])
+        assert revoked(desk.call("GET", "/api/notes"))
+        assert revoked(desk.call("POST", "/api/session/refresh"))
+        assert phone.call("GET", "/api/notes")[0] == 200
+
+    def test_all_others_can_be_ended_at_once(self, desk: Person, phone: Person) -> None:
+        """Programs too; the one that asks goes on."""
+        program = desk.call("POST", "/api/login", ADA)[1]
+        assert len(phone.devices()) == 3
+        status, answer = phone.call("DELETE", "/api/devices")
+        assert (status, [device["current"] for device in answer["devices"]]) == (200, [True])
+        assert revoked(desk.call("GET", "/api/me"))
+        assert revoked(phone.call("GET", "/api/me", token=program["access_token"]))
+        assert phone.call("POST", "/api/session/refresh")[0] == 200
+
+    def test_ending_ones_own_session_is_a_logout(self, desk: Person) -> None:
+        """The cookies are deleted."""
+        assert desk.call("DELETE", f"/api/devices/{desk.id_of('Firefox on Linux')}") == (200, {"msg": "Goodbye."})
+        assert desk.cookies == {}
+
+    def test_sessions_of_others_are_not_shown_and_cannot_be_ended(self, desk: Person) -> None:
+        """They are a 404, as those are that do not exist."""
+        grace = Person(desk.address, GRACE, PHONE)
+        assert desk.labels() == ["Firefox on Linux"]
+        strange = desk.call("DELETE", f"/api/devices/{grace.id_of('Safari on iPhone')}")
+        assert strange == desk.call("DELETE", "/api/devices/nothing") == (404, {"msg": "You have no such session."})
+        assert desk.call("DELETE", "/api/devices")[0] == 200
+        assert grace.call("GET", "/api/me")[0] == 200
+
+    def test_another_site_ends_no_session(self, desk: Person, phone: Person) -> None:
+        """Each of the two buttons needs the CSRF token."""
+        for path in ("/api/devices", f"/api/devices/{phone.id_of('Firefox on Linux')}"):
+            assert phone.call("DELETE", path, csrf=False) == (401, {"msg": "Missing CSRF token"})
+        assert len(desk.devices()) == 2
+
+    def test_two_that_refresh_at_once_both_go_on(self, desk: Person) -> None:
+        """Within the grace, the same refresh token comes back for both."""
+        refresh_token = desk.call("POST", "/api/login", ADA)[1]["refresh_token"]
+        pairs = [desk.call("POST", "/api/session/refresh", token=refresh_token) for _ in range(2)]
+        assert [status for status, _ in pairs] == [200, 200]
+        assert pairs[0][1]["refresh_token"] == pairs[1][1]["refresh_token"] != refresh_token
+
+    def test_a_refresh_token_used_twice_ends_its_session(self, demo_app: Flask, desk: Person) -> None:
+        """After the grace, with all its tokens; other sessions go on."""
+        demo_app.config["JWT_REFRESH_GRACE"] = 0.1
+        stolen = desk.call("POST", "/api/login", ADA)[1]["refresh_token"]
+        pair = desk.call("POST", "/api/session/refresh", token=stolen)[1]
+        time.sleep(0.2)
+        assert desk.call("GET", "/api/me", token=pair["access_token"])[0] == 200
+        assert revoked(desk.call("POST", "/api/session/refresh", token=stolen))
+        assert revoked(desk.call("GET", "/api/me", token=pair["access_token"]))
+        assert revoked(desk.call("POST", "/api/session/refresh", token=pair["refresh_token"]))
+        assert len(desk.devices()) == 1
+
+    def test_what_a_browser_says_of_itself_is_text(self, desk: Person) -> None:
+        """It arrives as JSON that no browser takes for a page, and the script makes text of it."""
+        Person(desk.address, ADA, HOSTILE)
+        assert desk.devices()[0]["browser"] == HOSTILE
+        with desk.opener.open(f"{desk.address}/api/devices", timeout=30) as response:
+            assert response.headers["Content-Type"] == "application/json"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+        script = (DEMO / "static" / "demo.js").read_text(encoding="utf-8")
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|eval\(|DOMParser", script)
+
+    def test_no_token_is_on_the_page_or_in_the_list(self, desk: Person, phone: Person) -> None:
+        """Neither a token, nor the number it is known by, nor a CSRF value, nor another's User-Agent."""
+        with desk.opener.open(f"{desk.address}/", timeout=30) as response:
+            page = response.read().decode()
+        listed = json.dumps(desk.devices())
+        numbers = {person.call("GET", "/api/me")[1]["claims"]["jti"] for person in (desk, phone)}
+        for secret in {*desk.cookies.values(), *phone.cookies.values(), *numbers}:
+            assert secret not in page
+            assert secret not in listed
+        assert PHONE not in page
+
+    def test_a_store_that_does_not_answer_is_a_503(self, tmp_path: Path) -> None:
+        """Not a 500, and nobody is let in."""
+        app = demo.create_app(store=f"sqlite:///{tmp_path}/missing/jwt.db")
+        response = app.test_client().post("/api/login", json=ADA)
+        assert response.status_code == 503
+        assert str(tmp_path) not in response.get_data(as_text=True)
+        close_store(app)
+
+    @pytest.mark.parametrize(
+        ("agent", "name"),
+        [
+            (FIREFOX, "Firefox on Linux"),
+            (PHONE, "Safari on iPhone"),
+            ("Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+            ("Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36", "Chrome on Android"),
+            ("Mozilla/5.0 (Macintosh; Intel Mac OS X 15) Version/18.0 Safari/605.1.15", "Safari on macOS"),
+            ("curl/8.5.0", "curl"),
+            ("", "Unknown program"),
+            ("x" * 500, "x" * 40),
+        ],
+    )
+    def test_a_session_has_a_name_that_people_know(self, agent: str, name: str) -> None:
+        """A browser and its system; for a program what it calls itself."""
+        assert demo.device_name(agent) == name
 
 
 class TestInput:
@@ -322,6 +601,8 @@ class TestPage:
         elements = set(re.findall(r'byId\("([\w-]+)"\)', script))
         actions = set(re.findall(r'data-action="([\w-]+)"', page))
         assert elements <= set(re.findall(r'\sid="([\w-]+)"', page))
+        actions |= set(re.findall(r'\baction: "([\w-]+)"', script))
+        assert "end-device" in actions
         assert all(re.search(rf'^  (async )?"?{action}"?[(:]', script, re.MULTILINE) for action in actions)
 
     def test_answers_of_the_api_stay_out_of_caches(self, program: FlaskClient) -> None:
@@ -393,6 +674,7 @@ class TestProcess:
         assert without_token.startswith("HTTP/1.1 401 ")
         assert "Missing JWT" in without_token
         assert json.loads(refreshed)["access_token"].count(".") == 2
+        assert json.loads(refreshed)["refresh_token"].count(".") == 2
 
     def test_a_port_that_is_taken_ends_it_with_a_sentence(self, served: Served) -> None:
         """Not with a traceback."""
@@ -400,6 +682,41 @@ class TestProcess:
         assert second.returncode == 1
         assert f"Port {served.port} is in use" in second.stderr
         assert "Traceback" not in second.stderr
+
+    @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+    def test_it_leaves_nothing_behind(self, end: signal.Signals, tmp_path: Path) -> None:
+        """Its sessions are in a SQLite file in a temporary folder that goes when it goes."""
+        port, errors = free_port(), tmp_path / "stderr"
+        folder = tmp_path / "temporary"
+        folder.mkdir()
+        environment = {**os.environ, "TMPDIR": str(folder)}
+        with (
+            errors.open("w") as stderr,
+            subprocess.Popen(
+                command(port), stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
+            ) as process,
+        ):
+            assert read_banner(process), errors.read_text()
+            Person(f"http://127.0.0.1:{port}", ADA, FIREFOX)
+            kept = [path.name for path in folder.rglob("*.db")]
+            process.send_signal(end)
+            assert process.wait(30) == 0
+        assert kept == ["jwt.db"]
+        assert list(folder.iterdir()) == []
+        assert "Traceback" not in errors.read_text()
+
+    def test_a_store_that_there_is_not_ends_it_with_a_sentence(self) -> None:
+        """Which does not repeat a password."""
+        second = subprocess.run(
+            [*command(free_port()), "--store", "nothing://ada:lovelace@localhost/"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert second.stderr.startswith("--store: ")
+        assert "lovelace" not in second.stderr
 
 
 def curl_lines(served: Served) -> list[str]:

@@ -13,16 +13,18 @@ PACKAGE = Path(flask_jwt_extended.__file__).parent
 
 #: From the ground up. A module may import from its own floor's folder and from the floors below.
 FLOORS = [
-    {"settings", "parsers", "exceptions", "typing", "signals", "findings"},
+    {"settings", "parsers", "exceptions", "typing", "signals", "findings", "issuers"},
     {"core", "loaders"},
-    {"http", "sessions"},
+    {"http", "sessions", "keyfiles"},
+    {"keychain", "foreign"},
     {"runtime"},
     {"issuing", "admission", "words"},
     {"pipeline", "lifecycle"},
     {"checks", "inspection"},
     {"jwt_manager"},
     {"utils"},
-    {"view_decorators", "session_utils", "testing"},
+    {"view_decorators", "session_utils", "testing", "terminal"},
+    {"session_cli", "keys_cli"},
     {"cli"},
     {"internal_utils"},
     {"config", "default_callbacks"},

@@ -60,23 +60,40 @@ const actions = {
     show(entry, "Both tokens came in cookies; their CSRF values in two more that this script can read.");
     if (entry.ok) {
       showNotes([]);
-      await loadToken();
+      await loadSession();
     }
   },
 
   async refresh() {
-    const entry = await send("Refresh", "POST", "/api/refresh", { headers: csrfHeader("refresh") });
-    show(entry, "A new access token, not fresh: no password was typed for it.");
-    if (entry.ok) await loadToken();
+    const entry = await send("Refresh", "POST", "/api/session/refresh", { headers: csrfHeader("refresh") });
+    show(entry, "Two new tokens. The access token is not fresh: no password was typed for it.");
+    if (entry.ok) await loadSession();
   },
 
   async logout() {
-    const entry = await send("Log out", "POST", "/api/logout");
-    show(entry, "The browser was told to delete all four cookies.");
-    if (entry.ok) {
-      showNotes([]);
-      showToken(null);
-    }
+    const entry = await send("Log out", "DELETE", "/api/session", { headers: csrfHeader("refresh") });
+    show(entry, "The session is over, and the browser was told to delete all four cookies.");
+    if (entry.ok) showSignedOut();
+  },
+
+  async devices() {
+    const entry = await send("Look at your devices", "GET", "/api/devices");
+    show(entry, "The sessions of whoever asks, and nobody else's.");
+    if (entry.ok) showDevices(entry.data.devices);
+  },
+
+  async "end-device"({ id, label, current }) {
+    const entry = await send(`End ${label}`, "DELETE", `/api/devices/${id}`, { headers: csrfHeader("access") });
+    show(entry, "Its tokens are refused from now on, however long they would have lived.");
+    if (!entry.ok) return;
+    if (current) showSignedOut();
+    else showDevices(entry.data.devices);
+  },
+
+  async "end-others"() {
+    const entry = await send("End all others", "DELETE", "/api/devices", { headers: csrfHeader("access") });
+    show(entry, "This session is the only one left.");
+    if (entry.ok) showDevices(entry.data.devices);
   },
 
   async read() {
@@ -108,6 +125,16 @@ async function post(title, headers) {
   if (entry.ok) showNotes(entry.data.notes);
 }
 
+/** Ask the server what the access token says, and which sessions there are. */
+async function loadSession() {
+  const entry = await loadToken();
+  if (!entry.ok) return entry;
+  const devices = await send("Look at your devices", "GET", "/api/devices");
+  log(devices, "The sessions of whoever asks, and nobody else's.", { open: false });
+  if (devices.ok) showDevices(devices.data.devices);
+  return devices;
+}
+
 /** Ask the server what the access token says. */
 async function loadToken() {
   const entry = await send("Ask what the token says", "GET", "/api/me");
@@ -129,6 +156,7 @@ const MEANING = {
   iat: "Issued",
   nbf: "Not valid before",
   exp: "Expires",
+  sid: "Its session",
   jti: "Its own number",
   csrf: "Sent as X-CSRF-TOKEN",
 };
@@ -181,17 +209,34 @@ function claimRow(name) {
 }
 
 function timeInWords(seconds) {
-  const ago = element("span", relative(seconds));
-  ago.dataset.seconds = seconds;
   const raw = element("small", String(seconds));
-  return [`${DATE.format(new Date(seconds * 1000))}, `, ago, raw];
+  return [`${DATE.format(new Date(seconds * 1000))}, `, ticking(seconds), raw];
 }
 
+/** How far away a time is, in words that `tick` keeps true. */
+function ticking(seconds) {
+  const made = element("span", relative(seconds));
+  made.dataset.seconds = seconds;
+  return made;
+}
+
+const UNITS = [
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+];
+
+/** The two largest units say enough. */
 function relative(seconds) {
-  const distance = Math.round(Math.abs(seconds - now()));
-  if (distance === 0) return "now";
-  const minutes = Math.floor(distance / 60);
-  const words = [minutes && plural(minutes, "minute"), distance % 60 && plural(distance % 60, "second")];
+  let rest = Math.round(Math.abs(seconds - now()));
+  if (rest === 0) return "now";
+  const first = UNITS.findIndex(([, size]) => rest >= size);
+  const words = UNITS.slice(first, first + 2).map(([noun, size]) => {
+    const count = Math.floor(rest / size);
+    rest %= size;
+    return count && plural(count, noun);
+  });
   const text = words.filter(Boolean).join(" ");
   return seconds > now() ? `in ${text}` : `${text} ago`;
 }
@@ -207,6 +252,10 @@ function tick() {
   const clock = minutesAndSeconds(left);
   pill.textContent = { out: "Signed out", in: `${token?.claims.name}, ${clock}`, over: "Token expired" }[state];
   if (token) showLife(left, clock);
+  for (const span of document.querySelectorAll("[data-seconds]")) {
+    const words = relative(Number(span.dataset.seconds));
+    if (span.textContent !== words) span.textContent = words;
+  }
 }
 
 function minutesAndSeconds(left) {
@@ -219,14 +268,44 @@ function showLife(left, clock) {
   byId("clock-note").textContent = left > 0 ? "left" : "left: refresh it, or log in again";
   byId("bar").max = token.claims.exp - token.claims.iat;
   byId("bar").value = left;
-  for (const span of byId("rows").querySelectorAll("[data-seconds]")) {
-    const words = relative(Number(span.dataset.seconds));
-    if (span.textContent !== words) span.textContent = words;
-  }
   if (left === 0 && !ranOut) {
     ranOut = true;
     announce(null, "The access token has expired", "Any call with it is refused from now on. Refresh it.");
   }
+}
+
+// Devices ----------------------------------------------------------------------------------------
+
+function showDevices(devices) {
+  byId("devices").replaceChildren(...devices.map(deviceItem));
+  byId("no-devices").hidden = devices.length > 0;
+}
+
+/** What a browser says of itself is text, whatever it says: it never becomes part of the page's code. */
+function deviceItem(device) {
+  const head = element("p", undefined, "device-head");
+  head.append(element("strong", device.label), ...(device.current ? [element("span", "this one", "pill")] : []));
+  const times = element("p");
+  times.append("Started ", ticking(device.started));
+  if (device.refreshed > device.started) times.append(", refreshed ", ticking(device.refreshed));
+  times.append(`, from ${device.address}`);
+  const item = element("li", undefined, device.current ? "current" : "");
+  item.append(head, endButton(device), times, element("code", device.browser ?? "It does not say what it is."));
+  return item;
+}
+
+function endButton({ id, label, current }) {
+  const button = element("button", "End", "quiet");
+  button.type = "button";
+  button.setAttribute("aria-label", `End ${label}`);
+  Object.assign(button.dataset, { action: "end-device", id, label, ...(current && { current }) });
+  return button;
+}
+
+function showSignedOut() {
+  showNotes([]);
+  showDevices([]);
+  showToken(null);
 }
 
 function showNotes(notes) {
@@ -236,11 +315,14 @@ function showNotes(notes) {
 
 // Log --------------------------------------------------------------------------------------------
 
+const REVOKED = /revoked/;
 const ADVICE = [
   [/CSRF/, "The browser added the cookie by itself, as it may for another site's page. That alone is not enough."],
   [/expired/, "Refresh it, or log in again."],
   [/[Ff]resh token/, "This one came from a refresh. Log in again to have a fresh one."],
   [/^Missing/, "No token came along. Log in first."],
+  [REVOKED, "The session was ended, perhaps from another device. Log in again."],
+  [/unavailable/, "As long as nobody can tell whether the session goes on, nothing passes."],
   [/Signature/, "It is from an earlier run of the demo, whose key is gone. Log in again."],
 ];
 
@@ -256,6 +338,7 @@ function explain(entry, success) {
 function show(entry, success) {
   log(entry, success, { open: true });
   announce(entry, entry.title, explain(entry, success));
+  if (!entry.ok && REVOKED.test(entry.data?.msg)) showSignedOut();
 }
 
 function announce(entry, title, text) {
@@ -336,6 +419,6 @@ setInterval(tick, 250);
 
 // A cookie of an earlier visit: show its token, or say why it no longer counts.
 if (cookie("csrf_access_token")) {
-  const entry = await loadToken();
+  const entry = await loadSession();
   if (!entry.ok) announce(entry, entry.title, explain(entry));
 }

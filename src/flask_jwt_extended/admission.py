@@ -1,9 +1,12 @@
 """What the store says of a token that is good in itself: whether it was revoked, and whether its session goes on.
 
-Knows verified claims and the store; knows no request, and makes no token.
+Knows verified claims and the store; knows no request, and makes no token. Time is an argument; the clock is asked once
+more only before a token is called one from the future.
 """
 
 from __future__ import annotations
+
+import time
 
 from .core.token import Token
 from .exceptions import (
@@ -62,6 +65,8 @@ def judge(token: Token, runtime: Runtime, now: float) -> tuple[SessionRecord, St
     if record is None or record.deadline <= now:
         raise SessionEndedError(token.header, token.claims)
     stands = standing(record, token.claims["jti"], now, runtime.settings.refresh_grace)
+    if stands is Standing.UNTIMELY:  # or it was this request that stood still since its time was read
+        stands = standing(record, token.claims["jti"], time.time(), runtime.settings.refresh_grace)
     if stands is Standing.REUSED:
         _end_for_reuse(record, token, runtime)
         raise RefreshTokenReusedError(token.header, token.claims)

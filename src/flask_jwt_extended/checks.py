@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,7 +23,7 @@ from jwt.exceptions import InvalidKeyError
 
 from .core.keys import Key, prepare
 from .core.secrets import GuessableSecretWarning
-from .exceptions import ConfigurationError
+from .exceptions import ConfigurationError, StoreUnavailableError
 from .findings import Finding
 from .runtime import Runtime
 from .settings import Settings, option_name, unknown_options
@@ -29,6 +31,8 @@ from .words import DAY, duration
 
 #: Seconds of leeway above which it is no difference between clocks any more.
 LARGE_LEEWAY = 300
+#: Seconds of grace above which it is no race between two tabs any more.
+LONG_GRACE = 60
 NEW_SECRET = "python -c 'import secrets; print(secrets.token_hex(64))'"
 
 _PROBE = b"a message that is no token"
@@ -250,7 +254,9 @@ def long_lives(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
 
 
 def _seconds(delta: Any) -> float:
-    """The length of what can be added to a ``datetime``: a ``relativedelta`` has none of its own."""
+    """The length of a lifetime: a ``relativedelta`` has none of its own, and ``False`` has no end."""
+    if delta is False:
+        return math.inf
     moment = datetime(2000, 1, 1, tzinfo=timezone.utc)
     length: float = (moment + delta - moment).total_seconds()
     return length
@@ -337,6 +343,84 @@ def compat_profile(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
         )
 
 
+# --- sessions -------------------------------------------------------------------------------------------------------
+
+
+def ailing_store(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+    """The store cannot be reached, or is weaker than what is kept there deserves."""
+    if runtime.store is None:
+        return
+    try:
+        yield from runtime.store.findings(time.time())
+    except Exception as error:  # of the engine, or of a store of the application's own; its text may hold a password
+        reason = error.reason if isinstance(error, StoreUnavailableError) else type(error).__name__
+        yield Finding(
+            "error",
+            "store_unreachable",
+            f"The session store cannot be asked: {reason}",
+            "Nobody can log in or refresh, and whether a token was revoked cannot be told.",
+            "See that it runs, and that JWT_STORE_URI and JWT_STORE_TIMEOUT are right.",
+        )
+
+
+def outage_lets_pass(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+    """JWT_STORE_OUTAGE lets tokens pass that may have been revoked."""
+    if runtime.store is not None and runtime.settings.store_outage == "allow":
+        yield Finding(
+            "warning",
+            "outage_allows",
+            'JWT_STORE_OUTAGE is "allow"',
+            "While the store is unavailable, revoked access tokens pass, and those of sessions that were ended.",
+            'Set it to "refuse", unless an outage is worse than a stolen token.',
+        )
+
+
+def odd_grace(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+    """JWT_REFRESH_GRACE is longer than a race takes, or there is none."""
+    grace = runtime.settings.refresh_grace
+    if runtime.store is not None and grace > LONG_GRACE:
+        yield Finding(
+            "warning",
+            "long_grace",
+            f"JWT_REFRESH_GRACE answers a used refresh token for {duration(grace)}",
+            "So long after its use, whoever has stolen one gets into the session unnoticed.",
+            "Set it to 10: it is for two tabs that refresh at once, and for answers that get lost.",
+        )
+    elif runtime.store is not None and grace == 0:
+        yield Finding(
+            "info",
+            "no_grace",
+            "JWT_REFRESH_GRACE is 0: a refresh token that comes twice ends its session",
+            "Two tabs that refresh at once log their user out, and so does an answer that gets lost.",
+            "Set it to 10, unless the client never does either.",
+        )
+
+
+def short_sessions(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+    """Sessions end before their tokens ask to be refreshed, or before their refresh tokens expire."""
+    settings = runtime.settings
+    idle, access = _seconds(settings.session_idle_timeout), _seconds(settings.access_token_expires)
+    if runtime.store is not None and idle <= access and idle < math.inf:
+        yield Finding(
+            "warning",
+            "short_idle_timeout",
+            f"JWT_SESSION_IDLE_TIMEOUT ends a session {duration(idle)} after its last refresh, while its access token "
+            + ("never expires" if access == math.inf else f"lives for {duration(access)}"),
+            "A client that refreshes when its access token has expired comes too late: its user is logged out.",
+            "Let access tokens live for less than half of JWT_SESSION_IDLE_TIMEOUT.",
+        )
+    lifetime, refresh = _seconds(settings.session_lifetime), _seconds(settings.refresh_token_expires)
+    if runtime.store is not None and lifetime < refresh < math.inf:
+        yield Finding(
+            "info",
+            "short_session_lifetime",
+            f"JWT_SESSION_LIFETIME ends a session after {duration(lifetime)}, before JWT_REFRESH_TOKEN_EXPIRES "
+            f"({duration(refresh)}) has an effect",
+            "No token of a session outlives it.",
+            "Nothing, if that is how long a login is meant to last.",
+        )
+
+
 # --- views ----------------------------------------------------------------------------------------------------------
 
 
@@ -392,6 +476,10 @@ CHECKS: tuple[Check, ...] = (
     forgeable_requests,
     tokens_in_urls,
     compat_profile,
+    ailing_store,
+    outage_lets_pass,
+    odd_grace,
+    short_sessions,
     bare_views,
 )
 

@@ -1,7 +1,7 @@
 """``flask jwt``: check an application, show its configuration, inspect a token.
 
-Formats what :mod:`flask_jwt_extended.checks` finds; judges nothing. Everything that may come from outside is printed as
-plain ASCII with control characters escaped, so that no token can play tricks on a terminal.
+Formats what :mod:`flask_jwt_extended.checks` finds; judges nothing. The commands for sessions are in ``session_cli``,
+those for keys in ``keys_cli``.
 """
 
 from __future__ import annotations
@@ -13,23 +13,25 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import click
 from flask import Flask
-from flask.cli import AppGroup, ScriptInfo
+from flask.cli import ScriptInfo
 
 from . import checks
 from .exceptions import ConfigurationError
 from .findings import SEVERITIES, Finding
 from .inspection import Inspection, Verdict, inspect_token
-from .jwt_manager import filled_in, runtime_of
+from .jwt_manager import filled_in
+from .keys_cli import keys
 from .runtime import Runtime
+from .session_cli import sessions
 from .settings import OPTIONS, Option, Settings
+from .terminal import MASK, CommandGroup, aligned, printable, runtime_at_hand
 from .utils import app_at_hand
 from .words import time_in_words
 
@@ -40,18 +42,16 @@ _DIGEST = re.compile(rb"^jwt key digest: ([0-9a-f]{64})\r?$", re.MULTILINE)
 #: Seconds that another process may take to load the application.
 PATIENCE = 60
 
-MASK = "********"
 _COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
-#: The compact form of a JWS: base64url of a JSON object, of anything, and the signature.
-_TOKEN = re.compile(r"(\be[wy3][\w-]{9,}\.[\w-]*\.)[\w-]+")
+#: A URI whose parts leave no doubt: whom, at which host, what, and how.
+_URI = re.compile(
+    r"(?P<scheme>[\w+.-]+://)(?P<user>[^@/?#]*@)?(?P<place>[\w.-]*(:\d+)?(,[\w.-]+(:\d+)?)*|\[[\da-fA-F:.]+\](:\d+)?)"
+    r"(?P<path>/[^@?#]*)?(?P<query>\?[^@]*)?"
+)
 
-jwt = AppGroup("jwt", help="Check JWT settings, show them, inspect a token.")
-
-
-def printable(text: str) -> str:
-    """Escape everything that is not plain ASCII, and cut the signature off whatever looks like a token."""
-    masked = _TOKEN.sub(r"\1" + MASK, text)
-    return "".join(each if " " <= each <= "~" else each.encode("unicode_escape").decode() for each in masked)
+jwt = CommandGroup("jwt", help="Check JWT settings, show them, inspect a token, look after sessions and keys.")
+jwt.add_command(sessions)
+jwt.add_command(keys)
 
 
 # --- flask jwt check ------------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def check_command(ctx: click.Context, as_json: bool, strict: bool) -> None:
 
 def _findings(app: Flask, info: ScriptInfo | None) -> list[Finding]:
     try:
-        runtime = runtime_of(app)
+        runtime = runtime_at_hand()
     except ConfigurationError as error:
         return [_misconfigured(error)]
     found = list(checks.check(app, runtime))
@@ -158,21 +158,7 @@ def key_digest() -> None:
     salt = os.environ.get(SALT)
     if not salt:
         raise click.UsageError("This command is for flask jwt check.")
-    with _without_traceback():
-        click.echo(f"jwt key digest: {checks.key_digest(runtime_of(app_at_hand()), salt.encode())}")
-
-
-@contextmanager
-def _without_traceback() -> Iterator[None]:
-    try:
-        yield
-    except ConfigurationError as error:
-        raise click.ClickException(printable(str(error))) from None
-
-
-def _runtime() -> Runtime:
-    with _without_traceback():
-        return runtime_of(app_at_hand())
+    click.echo(f"jwt key digest: {checks.key_digest(runtime_at_hand(), salt.encode())}")
 
 
 # --- flask jwt config -----------------------------------------------------------------------------------------------
@@ -185,15 +171,15 @@ def config_command(as_json: bool) -> None:
 
     Lifetimes are in seconds; secrets are masked.
     """
-    settings, app = _runtime().settings, app_at_hand()
+    settings, app = runtime_at_hand().settings, app_at_hand()
     rows = {option.name: _row(option, settings, app) for option in OPTIONS}
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     table = [("option", "value", "default", "source")]
     table += [(name, _shown(row["value"]), _shown(row["default"]), row["source"]) for name, row in rows.items()]
-    for line in _aligned(table):
-        click.echo(printable(line))
+    for line in aligned(table):
+        click.echo(line)
 
 
 def _row(option: Option, settings: Settings, app: Flask) -> dict[str, Any]:
@@ -202,10 +188,23 @@ def _row(option: Option, settings: Settings, app: Flask) -> dict[str, Any]:
     if option.name == "JWT_SECRET_KEY" and not value and settings.flask_secret_key:
         value, source = settings.flask_secret_key, "SECRET_KEY"
     return {
-        "value": MASK if option.secret and value else _plain(value),
+        "value": _masked(option, value) if option.secret and value else _plain(value),
         "default": _plain(default),
         "source": source,
     }
+
+
+def _masked(option: Option, value: Any) -> str:
+    """A secret, or as much of the store's address as is none: it is shown where no doubt is left what is what."""
+    if option.name != "JWT_STORE_URI":
+        return MASK
+    if not isinstance(value, str):
+        return type(value).__name__
+    uri = _URI.fullmatch(value)
+    if uri is None:
+        return MASK
+    hidden = f"{MASK}@" if uri["user"] else "", f"?{MASK}" if uri["query"] else ""
+    return f"{uri['scheme']}{hidden[0]}{uri['place']}{uri['path'] or ''}{hidden[1]}"
 
 
 def _source(option: Option, app: Flask) -> str:
@@ -231,12 +230,6 @@ def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) and value else repr(value)
 
 
-def _aligned(table: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
 # --- flask jwt inspect ----------------------------------------------------------------------------------------------
 
 
@@ -250,7 +243,7 @@ def inspect_command(ctx: click.Context, token: str) -> None:
 
     The exit status is 1 if it would be refused.
     """
-    runtime = _runtime()
+    runtime = runtime_at_hand()
     encoded = _read(runtime.settings.max_token_bytes) if token == "-" else token
     now = time.time()
     inspection = inspect_token(_bare(encoded), runtime, now)

@@ -17,12 +17,14 @@ from jwt.exceptions import PyJWTError
 from . import pipeline
 from .core import claims as claims_
 from .core import compact
-from .exceptions import ConfigurationError, JWTExtendedException
+from .exceptions import ConfigurationError, JWTExtendedException, StoreUnavailableError
 from .loaders import call
 from .runtime import Runtime
+from .sessions.records import Standing, digest, standing
+from .sessions.stores.base import SessionStore
 from .settings import Settings
 from .typing import Claims, Header
-from .words import by_leeway, time_in_words
+from .words import by_leeway, duration, time_in_words
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def inspect_token(encoded: str, runtime: Runtime, now: float) -> Inspection:
         genuine = all(verdict.passed for verdict in verdicts)
         if claims is not None:
             verdicts += judge_claims(claims, runtime.settings, now)
+            verdicts += _ask_store(claims, runtime, now) if genuine else ()
             verdicts += _ask_loaders(header, claims, runtime) if genuine else ()
         if all(verdict.passed is not False for verdict in verdicts):
             verdicts.append(_judge("as a whole", "verified", partial(pipeline.verify, encoded, runtime, now)))
@@ -167,6 +170,61 @@ def _judge_type(kind: object) -> Verdict:
     if kind in ("access", "refresh"):
         return Verdict("type", True, f"for views that ask for tokens of type {kind}")
     return Verdict("type", False, "neither access nor refresh: taken by views with verify_type=False alone")
+
+
+def _ask_store(claims: Claims, runtime: Runtime, now: float) -> Iterator[Verdict]:
+    """Ask what the store knows of a genuine token, and change nothing there: a request may end the session."""
+    store = runtime.store
+    if store is None:
+        return
+    rotates = claims.get("type") == "refresh" and "sid" in claims
+    name = "session" if rotates or claims.get("sid") is not None else "revoked"
+    try:
+        if rotates:
+            passed, why = _judge_rotation(claims, store, now, runtime.settings.refresh_grace)
+        else:
+            passed, why = _judge_status(claims, store, now)
+    except Exception as error:  # whatever a store of the application's own may raise
+        reason = error.reason if isinstance(error, StoreUnavailableError) else type(error).__name__
+        yield Verdict(name, None, f"the store could not be asked: {reason}")
+    else:
+        yield Verdict(name, passed, why)
+
+
+def _judge_status(claims: Claims, store: SessionStore, now: float) -> tuple[bool, str]:
+    session_id, jti = claims.get("sid"), claims.get("jti")
+    if not isinstance(session_id, str | None):
+        return False, "no session has such a name"
+    status = store.status(session_id, digest(jti) if isinstance(jti, str) else None)
+    if status.revoked:
+        return False, "the token was revoked"
+    return (True, "it was not") if session_id is None else _judge_deadline(status.deadline, now)
+
+
+def _judge_rotation(claims: Claims, store: SessionStore, now: float, grace: float) -> tuple[bool, str]:
+    session_id = claims["sid"]
+    record = store.get(session_id) if isinstance(session_id, str) else None
+    goes_on, why = _judge_deadline(record.deadline if record else None, now)
+    if record is None or not goes_on:
+        return goes_on, why
+    stands = standing(record, claims.get("jti"), now, grace)
+    return stands in (Standing.CURRENT, Standing.REPLAYED), f"{why}; {_STANDINGS[stands]}"
+
+
+def _judge_deadline(deadline: float | None, now: float) -> tuple[bool, str]:
+    if deadline is None:
+        return False, "it has ended, or there was none"
+    if deadline <= now:
+        return False, f"it ended {duration(now - deadline)} ago"
+    return True, f"it goes on for {duration(deadline - now)} if it is not refreshed"
+
+
+_STANDINGS = {
+    Standing.CURRENT: "this is its refresh token",
+    Standing.REPLAYED: "the token was used, a moment ago, and is answered with its successor",
+    Standing.UNTIMELY: "the token was used at a time that has not come: a clock was set back",
+    Standing.REUSED: "the token was used before: using it again ends the session",
+}
 
 
 def _ask_loaders(header: Header | None, claims: Claims, runtime: Runtime) -> Iterator[Verdict]:

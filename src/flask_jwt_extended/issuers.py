@@ -64,7 +64,8 @@ def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
     known = {each.name for each in fields(TrustedIssuer)} - {"issuer"}
     if unknown := sorted(set(terms) - known):
         raise ConfigurationError(f"{where} has no term {unknown[0]!r}: there are {', '.join(sorted(known))}")
-    parsed = {key: _several(given, f"{where}[{key!r}]") if key in _PLURAL else given for key, given in terms.items()}
+    parsed: dict[str, Any] = dict(terms)
+    parsed |= {key: _several(terms[key], f"{where}[{key!r}]") for key in _PLURAL if key in terms}
     if not parsed.get("audience"):
         raise ConfigurationError(f"{where} needs an audience: a token that was made for somebody else is not for us")
     for algorithm in parsed.get("algorithms", ()):

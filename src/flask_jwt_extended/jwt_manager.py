@@ -161,7 +161,7 @@ class JWTManager:
                 yield f"{type(self).__name__}.{name} is not called any more; use the loaders"
 
     def _renew(self, app: Flask) -> Runtime:
-        if app.config.get("JWT_STORE_URI") or app.config.get("JWT_TRUSTED_ISSUERS"):
+        if app.config.get("JWT_STORE_URI") is not None or app.config.get("JWT_TRUSTED_ISSUERS"):
             # Not among the handlers of 4.7, and an option may be set after the first request, when Flask takes no more.
             app.error_handler_spec[None][None].setdefault(UnavailableError, self._answer)
         previous = app.extensions.get(_STATE)
@@ -364,7 +364,9 @@ def _fill_in(config: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
 
 def _store_for(app: Flask, settings: Settings) -> SessionStore | None:
     """Open the store, or go on with the one that is open: other options change without it."""
-    wanted = settings.store_uri, settings.store_timeout
+    # Nothing is waited for in memory, and a store of the application's own has been given its timeout.
+    is_waited_for = isinstance(settings.store_uri, str) and not settings.store_uri.startswith("memory:")
+    wanted = settings.store_uri, settings.store_timeout if is_waited_for else 0.0
     opened, store = app.extensions.get(_STORE, ((None, None), None))
     if wanted != opened:
         if store is not None:

@@ -116,7 +116,7 @@ def start(new: NewSession, runtime: Runtime, now: float) -> TokenPair:
         created_at=now,
         refreshed_at=now,
         ends_at=ends_at,
-        deadline=_deadline(runtime, now, ends_at, current),
+        deadline=_deadline(runtime, now, current),
         generation=1,
         current=current,
     )
@@ -144,7 +144,7 @@ def refresh(token: Token, runtime: Runtime, now: float, user: Any) -> TokenPair:
             _tell(refresh_replayed, record, runtime, "grace")
             return pair
         successor = _new_refresh_token(runtime, now, record.ends_at)
-        after = rotated(record, successor, now, _deadline(runtime, now, record.ends_at, successor))
+        after = rotated(record, successor, now, _deadline(runtime, now, successor))
         pair = _Pair(after, runtime, loaded, token.claims).signed(now)
         if store_of(runtime).replace(after, record.generation):
             _tell(session_refreshed, after, runtime, "rotation")
@@ -164,12 +164,12 @@ def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str:
     for _ in range(_ATTEMPTS):
         record = store.get(session_id)
         if record is None or record.deadline <= now or store.status(session_id, digest(token.claims["jti"])).revoked:
-            break
-        after = touched(record, now, _deadline(runtime, now, record.ends_at, record.current))
+            raise SessionEndedError(token.header, token.claims)
+        after = touched(record, now, _deadline(runtime, now, record.current))
         if store.replace(after, record.generation):
             _tell(session_refreshed, after, runtime, "implicit")
-            return _Pair(after, runtime, record.identity if user is None else user).access(now)
-    raise SessionEndedError(token.header, token.claims)
+            return _Pair(after, runtime, record.identity if user is None else user, token.claims).access(now)
+    raise StoreUnavailableError("contention")
 
 
 def _new_refresh_token(runtime: Runtime, now: float, ends_at: float) -> RefreshToken:
@@ -177,16 +177,17 @@ def _new_refresh_token(runtime: Runtime, now: float, ends_at: float) -> RefreshT
     return RefreshToken(jti=str(uuid.uuid4()), issued_at=int(now), expires_at=expires_at)
 
 
-def _deadline(runtime: Runtime, now: float, ends_at: float, current: RefreshToken) -> float:
-    return min(ends_at, current.expires_at, _limit(runtime.settings.session_idle_timeout, now))
+def _deadline(runtime: Runtime, now: float, current: RefreshToken) -> float:
+    return min(current.expires_at, _limit(runtime.settings.session_idle_timeout, now))
 
 
 def _limit(lifetime: Any, now: float) -> int:
     return NEVER if lifetime is False else claims_.expiry(now, lifetime)
 
 
-def _cut(text: str | None) -> str | None:
-    return None if text is None else text[:MAX_TEXT]
+def _cut(text: Any) -> str | None:
+    # A label may be what a client sent as JSON, so of any type.
+    return None if text is None else str(text)[:MAX_TEXT]
 
 
 def as_json(value: Any, runtime: Runtime) -> Any:
@@ -199,7 +200,7 @@ class _Pair:
     """The tokens that belong to a state of a session.
 
     :ivar loaded: what loaders are told of the identity
-    :ivar presented: the claims of the refresh token that was exchanged, if one was
+    :ivar presented: the claims of the refresh token that was exchanged, or of the access token that is prolonged
     """
 
     record: SessionRecord
@@ -212,16 +213,19 @@ class _Pair:
 
     def access(self, now: float, *, fresh: Fresh = False) -> str:
         expires_at = min(_limit(self.runtime.settings.access_token_expires, now), int(self.record.ends_at))
-        return self._issue("access", now, {"exp": expires_at}, fresh)
+        return self._issue("access", now, {"jti": str(uuid.uuid4()), "exp": expires_at}, fresh)
 
     def refresh(self) -> str:
         current = self.record.current
         return self._issue("refresh", current.issued_at, {"jti": current.jti, "exp": current.expires_at}, False)
 
     def _issue(self, token_type: str, now: float, fixed: Claims, fresh: Fresh) -> str:
-        fixed |= {"sid": self.record.session_id, self.runtime.settings.identity_claim: self.record.identity}
+        fixed |= {"type": token_type, "sid": self.record.session_id}
+        fixed[self.runtime.settings.identity_claim] = self.record.identity
         if fixed["exp"] == NEVER:
             del fixed["exp"]
+        if not fresh:
+            fixed["fresh"] = False
         csrf = self._csrf_value(token_type)
         if csrf is not None:
             fixed["csrf"] = csrf
@@ -238,11 +242,15 @@ class _Pair:
     def _csrf_value(self, token_type: str) -> str | None:
         """The double submit value, the same for everybody who exchanges the same token.
 
-        It comes from that token's own, which neither the store nor a log ever sees.
+        It comes from that token's own, which neither the store nor a log ever sees. An access token that is prolonged
+        hands on its own: the page that this very response holds may have it in a form.
         """
-        value = (self.presented or {}).get("csrf")
+        presented = self.presented or {}
+        value = presented.get("csrf")
         if not self.runtime.settings.cookie_csrf_protect or not isinstance(value, str):
             return None
+        if presented["type"] == "access":
+            return value
         message = f"{token_type} {self.record.current.jti}"
         return hmac.new(value.encode("utf-8", "surrogatepass"), message.encode(), "sha256").hexdigest()
 
@@ -250,27 +258,29 @@ class _Pair:
 # --- ending and listing ---------------------------------------------------------------------------------------------
 
 
-def end(session_id: str, runtime: Runtime, *, cause: str, owner: str | None = None) -> bool:
+def end(session_id: str, runtime: Runtime, *, cause: str, owner: str | None = None, now: float = 0) -> bool:
     """End a session, and say whether there was one.
 
     :param owner: whose it must be, as :func:`owner_of` gives it; ``None``: anybody's
+    :param now: seconds since the epoch: one that had ended by itself until then is removed, and does not count
     """
     store = store_of(runtime)
     record = store.get(session_id)
-    if record is None or owner not in (None, record.owner) or not store.remove(session_id):
+    if record is None or owner not in (None, record.owner) or not store.remove(session_id) or record.deadline <= now:
         return False
     _tell(session_ended, record, runtime, cause)
     return True
 
 
-def end_all(identity: Any, runtime: Runtime, *, cause: str, keep: str | None = None) -> int:
+def end_all(identity: Any, runtime: Runtime, *, cause: str, keep: str | None = None, now: float = 0) -> int:
     """End all sessions of an identity, and return how many there were.
 
     :param identity: as the identity claim has it
     :param keep: the one that goes on
+    :param now: as for :func:`end`
     """
     sessions = store_of(runtime).sessions_of(owner_of(identity))
-    return sum(end(record.session_id, runtime, cause=cause) for record in sessions if record.session_id != keep)
+    return sum(end(each.session_id, runtime, cause=cause, now=now) for each in sessions if each.session_id != keep)
 
 
 def sessions_of(identity: Any, runtime: Runtime, now: float, current: str | None) -> list[SessionInfo]:
@@ -315,15 +325,18 @@ def _utc(seconds: float) -> datetime:
 # --- revoking -------------------------------------------------------------------------------------------------------
 
 
-def revoke(claims: Claims, runtime: Runtime) -> bool:
+def revoke(claims: Claims, runtime: Runtime, now: float) -> bool:
     """Revoke a verified token, and say whether that was news. With its refresh token a session ends
     (RFC 7009, section 2.1).
 
+    :param now: seconds since the epoch
     :raises ConfigurationError: if the token has no ``jti`` to revoke it by
     """
     session_id = claims.get("sid")
+    if session_id is not None and not isinstance(session_id, str):
+        return False  # of no session of ours: it passes nowhere
     if claims["type"] == "refresh" and session_id is not None:
-        return end(session_id, runtime, cause="token_revoked")
+        return end(session_id, runtime, cause="token_revoked", now=now)
     if claims["jti"] is None:
         raise ConfigurationError("A token without a jti claim cannot be revoked")
     until = claims["exp"] + runtime.settings.decode_leeway if "exp" in claims else NEVER

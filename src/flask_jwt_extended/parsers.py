@@ -25,6 +25,11 @@ def anything(value: Any, _name: str) -> Any:
     return value or None
 
 
+def store(value: Any, _name: str) -> Any:
+    """Take any value but ``None`` and the empty string, which count as not set. A store may be empty and yet be one."""
+    return None if value is None or value == "" else value
+
+
 def flag(value: Any, name: str) -> bool:
     """Take the truth of a value, as 4.7 does. A string is most likely an environment variable: ``"false"`` is true."""
     if isinstance(value, str):

@@ -9,18 +9,26 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Response, g, has_request_context, request
+from jwt.exceptions import PyJWTError
 
 from . import lifecycle, pipeline
 from .admission import store_of
 from .core.token import Token
-from .exceptions import ConfigurationError, JWTExtendedException, SessionEndedError, StoreUnavailableError
+from .exceptions import (
+    ConfigurationError,
+    JWTExtendedException,
+    NoAuthorizationError,
+    SessionEndedError,
+    StoreUnavailableError,
+)
 from .issuing import subject_of
 from .jwt_manager import refuse, runtime_of
 from .lifecycle import NewSession, SessionInfo, TokenPair
+from .loaders import call
 from .runtime import Runtime
 from .sessions.records import owner_of
 from .typing import Fresh
-from .utils import app_at_hand, get_jwt, get_jwt_header, set_access_cookies, set_refresh_cookies
+from .utils import app_at_hand, get_jwt_header, set_access_cookies, set_refresh_cookies
 
 
 @contextmanager
@@ -29,7 +37,7 @@ def _at_hand() -> Iterator[Runtime]:
     app = app_at_hand()
     try:
         yield runtime_of(app)
-    except JWTExtendedException as error:
+    except (JWTExtendedException, PyJWTError) as error:
         raise refuse(app, error)  # noqa: B904  # it is the same error
 
 
@@ -39,20 +47,28 @@ def _verified() -> Token | None:
     return Token(get_jwt_header(), claims) if claims else None
 
 
+def _is_anonymous() -> bool:
+    """Whether an optional view let this request pass without a token."""
+    return bool(g.get("_jwt_extended_jwt") == {})
+
+
+def _token() -> Token:
+    """The token of this request.
+
+    :raises NoAuthorizationError: if it is anonymous
+    :raises ConfigurationError: if nothing has verified it
+    """
+    token = _verified()
+    if token is None and _is_anonymous():
+        raise NoAuthorizationError("There is no token in this request")
+    if token is None:
+        raise ConfigurationError("Nothing has verified a token here: use @jwt_required(), or say what is meant")
+    return token
+
+
 def _user() -> Any:
     """The user of this request, if a loader found one."""
     return (g.get("_jwt_extended_jwt_user") or {}).get("loaded_user")
-
-
-def _own(name: str) -> Any:
-    """A claim of this request's token.
-
-    :raises ConfigurationError: if there is no token
-    """
-    token = _verified()
-    if token is None:
-        raise ConfigurationError("There is no token in this request: say whose sessions, or which, are meant")
-    return token.claims.get(name)
 
 
 # --- starting and refreshing ----------------------------------------------------------------------------------------
@@ -105,10 +121,11 @@ def refresh_session() -> TokenPair:
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     :raises ConfigurationError: if the view does not ask for a refresh token, or JWT_STORE_URI is not set
     """
-    if get_jwt().get("type") != "refresh":
-        raise ConfigurationError("refresh_session() belongs into a view with @jwt_required(refresh=True)")
     with _at_hand() as runtime:
-        return lifecycle.refresh(Token(get_jwt_header(), get_jwt()), runtime, time.time(), _user())
+        token = _token()
+        if token.claims["type"] != "refresh":
+            raise ConfigurationError("refresh_session() belongs into a view with @jwt_required(refresh=True)")
+        return lifecycle.refresh(token, runtime, time.time(), _user())
 
 
 def set_session_cookies(response: Response, pair: TokenPair) -> None:
@@ -122,7 +139,9 @@ def refresh_expiring_cookies(response: Response, *, within: timedelta | None = N
 
     For browser applications that never ask for a refresh themselves: ``app.after_request(refresh_expiring_cookies)``.
     It does nothing unless a view has let pass an access token of a session that came in a cookie, and never deletes a
-    cookie. A session that was ended, in this request or any other, is not brought back: the store is asked.
+    cookie. A session that was ended, in this request or any other, is not brought back: the store is asked, and so is
+    ``token_in_blocklist_loader``. The CSRF value stays, so that forms in open pages stay good; a fresh token is
+    followed by one that is not.
 
     :param within: how soon is soon; ``None``: within half of the token's life
     :return: the same response
@@ -131,19 +150,31 @@ def refresh_expiring_cookies(response: Response, *, within: timedelta | None = N
     if token is None or g.get("_jwt_extended_jwt_location") != "cookies" or response.status_code >= 400:
         return response
     runtime, now = runtime_of(app_at_hand()), time.time()
-    if _expires_soon(token, now, within) and not _sets_cookie(response, runtime.settings.access.cookie_name):
+    if (
+        _expires_soon(token, now, within)
+        and not _sets_cookie(response, runtime.settings.access.cookie_name)
+        and not _is_blocklisted(token, runtime)
+    ):
         # Neither is the business of this request: the next one will be told.
         with suppress(SessionEndedError, StoreUnavailableError):
             set_access_cookies(response, lifecycle.prolong(token, runtime, now, _user()))
+            response.vary.add("Cookie")  # a cache must not hand it to somebody else
     return response
 
 
 def _expires_soon(token: Token, now: float, within: timedelta | None) -> bool:
     claims = token.claims
-    if claims["type"] != "access" or claims["jti"] is None or "exp" not in claims or "sid" not in claims:
+    of_a_session = isinstance(claims.get("sid"), str) and claims["jti"] is not None
+    if not of_a_session or claims["type"] != "access" or "exp" not in claims:
         return False
     soon = (claims["exp"] - claims.get("iat", now)) / 2 if within is None else within.total_seconds()
     return bool(claims["exp"] - now < soon)
+
+
+def _is_blocklisted(token: Token, runtime: Runtime) -> bool:
+    """Ask the application again: its view may have revoked the token, or passed over the question."""
+    is_revoked = runtime.loaders.token_in_blocklist
+    return is_revoked is not None and call(runtime.ensure_sync, is_revoked, token.header, token.claims)
 
 
 def _sets_cookie(response: Response, name: str) -> bool:
@@ -157,20 +188,23 @@ def end_session(session_id: str | None = None) -> bool:
     """End a session: all its tokens are refused from now on.
 
     In a request with a token, only a session of the same identity is ended, so that a view may pass on what the client
-    sent. Anybody's can be ended where there is no token, and with :func:`end_all_sessions`.
+    sent; where an optional view let an anonymous request pass, none is. Anybody's can be ended where nothing has
+    verified the request, on the command line say, and with :func:`end_all_sessions`.
 
     :param session_id: which; ``None``: that of this request's token
     :return: whether there was such a session
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     """
     with _at_hand() as runtime:
+        if _is_anonymous():
+            return False
         if session_id is None:
-            session_id = _own("sid")
+            session_id = _token().claims.get("sid")
         if not isinstance(session_id, str):
             return False
         token = _verified()
         owner = owner_of(token.claims.get(runtime.settings.identity_claim)) if token else None
-        return lifecycle.end(session_id, runtime, cause="logout", owner=owner)
+        return lifecycle.end(session_id, runtime, cause="logout", owner=owner, now=time.time())
 
 
 def end_all_sessions(identity: Any = None, *, keep_current: bool = False) -> int:
@@ -182,8 +216,9 @@ def end_all_sessions(identity: Any = None, *, keep_current: bool = False) -> int
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT. Some may have been ended
     """
     with _at_hand() as runtime:
-        keep = _own("sid") if keep_current else None
-        return lifecycle.end_all(_subject(identity, runtime), runtime, cause="logout_everywhere", keep=keep)
+        keep = _token().claims.get("sid") if keep_current else None
+        whose = _subject(identity, runtime)
+        return lifecycle.end_all(whose, runtime, cause="logout_everywhere", keep=keep, now=time.time())
 
 
 def list_sessions(identity: Any = None) -> list[SessionInfo]:
@@ -200,7 +235,7 @@ def list_sessions(identity: Any = None) -> list[SessionInfo]:
 
 def _subject(identity: Any, runtime: Runtime) -> Any:
     if identity is None:
-        return _own(runtime.settings.identity_claim)
+        return _token().claims.get(runtime.settings.identity_claim)
     return lifecycle.as_json(subject_of(identity, runtime), runtime)
 
 
@@ -209,12 +244,11 @@ def revoke_token(token: str | None = None) -> bool:
     (RFC 7009, section 2.1).
 
     :param token: encoded; one that has expired may be given. ``None``: that of this request
-    :return: whether it was good until now
+    :return: whether that was news: of all who revoke the same token, one is told so
     :raises jwt.InvalidTokenError: if it is no token of ours
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     """
     with _at_hand() as runtime:
-        _ = store_of(runtime)
-        if token is None:
-            return lifecycle.revoke(get_jwt(), runtime)
-        return lifecycle.revoke(pipeline.verify(token, runtime, time.time(), allow_expired=True).claims, runtime)
+        _, now = store_of(runtime), time.time()
+        meant = _token() if token is None else pipeline.verify(token, runtime, now, allow_expired=True)
+        return lifecycle.revoke(meant.claims, runtime, now)

@@ -391,7 +391,7 @@ class Settings:
 
     store_uri: Any = option(
         None,
-        parsers.anything,
+        parsers.store,
         "Where sessions and revoked tokens are kept: ``sqlite:///jwt.db``, ``postgresql+psycopg://...`` or any URL of "
         "SQLAlchemy (extra ``sql``), ``redis://``, ``rediss://``, ``redis+sentinel://`` or ``redis+cluster://`` (extra "
         "``redis``), ``memory://`` for tests in one process, or a store of your own. ``None``: nowhere, tokens are "

@@ -7,7 +7,7 @@ ends in an ignore with its code: mypy complains about one that is not needed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt as pyjwt
@@ -17,10 +17,14 @@ from flask.typing import ResponseReturnValue
 from flask_jwt_extended import (
     ConfigurationError,
     JWTManager,
+    SessionInfo,
+    TokenPair,
     create_access_token,
     create_refresh_token,
     current_user,
     decode_token,
+    end_all_sessions,
+    end_session,
     get_csrf_token,
     get_current_user,
     get_jti,
@@ -30,14 +34,26 @@ from flask_jwt_extended import (
     get_jwt_request_location,
     get_unverified_jwt_headers,
     jwt_required,
+    list_sessions,
+    refresh_expiring_cookies,
+    refresh_session,
+    revoke_token,
     set_access_cookies,
     set_refresh_cookies,
+    set_session_cookies,
+    start_session,
     unset_access_cookies,
     unset_jwt_cookies,
     unset_refresh_cookies,
     verify_jwt_in_request,
 )
-from flask_jwt_extended.exceptions import JWTExtendedException, RevokedTokenError
+from flask_jwt_extended.exceptions import (
+    JWTExtendedException,
+    RefreshTokenReusedError,
+    RevokedTokenError,
+    SessionEndedError,
+    StoreUnavailableError,
+)
 
 app = Flask(__name__)
 pages = Blueprint("pages", __name__)
@@ -175,6 +191,53 @@ set_access_cookies(access, answer)  # type: ignore[arg-type]
 set_refresh_cookies(answer, for_ever, max_age="60")  # type: ignore[arg-type]
 unset_jwt_cookies()  # type: ignore[call-arg]
 
+# --- sessions -------------------------------------------------------------------------------------------------------
+
+
+@app.post("/login")
+def login() -> Response:
+    """A login, with everything that can be said of it."""
+    pair = start_session(User(), fresh=timedelta(minutes=5), additional_claims={"role": "admin"}, label="phone")
+    response = jsonify(pair)
+    set_session_cookies(response, pair)
+    return response
+
+
+@app.post("/sessions/refresh")
+@jwt_required(refresh=True)
+def next_pair() -> Response:
+    """A refresh."""
+    pair: TokenPair = refresh_session()
+    texts: list[str] = [pair.access_token, pair.refresh_token, pair.session_id]
+    return jsonify(texts)
+
+
+app.after_request(refresh_expiring_cookies)
+renewed: Response = refresh_expiring_cookies(answer, within=timedelta(minutes=5))
+
+sessions: list[SessionInfo] = list_sessions()
+labels: list[str | None] = [each.label for each in list_sessions(User())]
+times: list[datetime] = [sessions[0].created_at, sessions[0].last_refreshed_at]
+ends: datetime | None = sessions[0].expires_at
+is_this_one: bool = sessions[0].current
+was_there: bool = end_session() and end_session("id") and end_session(session_id=sessions[0].session_id)
+how_many: int = end_all_sessions() + end_all_sessions(User(), keep_current=True)
+was_news: bool = revoke_token() and revoke_token(access)
+
+start_session()  # type: ignore[call-arg]
+start_session("me", True)  # type: ignore[call-arg]
+start_session("me", fresh="yes")  # type: ignore[arg-type]
+start_session("me", additional_claims=[("a", 1)])  # type: ignore[arg-type]
+start_session("me", label=5)  # type: ignore[arg-type]
+start_session("me").access_token = ""  # type: ignore[misc]
+refresh_session("me")  # type: ignore[call-arg]
+set_session_cookies(answer, access)  # type: ignore[arg-type]
+refresh_expiring_cookies(answer, within=60)  # type: ignore[arg-type]
+end_session(5)  # type: ignore[arg-type]
+end_all_sessions("me", True)  # type: ignore[call-arg]
+end_sooner: datetime = sessions[0].expires_at  # type: ignore[assignment]
+revoke_token(b"bytes")  # type: ignore[arg-type]
+
 # --- loaders --------------------------------------------------------------------------------------------------------
 
 
@@ -262,6 +325,12 @@ def wrong_argument(message: bytes) -> str:
 
 def describe(error: Exception) -> str:
     """What an error handler of an application can rely on."""
+    if isinstance(error, StoreUnavailableError):
+        reason: str = error.reason
+        return reason
+    if isinstance(error, (SessionEndedError, RefreshTokenReusedError)):
+        whose: dict[str, Any] = error.jwt_data
+        return f"{whose['sid']} {error.jwt_header}"
     if isinstance(error, RevokedTokenError):
         revoked: dict[str, Any] = error.jwt_data
         return str(revoked)

@@ -39,7 +39,12 @@ def _new_key(algorithm: str) -> Any:
 
     if algorithm[:2] in ("RS", "PS") and algorithm in jwt.algorithms.requires_cryptography:
         return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
-    curves = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1, "ES256K": ec.SECP256K1}
+    curves: dict[str, type[Any]] = {
+        "ES256": ec.SECP256R1,
+        "ES384": ec.SECP384R1,
+        "ES512": ec.SECP521R1,
+        "ES256K": ec.SECP256K1,
+    }
     if algorithm in curves:
         return ec.generate_private_key(curves[algorithm]())
     if algorithm == "EdDSA":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -84,8 +84,12 @@ class SessionRecord:
     def from_json(cls, text: str | bytes) -> SessionRecord:
         """Read what :meth:`to_json` wrote. A field that a later version added is passed over."""
         values = json.loads(text)
-        known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
-        return cls(**{**known, "current": RefreshToken(**values["current"])})
+        current = RefreshToken(**_known(RefreshToken, values["current"]))
+        return cls(**{**_known(cls, values), "current": current})
+
+
+def _known(declared: type[RefreshToken | SessionRecord], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {each.name: values[each.name] for each in fields(declared) if each.name in values}
 
 
 def owner_of(identity: Any) -> str:
@@ -124,7 +128,7 @@ def standing(record: SessionRecord, jti: Any, now: float, grace: float) -> Stand
     if jti != record.previous_jti or record.rotated_at is None:
         return Standing.REUSED
     elapsed = now - record.rotated_at
-    if elapsed >= grace:
+    if not grace or elapsed >= grace:
         return Standing.REUSED
     return Standing.REPLAYED if elapsed > -CLOCK_TOLERANCE else Standing.UNTIMELY
 

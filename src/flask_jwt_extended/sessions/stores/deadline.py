@@ -28,23 +28,26 @@ class Call:
     :ivar expired: whether it was late and its connection cut
     """
 
-    __slots__ = ("_cut", "_ends", "_watchdog", "expired")
+    __slots__ = ("_cut", "_ends", "_lock", "_watchdog", "expired")
 
     def __init__(self, watchdog: Watchdog) -> None:
         self._watchdog = watchdog
         self._ends = time.monotonic() + watchdog.timeout
         self._cut: Callable[[], object] | None = None
+        self._lock = Lock()
         self.expired = False
 
     def __enter__(self) -> Call:
-        _here.call = self
         self._watchdog._add(self)
+        _here.call = self
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._watchdog._calls.discard(self)
+        with self._lock:  # a connection that has gone on to another operation must not be cut for this one
+            self._cut = None
         _here.call = None
 
     @property
@@ -68,8 +71,8 @@ class Call:
 
     def _expire(self) -> None:
         self.expired = True
-        if self._cut is not None:
-            with suppress(Exception):  # the connection may be gone by itself
+        with self._lock, suppress(Exception):  # the connection may be gone by itself
+            if self._cut is not None:
                 self._cut()
 
 
@@ -84,8 +87,7 @@ class Watchdog:
         self._calls: set[Call] = set()
         self._thread: Thread | None = None
         self._lock = Lock()
-        this = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: (dog := this()) and dog._reset())
+        after_fork(self._reset)
 
     def call(self) -> Call:
         """Begin an operation: ``with watchdog.call() as call: ...``"""
@@ -104,10 +106,16 @@ class Watchdog:
             self._start()
 
     def _start(self) -> None:
-        with self._lock:
+        # Nobody waits for the lock: to start a thread may switch to another greenlet, whose wait would stop them all.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             if self._thread is None:
-                self._thread = Thread(target=self._watch, name="jwt-store-watchdog", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._watch, name="jwt-store-watchdog", daemon=True)
+                thread.start()
+                self._thread = thread  # not before: one that cannot start watches nothing
+        finally:
+            self._lock.release()
 
     def _watch(self) -> None:
         pause = min(max(self.timeout / 10, 0.01), 0.1)
@@ -126,6 +134,18 @@ class Watchdog:
                 return
 
 
+def after_fork(forget: Callable[[], None]) -> None:
+    """Call a method in every child that is forked, as long as its object lives. Some platforms have no fork."""
+    method = weakref.WeakMethod(forget)
+
+    def in_child() -> None:
+        if (call := method()) is not None:
+            call()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=in_child)
+
+
 def current_call() -> Call | None:
     """Return the operation under way in this thread, for the hooks of a client library."""
     return getattr(_here, "call", None)
@@ -136,5 +156,8 @@ def shut(fileno: int) -> None:
 
     The descriptor itself stays open, so that its owner can close it.
     """
-    with socket.socket(fileno=os.dup(fileno)) as twin:
-        twin.shutdown(socket.SHUT_RDWR)
+    borrowed = socket.socket(fileno=fileno)
+    try:
+        borrowed.shutdown(socket.SHUT_RDWR)
+    finally:
+        borrowed.detach()

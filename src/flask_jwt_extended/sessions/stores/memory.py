@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from threading import Lock
@@ -10,6 +9,7 @@ from threading import Lock
 from ...findings import Finding
 from ..records import SessionRecord
 from .base import MARGIN, Stats, Status
+from .deadline import after_fork
 
 
 class MemoryStore:
@@ -20,7 +20,7 @@ class MemoryStore:
         self._owned: defaultdict[str, set[str]] = defaultdict(set)
         self._revoked: dict[str, float] = {}
         self._lock = Lock()
-        os.register_at_fork(after_in_child=self.close)
+        after_fork(self.close)
 
     def create(self) -> None:
         """There is nothing to create."""

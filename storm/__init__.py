@@ -1,0 +1,1 @@
+"""The storm: sessions raced for by many processes, and engines killed and hung under them."""

