@@ -31,7 +31,7 @@ def admit(token: Token, runtime: Runtime, now: float) -> None:
     """
     is_refresh = token.claims["type"] == "refresh"
     try:
-        if is_refresh and "sid" in token.claims and not token.is_foreign:
+        if is_refresh and "sid" in token.claims:
             judge(token, runtime, now)
         else:
             _check_status(token, store_of(runtime), now)
@@ -43,7 +43,7 @@ def admit(token: Token, runtime: Runtime, now: float) -> None:
 
 
 def _check_status(token: Token, store: SessionStore, now: float) -> None:
-    jti, session_id = token.claims["jti"], None if token.is_foreign else token.claims.get("sid")
+    jti, session_id = token.claims["jti"], token.claims.get("sid")
     if session_id is not None and type(session_id) is not str:
         raise SessionEndedError(token.header, token.claims)
     deadline, revoked = store.status(session_id, None if jti is None else digest(jti))

@@ -57,9 +57,10 @@ class ForeignIssuer:
         compact.verify_with(self._keys.candidates(algorithm, header.get("kid")), parts)
 
     def adopt(self, claims: Claims) -> None:
-        """Make verified claims mean here what they should. Their own ``type``, ``fresh`` and ``sid`` are the issuer's
-        business, and would stand for something of ours.
+        """Make verified claims mean here what they should. Their own ``type`` and ``fresh`` are the issuer's business,
+        and so is ``sid``, which is dropped: it would stand for a session of ours.
         """
+        claims.pop("sid", None)
         claims |= {"type": self.terms.type, "fresh": False}
         claims[self._settings.identity_claim] = claims[self.terms.identity_claim]
 

@@ -84,7 +84,7 @@ def verify(
         raise
     if issuer is not None:
         issuer.adopt(claims)
-    return Token(header, claims, is_foreign=issuer is not None)
+    return Token(header, claims)
 
 
 def _read(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, Claims, ForeignIssuer | None]:

@@ -13,15 +13,13 @@ class Token:
     :ivar header: its header, parsed
     :ivar claims: its claims, parsed; the ones this extension needs are always there
     :ivar location: where the request carried it; ``None`` if it came by another way
-    :ivar is_foreign: whether another issuer made it: its ``sid`` names no session of ours
     :ivar user: ``{"loaded_user": user}``, or ``None`` if no user was looked up
     """
 
-    __slots__ = ("claims", "header", "is_foreign", "location", "user")
+    __slots__ = ("claims", "header", "location", "user")
 
-    def __init__(self, header: Header, claims: Claims, *, is_foreign: bool = False) -> None:
+    def __init__(self, header: Header, claims: Claims) -> None:
         self.header = header
-        self.is_foreign = is_foreign
         self.claims = claims
         self.location: str | None = None
         self.user: dict[str, Any] | None = None
