@@ -27,7 +27,8 @@ from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableEr
 from flask_jwt_extended.sessions.records import SessionRecord
 from flask_jwt_extended.sessions.stores import open_store, sql
 from flask_jwt_extended.sessions.stores.base import MARGIN, SessionStore, Status
-from flask_jwt_extended.sessions.stores.sql import POOL_SIZE, SqlStore, metadata
+from flask_jwt_extended.sessions.stores.sql import SqlStore, metadata
+from flask_jwt_extended.sessions.stores.sql_wire import POOL_SIZE
 from flask_jwt_extended.testing.store_contract import (
     DAY,
     Child,
@@ -342,7 +343,7 @@ def test_a_full_disk(file: Path) -> None:
     with store_at(f"sqlite:///{file}", TIMEOUT) as store:
         record = new_session()
         store.add(record)
-        engine = store._engine
+        engine = store._wire._engine
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA max_page_count = 12"))
         store.close()
         with in_time(5), pytest.raises(StoreUnavailableError) as caught:
