@@ -104,7 +104,7 @@ def _prunable(table: sa.Table, key: sa.Column[str], ends: sa.Column[float]) -> _
     over = ends <= sa.bindparam("latest")
     return _Prunable(
         sa.select(sa.func.count()).select_from(table).where(over),
-        sa.select(key).where(over).limit(_SIZE),
+        sa.select(key).where(over).order_by(ends).limit(_SIZE),  # by the index, which passes over who lives
         sa.delete(table).where(_batch_of(key), over),  # the row may have changed since its key was read
     )
 
