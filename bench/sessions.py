@@ -71,6 +71,8 @@ def sqlite() -> Iterator[Engine]:
         store = open_store(f"sqlite:///{folder}/jwt.db", 5)
         store.create()
         client = sqlite3.connect(f"{folder}/jwt.db", isolation_level=None)
+        client.execute("PRAGMA synchronous=OFF")  # of this connection, which only loads and reads
+        client.execute("PRAGMA cache_size=-500000")
 
         def load(rows: list[tuple[Any, ...]]) -> None:
             client.execute("BEGIN")

@@ -100,7 +100,9 @@ class Process:
     def pause(self) -> None:
         """Let it stand still: the kernel accepts connections, and nobody answers."""
         assert self._process is not None
-        _send(self._family(self._process.pid), signal.SIGSTOP)
+        family = self._family(self._process.pid)
+        _send(family, signal.SIGSTOP)
+        eventually(lambda: all(map(_stands_still, family)))
 
     def resume(self) -> None:
         """Let it go on."""
@@ -177,6 +179,15 @@ class Server(Process, ABC):
         """Run a program to its end, as the user of the server."""
         done = subprocess.run(command(arguments, self.user), capture_output=True, cwd=self.folder, check=False)
         assert done.returncode == 0, done.stderr.decode()
+
+
+def _stands_still(pid: int) -> bool:
+    """Tell whether all threads of a process have stopped: one that is busy in the kernel first ends what it does."""
+    try:
+        states = [each.read_text().rpartition(") ")[2][0] for each in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:  # it has ended, or a thread of it has
+        return not Path(f"/proc/{pid}").exists()
+    return set(states) <= set("TtZX")
 
 
 def _send(pids: Sequence[int], what: int) -> None:

@@ -11,11 +11,13 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Barrier, Event, Thread
 
 import pytest
 
-from flask_jwt_extended.sessions.stores import deadline
+from flask_jwt_extended.exceptions import StoreUnavailableError
+from flask_jwt_extended.sessions.stores import deadline, open_store
 from flask_jwt_extended.sessions.stores.deadline import Watchdog, after_fork, current_call, shut
 from flask_jwt_extended.testing.store_contract import Child
 
@@ -287,19 +289,30 @@ def test_operations_while_the_thread_comes_and_goes(monkeypatch: pytest.MonkeyPa
         assert all(each.result(5) for each in running)
 
 
+def _refuse(thread: Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_a_thread_that_cannot_start(watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch) -> None:
     """If no thread can be started the operation fails, and the next one tries again."""
-
-    def refuse(thread: Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     with monkeypatch.context() as patch:
-        patch.setattr(Thread, "start", refuse)
-        with pytest.raises(RuntimeError), watchdog.call():
+        patch.setattr(Thread, "start", _refuse)
+        with pytest.raises(OSError, match="can't start new thread"), watchdog.call():
             pass
     assert current_call() is None
+    assert not watchdog._calls
     with watchdog.call():
         assert watchdog._thread is not None
+
+
+def test_no_thread_is_to_be_had_for_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store says so as it says of every outage."""
+    store = open_store(f"sqlite:///{tmp_path}/jwt.db", TIMEOUT)
+
+    monkeypatch.setattr(Thread, "start", _refuse)
+    with pytest.raises(StoreUnavailableError, match="unavailable"):
+        store.status(None, None)
+    store.close()
 
 
 # --- forks -----------------------------------------------------------------------------------------------------------

@@ -22,12 +22,14 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import postgresql as sqlalchemy_postgresql
 
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
 from flask_jwt_extended.sessions.records import SessionRecord
 from flask_jwt_extended.sessions.stores import open_store, sql
 from flask_jwt_extended.sessions.stores.base import MARGIN, SessionStore, Status
-from flask_jwt_extended.sessions.stores.sql import POOL_SIZE, SqlStore, metadata
+from flask_jwt_extended.sessions.stores.sql import SqlStore, metadata
+from flask_jwt_extended.sessions.stores.sql_wire import POOL_SIZE
 from flask_jwt_extended.testing.store_contract import (
     DAY,
     Child,
@@ -342,7 +344,7 @@ def test_a_full_disk(file: Path) -> None:
     with store_at(f"sqlite:///{file}", TIMEOUT) as store:
         record = new_session()
         store.add(record)
-        engine = store._engine
+        engine = store._wire._engine
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA max_page_count = 12"))
         store.close()
         with in_time(5), pytest.raises(StoreUnavailableError) as caught:
@@ -843,6 +845,29 @@ def test_pruning_is_bounded_over_both_tables(url: str) -> None:
         fill(url, 3, now - MARGIN + DAY)
         assert [store.prune(now, limit) for limit in (0, 1, 230, 40, 1000, 1000)] == [0, 1, 230, 40, 229, 0]
         assert store.stats(now) == (3, 3, 0)
+
+
+def test_pruning_reads_no_session_that_lives(postgres: Postgres) -> None:
+    """Of many sessions a few are over: they are found by index, however new the table is."""
+    postgres.ask(DROP)
+    with store_at(postgres.url()) as store:
+        store.create()
+        postgres.ask(
+            "INSERT INTO jwt_sessions SELECT 's' || n, 'o', CASE WHEN n < 20000 THEN 9e9 ELSE 1 END, 1, '{}'"
+            " FROM generate_series(1, 20050) AS n"
+        )
+        plan = "\n".join(row[0] for row in postgres.ask(f"EXPLAIN {_keys_to_prune()}"))
+        assert "Index Scan" in plan, plan
+        assert "Seq Scan" not in plan, plan
+        assert store.prune(time.time(), 1000) == 51
+
+
+def _keys_to_prune() -> str:
+    return str(
+        sql._PRUNABLE[0]
+        .keys.params(latest=1.0, size=100)
+        .compile(dialect=sqlalchemy_postgresql.dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]
+    )
 
 
 def test_pruning_at_once(url: str) -> None:

@@ -103,7 +103,11 @@ class Watchdog:
     def _add(self, call: Call) -> None:
         self._calls.add(call)
         if self._thread is None:
-            self._start()
+            try:
+                self._start()
+            except OSError:
+                self._calls.discard(call)
+                raise
 
     def _start(self) -> None:
         # Nobody waits for the lock: to start a thread may switch to another greenlet, whose wait would stop them all.
@@ -111,9 +115,7 @@ class Watchdog:
             return
         try:
             if self._thread is None:
-                thread = Thread(target=self._watch, name="jwt-store-watchdog", daemon=True)
-                thread.start()
-                self._thread = thread  # not before: one that cannot start watches nothing
+                self._thread = start_thread(self._watch, "jwt-store-watchdog")
         finally:
             self._lock.release()
 
@@ -132,6 +134,19 @@ class Watchdog:
                 if self._calls:
                     self._start()
                 return
+
+
+def start_thread(target: Callable[[], object], name: str) -> Thread:
+    """Start a thread that does not keep the process from ending.
+
+    :raises OSError: if no more can be had
+    """
+    thread = Thread(target=target, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise OSError(str(error)) from None
+    return thread
 
 
 def after_fork(forget: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event, Semaphore, Thread
+from threading import Event, Semaphore
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -27,7 +27,7 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError
 
 from ...exceptions import ConfigurationError
-from .deadline import Call, current_call, shut
+from .deadline import Call, current_call, shut, start_thread
 
 T = TypeVar("T")
 Command = Sequence[Any]
@@ -206,7 +206,7 @@ class Server:
         found = self._found
         if found is None or found.is_set():
             found = Event()
-            Thread(target=_look_up, args=(*self.address, found), name="jwt-store-lookup", daemon=True).start()
+            start_thread(partial(_look_up, *self.address, found), "jwt-store-lookup")
             self._found = found
         # Not joined: under gevent, a thread whose end several wait for may never seem to end.
         if not found.wait(min(call.remaining, patience)):
