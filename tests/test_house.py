@@ -20,6 +20,7 @@ FLOORS = [
     {"runtime"},
     {"issuing", "admission", "words"},
     {"pipeline", "lifecycle"},
+    {"key_checks"},
     {"checks", "inspection"},
     {"jwt_manager"},
     {"utils"},
@@ -97,7 +98,7 @@ def test_only_entry_modules_look_for_the_current_application(path: Path) -> None
 
 
 def test_public_names() -> None:
-    """``__all__`` is 4.7's public names, those of sessions, and the error that names the fix."""
+    """``__all__`` is 4.7's public names, those of sessions, a ring of keys, and the error that names the fix."""
     assert sorted(flask_jwt_extended.__all__) == flask_jwt_extended.__all__
     assert set(flask_jwt_extended.__all__) == {
         "ConfigurationError",
@@ -119,6 +120,7 @@ def test_public_names() -> None:
         "get_jwt_request_location",
         "get_unverified_jwt_headers",
         "jwt_required",
+        "key_ring",
         "list_sessions",
         "refresh_expiring_cookies",
         "refresh_session",

@@ -22,7 +22,7 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from . import checks
+from . import checks, key_checks
 from .exceptions import ConfigurationError
 from .findings import SEVERITIES, Finding
 from .inspection import Inspection, Verdict, inspect_token
@@ -83,7 +83,7 @@ def _findings(app: Flask, info: ScriptInfo | None) -> list[Finding]:
     except ConfigurationError as error:
         return [_misconfigured(error)]
     found = list(checks.check(app, runtime))
-    if not any(finding.code in ("missing_key", "unusable_key") for finding in found):
+    if not any(finding.code in ("missing_key", "unusable_key", "unusable_keys") for finding in found):
         found += _compare_with_another_process(info, runtime)
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
@@ -118,19 +118,19 @@ def _compare_with_another_process(info: ScriptInfo | None, runtime: Runtime) -> 
     """Load the application once more, in another process, and compare the keys."""
     salt = secrets.token_hex(32)
     try:
-        ours = checks.key_digest(runtime, salt.encode())
+        ours = key_checks.key_digest(runtime, salt.encode())
     except ConfigurationError as error:
-        yield checks.not_compared(str(error))
+        yield key_checks.not_compared(str(error))
         return
     if info is None or info.create_app is not None:
-        yield checks.not_compared("the application was not loaded by the flask command")
+        yield key_checks.not_compared("the application was not loaded by the flask command")
         return
     try:
         theirs = _digest_of_another_process(info, salt)
     except (OSError, subprocess.SubprocessError) as error:
-        yield checks.not_compared(f"another process could not load the application ({type(error).__name__})")
+        yield key_checks.not_compared(f"another process could not load the application ({type(error).__name__})")
         return
-    yield from checks.differing_keys(ours, theirs)
+    yield from key_checks.differing_keys(ours, theirs)
 
 
 def _digest_of_another_process(info: ScriptInfo, salt: str) -> str:
@@ -158,7 +158,7 @@ def key_digest() -> None:
     salt = os.environ.get(SALT)
     if not salt:
         raise click.UsageError("This command is for flask jwt check.")
-    click.echo(f"jwt key digest: {checks.key_digest(runtime_at_hand(), salt.encode())}")
+    click.echo(f"jwt key digest: {key_checks.key_digest(runtime_at_hand(), salt.encode())}")
 
 
 # --- flask jwt config -----------------------------------------------------------------------------------------------

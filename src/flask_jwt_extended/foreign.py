@@ -44,6 +44,13 @@ class ForeignIssuer:
             identity_claim=self.terms.identity_claim,
         )
 
+    def fetch(self) -> None:
+        """See that its keys are at hand.
+
+        :raises IssuerUnavailableError: if they are not, and cannot be fetched
+        """
+        self._keys.candidates(self.terms.algorithms[0])
+
     def verify_signature(self, parts: compact.Parts) -> None:
         """Verify that a token is of this issuer.
 

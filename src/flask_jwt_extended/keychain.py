@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -34,12 +34,14 @@ class InForce:
 
     :ivar ring: the keys
     :ivar verifier: checks tokens against them
+    :ivar algorithms: those that are accepted
     :ivar listed: the keys of JWT_KEYS that have not retired
     :ivar until: when the next of them retires, seconds since the epoch
     """
 
     ring: KeyRing
     verifier: compact.Verifier
+    algorithms: Collection[str]
     listed: tuple[SetKey, ...] = field(repr=False)
     until: float
 
@@ -119,7 +121,7 @@ class Keychain:
             if settings.verify_cache_size
             else compact.Verifier(algorithms, ring, settings.max_token_bytes)
         )
-        return InForce(ring, verifier, listed, min((each.until for each in listed), default=math.inf))
+        return InForce(ring, verifier, algorithms, listed, min((each.until for each in listed), default=math.inf))
 
     def _configured(self) -> Iterator[Key]:
         """The keys that are configured one by one. Beside JWT_KEYS, they verify what JWT_DECODE_ALGORITHMS names."""
@@ -132,9 +134,16 @@ class Keychain:
                     if algorithm == settings.algorithm:
                         raise ConfigurationError(f"The key that verifies {algorithm} cannot be used: {error}") from None
 
+    @property
+    def _only_verifies_others(self) -> bool:
+        """Whether this is a resource server: it trusts issuers, and has no key of its own."""
+        settings = self._settings
+        key = settings.public_key if settings.is_asymmetric else settings.any_secret
+        return bool(settings.trusted_issuers) and not key
+
     def _materials(self, algorithm: str) -> Iterator[object]:
         settings = self._settings
-        if self._source is None:
+        if self._source is None and not self._only_verifies_others:
             yield settings.verification_key
         elif material := settings.public_key if algorithm in requires_cryptography else settings.any_secret:
             yield material

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -167,3 +168,19 @@ def write_private(path: Path, octets: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes from changing a file meanwhile, where the system has locks for that (POSIX).
+
+    :raises OSError: if its folder cannot be written to
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows: who runs two commands at once there has to look at the outcome
+        yield
+        return
+    with path.with_name(f".{path.name}.lock").open("ab") as file:  # the file itself is replaced under the lock
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

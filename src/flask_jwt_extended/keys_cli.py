@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 import click
 from flask.cli import AppGroup
+from jwt.exceptions import InvalidKeyError
 
 from .core import jwks, key_life
+from .core.claims import expiry
 from .core.key_life import Member
 from .exceptions import ConfigurationError
 from .http.published import MAX_AGE
-from .keyfiles import from_pem, load, write_private
+from .keychain import LOOK_AGAIN
+from .keyfiles import from_pem, load, locked, write_private
 from .runtime import Runtime
 from .terminal import aligned, printable, runtime_at_hand
 
@@ -45,26 +49,40 @@ def _path(runtime: Runtime) -> Path:
     return Path(configured)
 
 
+def _change(runtime: Runtime, now: float, change: Callable[[list[Member]], list[Member]]) -> list[Member]:
+    """Change the keys of the file: one process at a time, and nothing that could not be read again.
+
+    :raises ConfigurationError: if the file holds no keys, or cannot be written; it stays as it was
+    """
+    path = _path(runtime)
+    try:
+        with locked(path):
+            members = key_life.without_retired(change(_members(path)), now)
+            jwks.read_set({"keys": members})
+            write_private(path, json.dumps({"keys": members}, indent=2).encode() + b"\n")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be changed: {error.strerror}") from None
+    except InvalidKeyError as error:
+        raise ConfigurationError(f"The keys would not be usable: {error}") from None
+    return members
+
+
 def _members(path: Path) -> list[Member]:
-    if not path.exists():
-        return []
-    jwks.read_set(document := load(path))
+    return _listed(load(path)) if path.exists() else []
+
+
+def _listed(document: Any) -> list[Member]:
+    jwks.read_set(document)
     return list(document["keys"] if isinstance(document, dict) else document)
-
-
-def _write(path: Path, members: Sequence[Member], now: float) -> None:
-    kept = key_life.without_retired(members, now)
-    jwks.read_set({"keys": kept})  # what could not be read again is not written
-    write_private(path, json.dumps({"keys": kept}, indent=2).encode() + b"\n")
 
 
 @keys.command("generate")
 @click.option("--algorithm", default="ES256", show_default=True, help="What it signs with.")
 def generate_command(algorithm: str) -> None:
     """Make a key. It is published, and signs after the next rotation; the first of a set signs at once."""
-    path, now = _path(runtime_at_hand()), time.time()
+    runtime, now = runtime_at_hand(), time.time()
     new = key_life.generate(algorithm, now)
-    _write(path, key_life.added(_members(path), new), now)
+    _change(runtime, now, lambda members: key_life.added(members, new))
     click.echo(new["kid"])
 
 
@@ -98,21 +116,18 @@ def _half(key: jwks.SetKey) -> str:
 def rotate_command(overlap: int | None, at_once: bool) -> None:
     """Let the next key sign. The one that signed retires: it verifies as long as its tokens live."""
     runtime, now = runtime_at_hand(), time.time()
-    path = _path(runtime)
     span = _longest_life(runtime, now) if overlap is None else overlap
-    members = key_life.rotated(_members(path), now, overlap=span, ahead=0 if at_once else MAX_AGE)
-    _write(path, members, now)
-    click.echo(f"{members[0]['kid']} signs now")
+    rotated = partial(key_life.rotated, now=now, overlap=span, ahead=0 if at_once else MAX_AGE + LOOK_AGAIN)
+    click.echo(f"{printable(jwks.kid_of(_change(runtime, now, rotated)[0]))} signs now")
 
 
 def _longest_life(runtime: Runtime, now: float) -> float:
-    from .core.claims import expiry
-
+    """Seconds until the last token of a key has expired that signs until every worker has noticed."""
     settings = runtime.settings
     lives = [settings.access_token_expires, settings.refresh_token_expires]
-    if False in [life is not False for life in lives]:
+    if any(life is False for life in lives):
         raise ConfigurationError("Tokens that never expire: say with --overlap how long the old key verifies")
-    return max(expiry(now, life) for life in lives) - now + settings.decode_leeway
+    return max(expiry(now, life) for life in lives) - now + settings.decode_leeway + LOOK_AGAIN
 
 
 @keys.command("retire")
@@ -120,8 +135,8 @@ def _longest_life(runtime: Runtime, now: float) -> float:
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Seconds for which it still verifies.")
 def retire_command(kid: str, after: int) -> None:
     """Let a key verify no more: every token it has signed is refused. For a key that has leaked."""
-    path, now = _path(runtime_at_hand()), time.time()
-    _write(path, key_life.retired(_members(path), kid, now + after), now)
+    now = time.time()
+    _change(runtime_at_hand(), now, partial(key_life.retired, kid=kid, until=now + after))
     click.echo(f"{printable(kid)} has retired" if not after else f"{printable(kid)} retires in {after} seconds")
 
 
@@ -145,20 +160,24 @@ def export_command(private: str | None) -> None:
 def import_command(file: Path, state: str) -> None:
     """Add the key in a PEM file, or those in a JWK or JWK Set."""
     runtime, now = runtime_at_hand(), time.time()
-    path = _path(runtime)
-    members = _members(path)
-    for member in _read(file, runtime.settings.keys_passphrase):
-        new = {"kid": jwks.thumbprint(member), **member, "state": state, "created": int(now)}
-        members = key_life.added(members, new)
-        click.echo(printable(str(new["kid"])))
-    _write(path, members, now)
+    news = [
+        {"kid": jwks.thumbprint(member), **member, "state": state, "created": int(now)}
+        for member in _read(file, runtime.settings.keys_passphrase)
+    ]
+    _change(runtime, now, lambda members: reduce(key_life.added, news, members))
+    for new in news:
+        click.echo(printable(jwks.kid_of(new)))
 
 
 def _read(file: Path, passphrase: Any) -> list[Member]:
-    if file.suffix == ".pem":
-        return [from_pem(file, passphrase)]
-    document = load(file)
-    if isinstance(document, dict) and "keys" not in document:
-        return [document]
-    jwks.read_set(document)
-    return list(document["keys"] if isinstance(document, dict) else document)
+    """Read the keys of a file.
+
+    :raises ConfigurationError: if there is none in it
+    """
+    try:
+        if b"-----BEGIN" in file.read_bytes():
+            return [from_pem(file, passphrase)]
+        document = load(file)
+        return _listed([document] if isinstance(document, dict) and "keys" not in document else document)
+    except InvalidKeyError as error:
+        raise ConfigurationError(f"Nothing was imported: {error}") from None

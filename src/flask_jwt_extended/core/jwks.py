@@ -96,7 +96,7 @@ def read_set(document: Any, algorithms: Sequence[str] | None = None) -> list[Set
     kinds = {jwk["kty"] == "oct" for jwk in members}
     if len(kinds) > 1:
         raise InvalidKeyError("A JWK Set must not mix secrets with public keys")
-    if len({_kid(jwk) for jwk in members}) != len(members):
+    if len({kid_of(jwk) for jwk in members}) != len(members):
         raise InvalidKeyError("Two keys of a JWK Set have the same kid")
     return [key for jwk in members for key in read_jwk(jwk, algorithms)]
 
@@ -106,7 +106,7 @@ def read_jwk(jwk: Mapping[str, Any], algorithms: Sequence[str] | None = None) ->
 
     :raises InvalidKeyError: if it is broken
     """
-    kid = _kid(jwk)
+    kid = kid_of(jwk)
     state, until = _life(jwk)
     bare = {name: value for name, value in jwk.items() if name not in ("alg", "state", "until")}
     keys = [prepare(algorithm, bare) for algorithm in _algorithms_of(jwk, algorithms)]
@@ -116,7 +116,11 @@ def read_jwk(jwk: Mapping[str, Any], algorithms: Sequence[str] | None = None) ->
     return [SetKey(kid=kid, key=key, state=state, until=until, jwk=dict(jwk)) for key in keys]
 
 
-def _kid(jwk: Mapping[str, Any]) -> str:
+def kid_of(jwk: Mapping[str, Any]) -> str:
+    """Return the name of a key: its ``kid``, or its thumbprint if it has none.
+
+    :raises InvalidKeyError: if that is no string, or a member is missing that makes it a key
+    """
     kid = jwk.get("kid")
     if kid is not None and type(kid) is not str:
         raise InvalidKeyError("The kid of a JWK must be a string")
@@ -136,11 +140,10 @@ def _is_for_signatures(jwk: Any) -> bool:
 
 
 def _algorithms_of(jwk: Mapping[str, Any], algorithms: Sequence[str] | None) -> list[str]:
-    known = jwt.algorithms.get_default_algorithms()
     if "alg" in jwk:
-        if algorithms is not None and jwk["alg"] not in algorithms:
-            return []
-        return [jwk["alg"]] if jwk["alg"] in known and jwk["alg"] != "none" else []
+        known = jwt.algorithms.get_default_algorithms() if algorithms is None else algorithms
+        bound = jwk["alg"]
+        return [bound] if isinstance(bound, str) and bound in known and bound != "none" else []
     usual = _usual_algorithm(jwk)
     if algorithms is None:
         return [usual] if usual else []
@@ -164,7 +167,7 @@ def _life(jwk: Mapping[str, Any]) -> tuple[State, float]:
         state = State(jwk.get("state", State.ACTIVE))
         until = jwk.get("until")
         return state, math.inf if until is None else seconds_of(until)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise InvalidKeyError(
             "A key's state must be next, active or retiring, and until a time in ISO 8601 or seconds since the epoch"
         ) from None
@@ -175,8 +178,10 @@ def seconds_of(until: Any) -> float:
 
     :raises ValueError: if it is none
     """
-    if isinstance(until, (int, float)):
+    if isinstance(until, (int, float)) and math.isfinite(until):
         return float(until)
+    if not isinstance(until, str):
+        raise ValueError("This is no time")  # noqa: TRY004  # nor is a NaN, which has the right type
     moment = datetime.fromisoformat(until.replace("Z", "+00:00"))
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
@@ -195,10 +200,13 @@ def key_ring(document: Any) -> KeyRing:
     """Make a ring from a JWK Set, for ``encode_key_loader`` and ``decode_key_loader`` to return: a set for each tenant,
     say. Make it once and keep it.
 
-    :param document: a JWK Set, or a list of JWKs
+    :param document: a JWK Set, or a list of JWKs; without ``until``: a ring has no clock
     :raises InvalidKeyError: if it is none, or a key of it cannot be used
     """
-    return ring_of(read_set(document))
+    keys = read_set(document)
+    if any(each.until < math.inf for each in keys):
+        raise InvalidKeyError("A ring has no clock: leave out a key when it retires, in place of giving it an until")
+    return ring_of(keys)
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:

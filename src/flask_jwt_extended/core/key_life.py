@@ -5,6 +5,7 @@ Knows no file and no clock: ``now`` is an argument, in seconds since the epoch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import jwt
 
 from ..exceptions import ConfigurationError
 from . import jwks
-from .jwks import State
+from .jwks import State, kid_of
 
 #: A JWK with the members that tell where it stands: ``state``, ``until`` and ``created``.
 Member = Mapping[str, Any]
@@ -57,14 +58,14 @@ def added(members: Sequence[Member], new: Member) -> list[Member]:
 
     :raises ConfigurationError: if a key of this name is there already
     """
-    if any(member.get("kid") == new["kid"] for member in members):
-        raise ConfigurationError(f"There is a key {new['kid']} already")
+    if any(kid_of(member) == kid_of(new) for member in members):
+        raise ConfigurationError(f"There is a key {kid_of(new)} already")
     if not members and new.get("state") == State.NEXT.value:
         new = {**new, "state": State.ACTIVE.value}
     return [*members, new]
 
 
-def rotated(members: Sequence[Member], now: float, *, overlap: float, ahead: float) -> list[Member]:
+def rotated(members: Sequence[Member], *, now: float, overlap: float, ahead: float) -> list[Member]:
     """Let the oldest *next* key sign. The ones that signed retire.
 
     :param overlap: seconds for which a retiring key still verifies: the longest life of a token
@@ -87,14 +88,14 @@ def rotated(members: Sequence[Member], now: float, *, overlap: float, ahead: flo
     return [{**successor, "state": State.ACTIVE.value}, *after]
 
 
-def retired(members: Sequence[Member], kid: str, until: float) -> list[Member]:
+def retired(members: Sequence[Member], *, kid: str, until: float) -> list[Member]:
     """Let a key verify until then, and sign no more.
 
     :raises ConfigurationError: if there is no such key, or no other one would sign
     """
-    if not any(member.get("kid") == kid for member in members):
+    if not any(kid_of(member) == kid for member in members):
         raise ConfigurationError(f"There is no key {kid}")
-    after = [retiring(member, until) if member.get("kid") == kid else member for member in members]
+    after = [retiring(member, until) if kid_of(member) == kid else member for member in members]
     if not any(member.get("state", State.ACTIVE.value) == State.ACTIVE.value for member in after):
         raise ConfigurationError(f"No key would sign after {kid}: flask jwt keys rotate first")
     return after
@@ -102,9 +103,14 @@ def retired(members: Sequence[Member], kid: str, until: float) -> list[Member]:
 
 def retiring(member: Member, until: float) -> dict[str, Any]:
     """Return a key that signs no more, and verifies until then: never longer than was decided before."""
-    return {**member, "state": State.RETIRING.value, "until": int(min(until, member.get("until", until)))}
+    return {**member, "state": State.RETIRING.value, "until": int(min(until, end_of(member)))}
 
 
 def without_retired(members: Sequence[Member], now: float) -> list[Member]:
     """Leave out the keys that verify no more."""
-    return [member for member in members if member.get("until") is None or jwks.seconds_of(member["until"]) > now]
+    return [member for member in members if end_of(member) > now]
+
+
+def end_of(member: Member) -> float:
+    """When a key stops to verify, seconds since the epoch; infinite: never."""
+    return math.inf if member.get("until") is None else jwks.seconds_of(member["until"])
