@@ -646,6 +646,11 @@ def command(port: int) -> list[str]:
     return [sys.executable, str(DEMO / "app.py"), "--port", str(port)]
 
 
+def heed_interrupts() -> None:
+    """What a shell starts in the background is deaf to Ctrl+C, and so are its children; a demo is not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def read_banner(process: subprocess.Popen[str]) -> str:
     """What the process prints, up to the remark that ends it; nothing if it dies first."""
     assert process.stdout is not None
@@ -693,14 +698,22 @@ class TestProcess:
         with (
             errors.open("w") as stderr,
             subprocess.Popen(
-                command(port), stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
+                command(port),
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=environment,
+                preexec_fn=heed_interrupts,
             ) as process,
         ):
-            assert read_banner(process), errors.read_text()
-            Person(f"http://127.0.0.1:{port}", ADA, FIREFOX)
-            kept = [path.name for path in folder.rglob("*.db")]
-            process.send_signal(end)
-            assert process.wait(30) == 0
+            try:
+                assert read_banner(process), errors.read_text()
+                Person(f"http://127.0.0.1:{port}", ADA, FIREFOX)
+                kept = [path.name for path in folder.rglob("*.db")]
+                process.send_signal(end)
+                assert process.wait(30) == 0
+            finally:
+                process.kill()
         assert kept == ["jwt.db"]
         assert list(folder.iterdir()) == []
         assert "Traceback" not in errors.read_text()
