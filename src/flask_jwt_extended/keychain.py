@@ -27,6 +27,9 @@ from .signals import logger
 #: Seconds between two looks at the files of JWT_KEYS.
 LOOK_AGAIN = 2.0
 
+#: The stamp of a source that was not read yet: no other is equal to it.
+_UNREAD = object()
+
 
 @dataclass(frozen=True)
 class InForce:
@@ -57,7 +60,7 @@ class Keychain:
         self._strong = strong
         self._source = source_of(settings.keys, settings.keys_passphrase) if settings.keys else None
         self._read: Sequence[SetKey] = ()
-        self._stamp: object = None
+        self._stamp: object = _UNREAD
         self._look_again = math.inf
         self._current: InForce | None = None
         self._lock = Lock()

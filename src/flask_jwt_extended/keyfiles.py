@@ -127,21 +127,16 @@ def load(path: Path) -> Any:
 
 
 def from_pem(path: Path, passphrase: str | bytes | None) -> dict[str, Any]:
-    """Read a PEM file as a JWK; the state and the end of its key are in its name.
+    """Read a PEM file as a JWK; the state and the end of its key are in its name. Of a certificate, the key is read:
+    who vouches for it, and until when, is not looked at.
 
     :raises InvalidKeyError: if it holds no key, or the passphrase is wrong or missing
     :raises OSError: if it cannot be read
     """
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
-
     octets = path.read_bytes()
-    secret = passphrase.encode() if isinstance(passphrase, str) else passphrase
     try:
-        if b"PRIVATE KEY" in octets:
-            key: Any = load_pem_private_key(octets, secret if b"ENCRYPTED" in octets else None)
-        else:
-            key = load_pem_public_key(octets)
-    except (ValueError, TypeError) as error:
+        key = _key_in(octets, passphrase.encode() if isinstance(passphrase, str) else passphrase)
+    except Exception as error:  # cryptography raises all sorts
         hint = ": JWT_KEYS_PASSPHRASE is missing or wrong" if b"ENCRYPTED" in octets else ""
         raise InvalidKeyError(f"{path.name} holds no key that can be used{hint} ({type(error).__name__})") from None
     jwk = jwks.to_jwk(jwks.usual_algorithm_of(key), key)
@@ -151,6 +146,17 @@ def from_pem(path: Path, passphrase: str | bytes | None) -> dict[str, Any]:
     if life.startswith("until-"):
         return {**jwk, "state": "retiring", "until": life.removeprefix("until-")}
     return jwk
+
+
+def _key_in(octets: bytes, passphrase: bytes | None) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+    from cryptography.x509 import load_pem_x509_certificate
+
+    if b"PRIVATE KEY" in octets:
+        return load_pem_private_key(octets, passphrase if b"ENCRYPTED" in octets else None)
+    if b"BEGIN CERTIFICATE" in octets:
+        return load_pem_x509_certificate(octets).public_key()
+    return load_pem_public_key(octets)
 
 
 def write_private(path: Path, octets: bytes) -> None:

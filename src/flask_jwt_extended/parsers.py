@@ -170,9 +170,10 @@ def count(value: Any, name: str) -> int:
 
 def secrets(value: Any, name: str) -> tuple[Any, ...]:
     """Take a list of secrets."""
-    if isinstance(value, (str, bytes)) or not isinstance(value or (), Collection):
-        raise ConfigurationError(f"{name} must be a list of secrets")
-    return tuple(value or ())
+    listed = () if value is None else value
+    if not isinstance(listed, (list, tuple)) or not all(each and isinstance(each, (str, bytes)) for each in listed):
+        raise ConfigurationError(f"{name} must be a list of secrets, as text or bytes")
+    return tuple(listed)
 
 
 def algorithm(value: Any, name: str) -> str:

@@ -227,10 +227,17 @@ def usual_algorithm_of(key: Any) -> str:
 
     :raises InvalidKeyError: if it is for no signature
     """
-    kind = type(key).__name__.lower()
-    name = "RS256" if "rsa" in kind else "EdDSA" if "ed25519" in kind or "ed448" in kind else None
-    if "ellipticcurve" in kind:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+
+    name = None
+    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
+        name = "RS256"
+    elif isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
         name = _CURVES_OF_CRYPTOGRAPHY.get(key.curve.name)
+    elif isinstance(
+        key, (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey, ed448.Ed448PrivateKey, ed448.Ed448PublicKey)
+    ):
+        name = "EdDSA"
     if name is None:
         raise InvalidKeyError(f"A {type(key).__name__} is no key for signatures")
     return name
