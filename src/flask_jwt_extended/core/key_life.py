@@ -78,7 +78,8 @@ def rotated(members: Sequence[Member], *, now: float, overlap: float, ahead: flo
     successor = waiting[0]
     if now - successor.get("created", 0) < ahead:
         raise ConfigurationError(
-            f"The next key was published less than {ahead:.0f} seconds ago: verifiers may not have seen it yet"
+            f"The next key was published less than {ahead:.0f} seconds ago: verifiers may not have seen it yet. "
+            "Wait, or rotate with --now"
         )
     after = [
         retiring(member, now + overlap) if member.get("state", State.ACTIVE.value) == State.ACTIVE.value else member
