@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from jwt.exceptions import InvalidTokenError
+from jwt.exceptions import InvalidAudienceError, InvalidSubjectError, InvalidTokenError
 
 from .core import compact
 from .http.jwks import IssuerKeys
@@ -39,7 +39,8 @@ class ForeignIssuer:
         return replace(
             self._settings,
             decode_issuer=(self.terms.issuer,),
-            decode_audience=self.terms.audience,
+            decode_audience=self.terms.audience if self.terms.audience_claim == "aud" else None,
+            verify_aud=False,
             required_claims=self.terms.required_claims,
             identity_claim=self.terms.identity_claim,
         )
@@ -62,6 +63,18 @@ class ForeignIssuer:
         if typ is not None and str(header.get("typ")).lower().removeprefix("application/") != typ.lower():
             raise InvalidTokenError(f"Tokens of this issuer must have the typ {typ}")
         compact.verify_with(self._keys.candidates(algorithm, header.get("kid")), parts)
+
+    def check(self, claims: Claims) -> None:
+        """See that a token names us, where the issuer has a claim of its own for that, and somebody.
+
+        :raises InvalidAudienceError: if it is for somebody else
+        :raises InvalidSubjectError: if the identity is no text
+        """
+        name = self.terms.audience_claim
+        if name != "aud" and (type(claims.get(name)) is not str or claims[name] not in self.terms.audience):
+            raise InvalidAudienceError("Audience doesn't match")
+        if type(claims.get(self.terms.identity_claim, "")) is not str:
+            raise InvalidSubjectError("Subject must be a string")
 
     def adopt(self, claims: Claims) -> None:
         """Make verified claims mean here what they should. Their own ``type`` and ``fresh`` are the issuer's business,

@@ -75,6 +75,8 @@ def inspect_token(encoded: str, runtime: Runtime, now: float) -> Inspection:
             settings = runtime.settings if issuer is None else issuer.settings
             meant = claims if issuer is None else _adopted(claims, issuer)
             verdicts += judge_claims(claims, settings, now)
+            if issuer is not None:
+                verdicts.append(_judge("terms of the issuer", "met", partial(issuer.check, claims)))
             verdicts.append(_judge_type(meant.get("type", "access")))
             verdicts += _ask_store(meant, runtime, now) if genuine else ()
             verdicts += _ask_loaders(header, meant, runtime) if genuine else ()

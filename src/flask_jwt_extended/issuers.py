@@ -21,6 +21,8 @@ class TrustedIssuer:
 
     :ivar issuer: its ``iss``, compared whole
     :ivar audience: the audiences one of which its tokens must name
+    :ivar audience_claim: the claim that names them, where it is not ``aud``: access tokens of Amazon Cognito have
+        ``client_id`` alone
     :ivar jwks_uri: where its keys are
     :ivar discovery: where its metadata say where its keys are (OpenID Connect Discovery, RFC 8414); unless it is given,
         neither are keys nor ``jwks_uri``: below the issuer, at ``/.well-known/openid-configuration``
@@ -29,11 +31,12 @@ class TrustedIssuer:
     :ivar identity_claim: the claim of its tokens that holds the identity
     :ivar type: the type that its tokens count as
     :ivar typ: what the ``typ`` of their header must be, ``at+jwt`` say; ``None``: any of ours
-    :ivar required_claims: the claims without which a token of it is refused, beside ``iss`` and ``aud``
+    :ivar required_claims: the claims without which a token of it is refused, beside ``iss`` and the audience
     """
 
     issuer: str
     audience: tuple[str, ...]
+    audience_claim: str = "aud"
     jwks_uri: str | None = None
     discovery: str | None = None
     keys: Any = None
@@ -54,6 +57,7 @@ def trusted_issuers(value: Any, name: str) -> Mapping[str, TrustedIssuer]:
     return {issuer: _terms(issuer, terms, name) for issuer, terms in (value or {}).items()}
 
 
+_NAMES = {"audience_claim", "identity_claim", "type", "typ"}
 _PLURAL = ("audience", "algorithms", "required_claims")
 
 
@@ -68,12 +72,19 @@ def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
     parsed |= {key: _several(terms[key], f"{where}[{key!r}]") for key in _PLURAL if key in terms}
     if not parsed.get("audience"):
         raise ConfigurationError(f"{where} needs an audience: a token that was made for somebody else is not for us")
+    if not parsed.get("algorithms", True):
+        raise ConfigurationError(f"{where} needs algorithms: leave the term away to accept all asymmetric ones")
     for algorithm in parsed.get("algorithms", ()):
         if algorithm not in ASYMMETRIC:
             raise ConfigurationError(f"{where} cannot use {algorithm}: a public key is no secret")
     for key in ("jwks_uri", "discovery"):
         if parsed.get(key) is not None:
             _check_url(parsed[key], f"{where}[{key!r}]")
+    for key in _NAMES & set(parsed):
+        if not isinstance(parsed[key], str) or not parsed[key]:
+            raise ConfigurationError(f"{where}[{key!r}] must be a name, not {parsed[key]!r}")
+    if parsed.get("type", "access") not in ("access", "refresh"):
+        raise ConfigurationError(f'{where}[\'type\'] must be "access" or "refresh", not {parsed["type"]!r}')
     if not {"keys", "jwks_uri", "discovery"} & set(parsed):
         parsed["discovery"] = issuer.rstrip("/") + "/.well-known/openid-configuration"
         _check_url(parsed["discovery"], where)
@@ -82,8 +93,9 @@ def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
 
 def _several(value: Any, where: str) -> tuple[str, ...]:
     listed = (value,) if isinstance(value, str) else value
-    if not isinstance(listed, (list, tuple, set, frozenset)) or not all(isinstance(each, str) for each in listed):
-        raise ConfigurationError(f"{where} must be a string or a list of strings, not {value!r}")
+    is_list = isinstance(listed, (list, tuple, set, frozenset))
+    if not is_list or not all(isinstance(each, str) and each for each in listed):
+        raise ConfigurationError(f"{where} must be a string or a list of strings, none of them empty, not {value!r}")
     return tuple(listed)
 
 

@@ -76,6 +76,8 @@ def verify(
     """
     header, claims, issuer = _read(encoded, runtime, now)
     settings = runtime.settings if issuer is None else issuer.settings
+    if issuer is not None:
+        issuer.check(claims)
     try:
         claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
     except ExpiredSignatureError as error:

@@ -169,8 +169,9 @@ class Settings:
         {},
         trusted_issuers,
         "Other people's issuers whose tokens are accepted beside our own: a mapping from ``iss`` to the terms: "
-        "``audience``, and ``jwks_uri`` or ``discovery`` or ``keys``, ``algorithms``, ``identity_claim``, ``type``, "
-        "``typ``, ``required_claims``. Keys are fetched with the extra ``issuers``.",
+        "``audience``, ``audience_claim``, ``jwks_uri`` or ``discovery`` or ``keys``, ``algorithms``, "
+        "``identity_claim``, ``type``, ``typ``, ``required_claims``. Keys are fetched with the extra ``issuers``. "
+        "See docs/issuers.md.",
     )
     verify_cache_size: int = option(
         0,
@@ -439,6 +440,10 @@ class Settings:
         ):
             if wish and not self.cookie_secure:
                 raise ConfigurationError(f"{name} needs JWT_COOKIE_SECURE = True: browsers drop such cookies otherwise")
+        if self.encode_issuer in self.trusted_issuers:
+            raise ConfigurationError(
+                "JWT_TRUSTED_ISSUERS must not name JWT_ENCODE_ISSUER: the keys of another would verify our tokens"
+            )
         for kind in (self.access, self.refresh):
             self._check_prefix(kind.cookie_name, kind.cookie_path)
             self._check_prefix(kind.csrf_cookie_name, kind.csrf_cookie_path)
