@@ -82,7 +82,7 @@ def rotated(members: Sequence[Member], *, now: float, overlap: float, ahead: flo
             "Wait, or rotate with --now"
         )
     after = [
-        retiring(member, now + overlap) if member.get("state", State.ACTIVE.value) == State.ACTIVE.value else member
+        retiring(member, math.ceil(now + overlap)) if member.get("state", State.ACTIVE.value) == State.ACTIVE.value else member
         for member in members
         if member is not successor
     ]
