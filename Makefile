@@ -39,6 +39,7 @@ compat: $(VENV)/.ready  ## run the test suite that Flask-JWT-Extended 4.7.4 was 
 bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/oversized.py
+	$(BIN)/python bench/keys.py
 	$(BIN)/python bench/sessions.py
 
 storm: $(VENV)/.ready  ## race and kill every store of sessions, and write the table of docs/sessions.md

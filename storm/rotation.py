@@ -127,10 +127,12 @@ class Load:
     port: int
     shown_at: list[int]
     counts: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
     signed_by: dict[int, str] = field(default_factory=dict)
     leaves: set[str] = field(default_factory=set)
     retired: dict[str, float] = field(default_factory=dict)
     long_lived: dict[str, str] = field(default_factory=dict)
+    _began: float = field(default_factory=time.monotonic)
     _recent: list[str] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
     _stop: Event = field(default_factory=Event)
@@ -171,13 +173,14 @@ class Load:
         kid = pyjwt.get_unverified_header(token)["kid"]
         expires = pyjwt.decode(token, options={"verify_signature": False})["exp"]
         is_over = time.time() >= self.retired.get(kid, float("inf"))
-        status, _ = ask(port, "GET", "/view", token)
+        status, body = ask(port, "GET", "/view", token)
         self._count("shown")
         if status == 200 and is_over:
             self._count("accepted after retirement")
         was_good = time.time() + DOUBT < expires and kid not in self.leaves
         if status != 200 and was_good:
             self._count("good ones refused")
+            self.examples.append(f"{time.monotonic() - self._began:.1f} s, port {port}, key {kid[:8]}: {status} {body}")
         if status >= 500:
             self._count("errors")
 

@@ -23,11 +23,16 @@ Answer = Callable[["Handler"], None]
 class Handler(BaseHTTPRequestHandler):
     """One request. What an answer may use beside the inherited methods is here."""
 
-    server: _Server
     protocol_version = "HTTP/1.1"
 
+    @property
+    def lying(self) -> LyingServer:
+        """The server that this request came to."""
+        assert isinstance(self.server, _Server)
+        return self.server.lying
+
     def do_GET(self) -> None:
-        lying = self.server.lying
+        lying = self.lying
         path = self.path.partition("?")[0]
         with lying.lock:
             lying.asked[path] += 1
@@ -51,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def pause(self, seconds: float) -> None:
         """Sleep, unless the server is closed meanwhile."""
-        if self.server.lying.closing.wait(seconds):
+        if self.lying.closing.wait(seconds):
             raise ConnectionAbortedError
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name it has in the parent

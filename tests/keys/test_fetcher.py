@@ -74,7 +74,8 @@ def kid(number: int) -> str:
 
 
 def terms(server: LyingServer, **others: Any) -> TrustedIssuer:
-    return TrustedIssuer(issuer=ISSUER, audience=("us",), **({"jwks_uri": server.url("/keys")} | others))
+    said: dict[str, Any] = {"jwks_uri": server.url("/keys")} | others
+    return TrustedIssuer(issuer=ISSUER, audience=("us",), **said)
 
 
 def issuer_keys(server: LyingServer, clock: Callable[[], float], *, answer: Answer, **others: Any) -> IssuerKeys:

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from flask_jwt_extended.http.published import MAX_AGE
 from flask_jwt_extended.keychain import LOOK_AGAIN
 
 from ..conftest import PRIVATE_KEYS, MakeApp, bearer
+from ..sessions.helpers import stopped_clock
 from ..test_cli import HEAD, run, run_flask, write
 from .helpers import JWKS, public, without, write_set
 from .test_keychain import made_by, status, token, write_pem
@@ -427,3 +429,32 @@ def test_bearer_of_an_imported_key_is_let_in(shop: Flask, path: Path, tmp_path: 
     keys(shop, "import", str(tmp_path / "in.json"), "--state", "retiring")
     response = shop.test_client().get("/access", headers=bearer(made_by(EC)))
     assert response.status_code == 200
+
+
+# --- as documented --------------------------------------------------------------------------------------------------
+
+KID = re.compile(r"\b[\w-]{43}\b")
+
+
+def documented_runs() -> list[tuple[list[str], str]]:
+    """The commands that docs/keys.md shows, each with its output."""
+    page = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
+    blocks = "".join(block.split("```")[0] for block in page.split("```console\n")[1:])
+    runs = (each.partition("\n") for each in blocks.split("$ flask --app shop jwt keys ")[1:])
+    return [(command.split(), output) for command, _, output in runs]
+
+
+def test_the_documentation_shows_what_is_printed(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command of the page, a month behind the first, and five minutes before the last: but for the names."""
+    clock = stopped_clock(monkeypatch)
+    monkeypatch.setattr("flask_jwt_extended.keychain.time", SimpleNamespace(monotonic=clock))
+    clock.now = 1_795_465_800.0  # 2026-11-23 20:30 UTC
+    names: dict[str, str] = {}
+    for number, (command, output) in enumerate(documented_runs()):
+        clock.now += (0, 30 * 86_400, 0, 0, MAX_AGE + 4, LOOK_AGAIN)[number]
+        printed = run(shop, "keys", *command).output
+        names |= dict(zip(KID.findall(printed), KID.findall(output), strict=True))
+        for actual, documented in names.items():
+            printed = printed.replace(actual, documented)
+        assert printed == output
+    assert len(names) == 2

@@ -149,8 +149,8 @@ def test_what_was_refused_is_not_remembered() -> None:
 
 def _changed(encoded: str) -> dict[str, Any]:
     head, payload, signature = encoded.split(".")
-    other = pyjwt.utils.base64url_encode(b'{"sub":"eve"}').decode()
-    none = pyjwt.utils.base64url_encode(b'{"alg":"none"}').decode()
+    other = compact.encode_segment(b'{"sub":"eve"}').decode()
+    none = compact.encode_segment(b'{"alg":"none"}').decode()
     return {
         "another signature": f"{head}.{payload}.{'B' * len(signature)}",
         "no signature": f"{head}.{payload}.",

@@ -18,7 +18,7 @@ from enum import Enum
 from typing import Any
 
 import jwt
-from jwt.algorithms import Algorithm
+from jwt.algorithms import Algorithm, get_default_algorithms
 from jwt.exceptions import InvalidKeyError
 
 from .keys import Key, KeyRing, prepare
@@ -141,7 +141,7 @@ def _is_for_signatures(jwk: Any) -> bool:
 
 def _algorithms_of(jwk: Mapping[str, Any], algorithms: Sequence[str] | None) -> list[str]:
     if "alg" in jwk:
-        known = jwt.algorithms.get_default_algorithms() if algorithms is None else algorithms
+        known = get_default_algorithms() if algorithms is None else algorithms
         bound = jwk["alg"]
         return [bound] if isinstance(bound, str) and bound in known and bound != "none" else []
     usual = _usual_algorithm(jwk)

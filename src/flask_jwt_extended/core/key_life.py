@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jwt
+from jwt.algorithms import requires_cryptography
 
 from ..exceptions import ConfigurationError
 from . import jwks
@@ -38,7 +38,7 @@ def _new_key(algorithm: str) -> Any:
         return secrets.token_bytes(int(algorithm[2:]) // 8)
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-    if algorithm[:2] in ("RS", "PS") and algorithm in jwt.algorithms.requires_cryptography:
+    if algorithm[:2] in ("RS", "PS") and algorithm in requires_cryptography:
         return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
     curves: dict[str, type[Any]] = {
         "ES256": ec.SECP256R1,
@@ -60,7 +60,7 @@ def added(members: Sequence[Member], new: Member) -> list[Member]:
     """
     if any(kid_of(member) == kid_of(new) for member in members):
         raise ConfigurationError(f"There is a key {kid_of(new)} already")
-    if not members and new.get("state") == State.NEXT.value:
+    if not members and state_of(new) is State.NEXT:
         new = {**new, "state": State.ACTIVE.value}
     return [*members, new]
 
@@ -72,7 +72,7 @@ def rotated(members: Sequence[Member], *, now: float, overlap: float, ahead: flo
     :param ahead: seconds that a key must have been published before
     :raises ConfigurationError: if there is no next key, or verifiers may not know it yet
     """
-    waiting = [member for member in members if member.get("state") == State.NEXT.value]
+    waiting = [member for member in members if state_of(member) is State.NEXT]
     if not waiting:
         raise ConfigurationError("There is no next key: flask jwt keys generate")
     successor = waiting[0]
@@ -81,11 +81,9 @@ def rotated(members: Sequence[Member], *, now: float, overlap: float, ahead: flo
             f"The next key was published less than {ahead:.0f} seconds ago: verifiers may not have seen it yet. "
             "Wait, or rotate with --now"
         )
-    after = [
-        retiring(member, math.ceil(now + overlap)) if member.get("state", State.ACTIVE.value) == State.ACTIVE.value else member
-        for member in members
-        if member is not successor
-    ]
+    ends = math.ceil(now + overlap)
+    others = (member for member in members if member is not successor)
+    after = [retiring(member, ends) if state_of(member) is State.ACTIVE else member for member in others]
     return [{**successor, "state": State.ACTIVE.value}, *after]
 
 
@@ -97,7 +95,7 @@ def retired(members: Sequence[Member], *, kid: str, until: float) -> list[Member
     if not any(kid_of(member) == kid for member in members):
         raise ConfigurationError(f"There is no key {kid}")
     after = [retiring(member, until) if kid_of(member) == kid else member for member in members]
-    if not any(member.get("state", State.ACTIVE.value) == State.ACTIVE.value for member in after):
+    if not any(state_of(member) is State.ACTIVE for member in after):
         raise ConfigurationError(f"No key would sign after {kid}: flask jwt keys rotate first")
     return after
 
@@ -115,3 +113,8 @@ def without_retired(members: Sequence[Member], now: float) -> list[Member]:
 def end_of(member: Member) -> float:
     """When a key stops to verify, seconds since the epoch; infinite: never."""
     return math.inf if member.get("until") is None else jwks.seconds_of(member["until"])
+
+
+def state_of(member: Member) -> State:
+    """Where a key stands: active, if nothing is said."""
+    return State(member.get("state", State.ACTIVE))
