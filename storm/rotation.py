@@ -120,14 +120,17 @@ class Load:
 
     :ivar port: where they log in
     :ivar shown_at: where they show their tokens
+    :ivar refusals: good tokens that were refused: when, where, and how
+    :ivar steals: whether they show tokens of each key that outlive it
     :ivar leaves: the names of keys that workers may refuse by now
     :ivar retired: from when all of them must, by the name of the key
     """
 
     port: int
     shown_at: list[int]
+    steals: bool = True
     counts: Counter[str] = field(default_factory=Counter)
-    examples: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
     signed_by: dict[int, str] = field(default_factory=dict)
     leaves: set[str] = field(default_factory=set)
     retired: dict[str, float] = field(default_factory=dict)
@@ -147,6 +150,8 @@ class Load:
         self._stop.set()
         for each in self._threads:
             each.join()
+        for refusal in self.refusals[:5]:
+            print("refused:", refusal, file=sys.stderr)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -161,7 +166,7 @@ class Load:
             self._count("logins refused")
             return
         kid = pyjwt.get_unverified_header(body["token"])["kid"]
-        if kid not in self.long_lived:
+        if self.steals and kid not in self.long_lived:
             longer = ask(self.port, "POST", f"/login?life={LONG_LIFE}")[1]["token"]
             self.long_lived[pyjwt.get_unverified_header(longer)["kid"]] = longer
         with self._lock:
@@ -180,7 +185,7 @@ class Load:
         was_good = time.time() + DOUBT < expires and kid not in self.leaves
         if status != 200 and was_good:
             self._count("good ones refused")
-            self.examples.append(f"{time.monotonic() - self._began:.1f} s, port {port}, key {kid[:8]}: {status} {body}")
+            self.refusals.append(f"{time.monotonic() - self._began:.1f} s, port {port}, key {kid[:8]}: {status} {body}")
         if status >= 500:
             self._count("errors")
 
@@ -238,7 +243,7 @@ def patient_drill(folder: Path) -> tuple[Counter[str], list[float]]:
         fleet.keys("generate")
         service = Fleet(folder, DRILL_ISSUER=f"http://127.0.0.1:{fleet.port}{PATH}")
         try:
-            with Load(fleet.port, [fleet.port, service.port]) as load:
+            with Load(fleet.port, [fleet.port, service.port], steals=False) as load:
                 seconds = [patient_cycle(fleet, load)]
             return load.counts, seconds
         finally:
