@@ -31,6 +31,7 @@ from flask_jwt_extended.http import jwks
 from flask_jwt_extended.http.jwks import COOL_DOWN, LONGEST_LIFE, SHORTEST_LIFE, STALE, USUAL_LIFE, IssuerKeys
 from flask_jwt_extended.issuers import TrustedIssuer
 
+from .helpers import eventually
 from .lying_server import Answer, LyingServer, drips, floods, late, says, serves, tagged, writes, zipped
 
 PRIVATE = [ec.generate_private_key(ec.SECP256R1()) for _ in range(8)]
@@ -87,13 +88,6 @@ def knows(keys: IssuerKeys, number: int) -> bool:
     found = keys.candidates("ES256", kid(number))
     signature = prepare("ES256", PRIVATE[number]).sign(b"message")
     return len(found) == 1 and found[0].verify(b"message", signature)
-
-
-def eventually(happens: Callable[[], object], seconds: float = 5.0) -> bool:
-    ends = time.monotonic() + seconds
-    while not happens() and time.monotonic() < ends:
-        time.sleep(0.01)
-    return bool(happens())
 
 
 def settled(keys: IssuerKeys) -> None:
