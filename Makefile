@@ -4,7 +4,7 @@ VENV   ?= .venv
 PORT   ?= 8000
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all check format compat bench storm fuzz clean
+.PHONY: demo test test-all check format compat bench storm drill fuzz clean
 
 # One environment for the demo, the tests and the checks. It is made again when pyproject.toml changes.
 $(VENV)/.ready: pyproject.toml
@@ -39,10 +39,14 @@ compat: $(VENV)/.ready  ## run the test suite that Flask-JWT-Extended 4.7.4 was 
 bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/oversized.py
+	$(BIN)/python bench/keys.py
 	$(BIN)/python bench/sessions.py
 
 storm: $(VENV)/.ready  ## race and kill every store of sessions, and write the table of docs/sessions.md
 	$(BIN)/python storm/run.py
+
+drill: $(VENV)/.ready  ## rotate and retire keys under load, before real workers
+	$(BIN)/python storm/rotation.py
 
 fuzz: .venv-fuzz/.ready  ## fuzz by coverage; RUNS= inputs in all, SEED= where the random numbers begin
 	.venv-fuzz/bin/python fuzz/run.py --runs $(or $(RUNS),100000) --seed $(or $(SEED),1)

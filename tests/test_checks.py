@@ -34,17 +34,12 @@ from flask_jwt_extended import (
     revoke_token,
     start_session,
 )
-from flask_jwt_extended.checks import (
-    CHECKS,
-    check,
-    differing_keys,
-    foot_guns,
-    key_digest,
-)
+from flask_jwt_extended.checks import CHECKS, check, foot_guns
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
 from flask_jwt_extended.findings import Finding
 from flask_jwt_extended.inspection import Inspection, Verdict, inspect_token
 from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended.key_checks import KEY_CHECKS, differing_keys, key_digest
 from flask_jwt_extended.sessions.stores.base import SessionStore, Status
 from flask_jwt_extended.sessions.stores.memory import MemoryStore
 from flask_jwt_extended.words import duration, time_in_words
@@ -287,7 +282,7 @@ def test_every_finding_says_what_why_and_how(make_app: MakeApp) -> None:
     assert len(told) >= 6
     for finding in told:
         assert min(len(finding.message.split()), len(finding.why.split()), len(finding.fix.split())) >= 3
-    assert all(each.__doc__ for each in CHECKS)
+    assert all(each.__doc__ for each in (*CHECKS, *KEY_CHECKS))
 
 
 # --- the decorator above the route ----------------------------------------------------------------------------------

@@ -13,17 +13,19 @@ PACKAGE = Path(flask_jwt_extended.__file__).parent
 
 #: From the ground up. A module may import from its own floor's folder and from the floors below.
 FLOORS = [
-    {"settings", "parsers", "exceptions", "typing", "signals", "findings"},
+    {"settings", "parsers", "exceptions", "typing", "signals", "findings", "issuers"},
     {"core", "loaders"},
-    {"http", "sessions"},
+    {"http", "sessions", "keyfiles"},
+    {"keychain", "foreign"},
     {"runtime"},
     {"issuing", "admission", "words"},
     {"pipeline", "lifecycle"},
+    {"key_checks"},
     {"checks", "inspection"},
     {"jwt_manager"},
     {"utils"},
     {"view_decorators", "session_utils", "testing", "terminal"},
-    {"session_cli"},
+    {"session_cli", "keys_cli"},
     {"cli"},
     {"internal_utils"},
     {"config", "default_callbacks"},
@@ -96,7 +98,7 @@ def test_only_entry_modules_look_for_the_current_application(path: Path) -> None
 
 
 def test_public_names() -> None:
-    """``__all__`` is 4.7's public names, those of sessions, and the error that names the fix."""
+    """``__all__`` is 4.7's public names, those of sessions, a ring of keys, and the error that names the fix."""
     assert sorted(flask_jwt_extended.__all__) == flask_jwt_extended.__all__
     assert set(flask_jwt_extended.__all__) == {
         "ConfigurationError",
@@ -118,6 +120,7 @@ def test_public_names() -> None:
         "get_jwt_request_location",
         "get_unverified_jwt_headers",
         "jwt_required",
+        "key_ring",
         "list_sessions",
         "refresh_expiring_cookies",
         "refresh_session",

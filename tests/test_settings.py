@@ -77,6 +77,12 @@ DOCUMENTED: dict[str, Any] = {
     "JWT_QUERY_STRING_VALUE_PREFIX": "",
     "JWT_JSON_KEY": "access_token",
     "JWT_REFRESH_JSON_KEY": ("refresh_token", "access_token"),
+    "JWT_SECRET_KEY_FALLBACKS": (),
+    "JWT_KEYS": None,
+    "JWT_KEYS_PASSPHRASE": None,
+    "JWT_JWKS_PATH": None,
+    "JWT_TRUSTED_ISSUERS": {},
+    "JWT_VERIFY_CACHE_SIZE": 0,
     "JWT_STORE_URI": None,
     "JWT_STORE_TIMEOUT": 1.0,
     "JWT_STORE_OUTAGE": "refuse",
@@ -869,6 +875,9 @@ def test_every_declared_option_documents_itself() -> None:
         "JWT_SECRET_KEY",
         "JWT_PRIVATE_KEY",
         "JWT_PUBLIC_KEY",
+        "JWT_SECRET_KEY_FALLBACKS",
+        "JWT_KEYS",
+        "JWT_KEYS_PASSPHRASE",
         "JWT_STORE_URI",
     }
 

@@ -1,5 +1,6 @@
 """JSON Web Tokens for Flask: issue, carry, verify, refresh and revoke them."""
 
+from .core.jwks import key_ring
 from .exceptions import ConfigurationError
 from .jwt_manager import JWTManager
 from .lifecycle import SessionInfo, TokenPair
@@ -56,6 +57,7 @@ __all__ = [
     "get_jwt_request_location",
     "get_unverified_jwt_headers",
     "jwt_required",
+    "key_ring",
     "list_sessions",
     "refresh_expiring_cookies",
     "refresh_session",

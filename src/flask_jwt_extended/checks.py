@@ -6,44 +6,36 @@ and explains, and prints nothing: ``cli`` does. Does not look for the applicatio
 
 from __future__ import annotations
 
-import hmac
-import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from itertools import chain
 from typing import Any
 
-import jwt
 from flask import Flask
-from jwt.algorithms import requires_cryptography
-from jwt.exceptions import InvalidKeyError
 
-from .core.keys import Key, prepare
-from .core.secrets import GuessableSecretWarning
-from .exceptions import ConfigurationError, StoreUnavailableError
+from .exceptions import StoreUnavailableError
 from .findings import Finding
+from .key_checks import KEY_CHECKS, missing_keys, mixed_algorithms
 from .runtime import Runtime
-from .settings import Settings, option_name, unknown_options
+from .settings import option_name, unknown_options
 from .words import DAY, duration
 
 #: Seconds of leeway above which it is no difference between clocks any more.
 LARGE_LEEWAY = 300
 #: Seconds of grace above which it is no race between two tabs any more.
 LONG_GRACE = 60
-NEW_SECRET = "python -c 'import secrets; print(secrets.token_hex(64))'"
-
-_PROBE = b"a message that is no token"
-
 
 Check = Callable[[Flask, Runtime], Iterator[Finding]]
 
 
 def check(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """Run every check."""
-    return chain.from_iterable(each(app, runtime) for each in CHECKS)
+    return chain(
+        chain.from_iterable(each(runtime) for each in KEY_CHECKS),
+        chain.from_iterable(each(app, runtime) for each in CHECKS),
+    )
 
 
 def foot_guns(app: Flask, runtime: Runtime) -> Iterator[Finding]:
@@ -51,169 +43,9 @@ def foot_guns(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     unprotected, an asymmetric algorithm without its keys, algorithms that must not share a key.
     """
     yield from bare_views(app, runtime)
-    yield from mixed_algorithms(app, runtime)
+    yield from mixed_algorithms(runtime)
     if runtime.settings.is_asymmetric:
-        yield from (finding for finding in missing_keys(app, runtime) if finding.severity == "error")
-
-
-# --- keys -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Role:
-    """What a key is for, where its material is configured, and the loader that stands in for it."""
-
-    verb: str
-    attribute: str
-    loader: str
-
-    def is_loaded(self, runtime: Runtime) -> bool:
-        return getattr(runtime.loaders, self.loader) is not None
-
-    def material(self, runtime: Runtime) -> Any:
-        """What is configured.
-
-        :raises ConfigurationError: if nothing is
-        """
-        return getattr(runtime.settings, self.attribute)
-
-    def key(self, runtime: Runtime) -> Key:
-        """The configured key, tried out if it is to sign.
-
-        :raises InvalidKeyError: if it does not fit JWT_ALGORITHM
-        """
-        key = prepare(runtime.settings.algorithm, self.material(runtime))
-        if self is _SIGNS:
-            key.sign(_PROBE)
-        return key
-
-    def usable_key(self, runtime: Runtime) -> Key | None:
-        """The configured key; ``None`` if there is none, none that works, or a loader in its place."""
-        try:
-            return None if self.is_loaded(runtime) else self.key(runtime)
-        except (ConfigurationError, InvalidKeyError):
-            return None
-
-
-_SIGNS = _Role("signs", "signing_key", "encode_key")
-_VERIFIES = _Role("verifies", "verification_key", "decode_key")
-_ROLES = (_SIGNS, _VERIFIES)
-
-
-def missing_keys(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
-    """No key is configured for JWT_ALGORITHM, and no loader provides one."""
-    missing: dict[str, _Role] = {}
-    for role in _ROLES:
-        try:
-            _ = role.is_loaded(runtime) or role.material(runtime)
-        except ConfigurationError as error:
-            missing[str(error)] = role
-    for message, role in missing.items():
-        # A service that only verifies needs no private key.
-        verifies_only = role is _SIGNS and runtime.settings.is_asymmetric and len(missing) == 1
-        yield Finding(
-            "info" if verifies_only else "error",
-            "missing_key",
-            message,
-            f"Without the key that {role.verb} tokens, "
-            + ("this application can verify tokens but not issue any." if verifies_only else "no token can be used."),
-            _how_to_set_keys(runtime.settings, role),
-        )
-
-
-def _how_to_set_keys(settings: Settings, role: _Role) -> str:
-    if settings.is_asymmetric:
-        half = "private" if role is _SIGNS else "public"
-        return f"Set JWT_{half.upper()}_KEY to the {half} key as PEM text, or register {role.loader}_loader."
-    return f"Set JWT_SECRET_KEY, from the environment say, to what this prints: {NEW_SECRET}"
-
-
-def unusable_keys(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
-    """A key is configured that is none, or none for JWT_ALGORITHM."""
-    for role in _ROLES:
-        try:
-            _ = role.is_loaded(runtime) or role.key(runtime)
-        except ConfigurationError:
-            continue  # missing_keys says so
-        except InvalidKeyError as error:
-            yield Finding(
-                "error",
-                "unusable_key",
-                f"The key that {role.verb} {runtime.settings.algorithm} cannot be used: {error}",
-                "Every request that needs it ends in an error.",
-                _how_to_set_keys(runtime.settings, role),
-            )
-
-
-def weak_keys(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
-    """A key can be guessed, or is shorter than its algorithm asks for."""
-    keys = {id(key): key for role in _ROLES if (key := role.usable_key(runtime))}
-    for weakness in chain.from_iterable(key.weaknesses for key in keys.values()):
-        guessable = isinstance(weakness, GuessableSecretWarning)
-        refused = runtime.settings.key_strength == "refuse"
-        yield Finding(
-            "error" if guessable or refused else "warning",
-            "guessable_secret" if guessable else "short_key",
-            str(weakness).partition(" Make one with")[0],
-            "Who finds the key makes tokens for whomever they like: it can be searched for offline, with one token."
-            + (" JWT_KEY_STRENGTH refuses it." if refused else ""),
-            "Make an RSA key of 2048 bits or more."
-            if runtime.settings.is_asymmetric
-            else f"Use what this prints: {NEW_SECRET}",
-        )
-
-
-def unrelated_keys(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
-    """The key that verifies is not the other half of the one that signs."""
-    signs, verifies = _SIGNS.usable_key(runtime), _VERIFIES.usable_key(runtime)
-    if signs and verifies and not verifies.verify(_PROBE, signs.sign(_PROBE)):
-        yield Finding(
-            "error",
-            "unrelated_keys",
-            "JWT_PRIVATE_KEY and JWT_PUBLIC_KEY do not belong together",
-            "This application refuses every token that it issues.",
-            "Derive the public key from the private one: openssl pkey -in private.pem -pubout",
-        )
-
-
-def mixed_algorithms(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
-    """JWT_DECODE_ALGORITHMS has symmetric and asymmetric algorithms under one key."""
-    accepted = runtime.settings.accepted_algorithms
-    symmetric = [each for each in accepted if each not in requires_cryptography]
-    if symmetric and len(symmetric) < len(accepted):
-        yield Finding(
-            "warning" if _VERIFIES.is_loaded(runtime) else "error",
-            "mixed_algorithms",
-            f"JWT_DECODE_ALGORITHMS mixes symmetric and asymmetric algorithms: {', '.join(accepted)}",
-            "A public key must never be taken for an HMAC secret: everybody has it. So one key cannot serve both "
-            "kinds, and the tokens of one kind are refused.",
-            "Name algorithms of one kind. To move from one to the other, choose the key in decode_key_loader.",
-        )
-
-
-def unfit_algorithms(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
-    """JWT_DECODE_ALGORITHMS names algorithms, of the same kind, that the key is not for."""
-    settings = runtime.settings
-    if _VERIFIES.usable_key(runtime) is None:
-        return
-    alike = (each for each in settings.accepted_algorithms if (each in requires_cryptography) == settings.is_asymmetric)
-    unfit = [each for each in alike if not _fits(each, settings.verification_key)]
-    if unfit:
-        yield Finding(
-            "warning",
-            "unfit_algorithm",
-            f"JWT_DECODE_ALGORITHMS names {', '.join(unfit)}, which the key that verifies is not for",
-            "Tokens signed with it are refused, whoever made them.",
-            "Take it off the list, or choose the key in decode_key_loader.",
-        )
-
-
-def _fits(algorithm: str, material: Any) -> bool:
-    try:
-        prepare(algorithm, material)
-    except InvalidKeyError:
-        return False
-    return True
+        yield from (finding for finding in missing_keys(runtime) if finding.severity == "error")
 
 
 # --- options --------------------------------------------------------------------------------------------------------
@@ -461,14 +293,8 @@ def _layers(view: Any) -> list[Any]:
     return layers
 
 
-#: Every check of an application.
+#: Every check of an application, beside those of its keys.
 CHECKS: tuple[Check, ...] = (
-    missing_keys,
-    unusable_keys,
-    weak_keys,
-    unrelated_keys,
-    mixed_algorithms,
-    unfit_algorithms,
     misspelt_options,
     long_lives,
     large_leeway,
@@ -482,58 +308,3 @@ CHECKS: tuple[Check, ...] = (
     short_sessions,
     bare_views,
 )
-
-
-# --- the same key in every process ----------------------------------------------------------------------------------
-
-
-def key_digest(runtime: Runtime, salt: bytes) -> str:
-    """Return a digest of the signing key by which processes with the same salt tell whether theirs is the same.
-
-    :raises ConfigurationError: if there is no such key, or it is chosen for each token, or it is of no known form
-    """
-    if _SIGNS.is_loaded(runtime):
-        raise ConfigurationError("encode_key_loader chooses the key for each token")
-    return hmac.new(salt, _octets(_SIGNS.material(runtime)), "sha256").hexdigest()
-
-
-def _octets(material: Any) -> bytes:
-    """Octets that stand for a key: the same ones in every process. A key pair is known by its public half."""
-    if isinstance(material, jwt.PyJWK):
-        material = material.key
-    if isinstance(material, (str, bytes)):
-        return material.encode() if isinstance(material, str) else material
-    if isinstance(material, Mapping):
-        return json.dumps(dict(material), sort_keys=True, default=str).encode()
-    try:
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-        public = material.public_key() if hasattr(material, "public_key") else material
-        octets: bytes = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ImportError, AttributeError, ValueError):
-        raise ConfigurationError(f"a {type(material).__name__} cannot be compared between processes") from None
-    return octets
-
-
-def differing_keys(digest: str, other: str) -> Iterator[Finding]:
-    """Two processes of one application have signing keys with these digests."""
-    if not hmac.compare_digest(digest, other):
-        yield Finding(
-            "error",
-            "key_differs",
-            "Each process of this application has a signing key of its own",
-            "The key is made when the application is loaded. A token of one worker is refused by the next, and every "
-            "restart ends all sessions.",
-            f"Make the key once ({NEW_SECRET}) and read it from the environment.",
-        )
-
-
-def not_compared(reason: str) -> Finding:
-    """Say that :func:`differing_keys` could not be asked."""
-    return Finding(
-        "info",
-        "key_not_compared",
-        f"Whether every process has the same key was not checked: {reason}",
-        "A key made when the application is loaded differs from worker to worker, and ends all sessions at a restart.",
-        "Read the key from the environment or a file. flask --app yourmodule jwt check compares it.",
-    )

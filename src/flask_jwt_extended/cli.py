@@ -1,6 +1,7 @@
 """``flask jwt``: check an application, show its configuration, inspect a token.
 
-Formats what :mod:`flask_jwt_extended.checks` finds; judges nothing. The commands for sessions are in ``session_cli``.
+Formats what :mod:`flask_jwt_extended.checks` finds; judges nothing. The commands for sessions are in ``session_cli``,
+those for keys in ``keys_cli``.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from . import checks
+from . import checks, key_checks
 from .exceptions import ConfigurationError
 from .findings import SEVERITIES, Finding
 from .inspection import Inspection, Verdict, inspect_token
 from .jwt_manager import filled_in
+from .keys_cli import keys
 from .runtime import Runtime
 from .session_cli import sessions
 from .settings import OPTIONS, Option, Settings
@@ -47,8 +49,9 @@ _URI = re.compile(
     r"(?P<path>/[^@?#]*)?(?P<query>\?[^@]*)?"
 )
 
-jwt = CommandGroup("jwt", help="Check JWT settings, show them, inspect a token, look after sessions.")
+jwt = CommandGroup("jwt", help="Check JWT settings, show them, inspect a token, look after sessions and keys.")
 jwt.add_command(sessions)
+jwt.add_command(keys)
 
 
 # --- flask jwt check ------------------------------------------------------------------------------------------------
@@ -80,7 +83,7 @@ def _findings(app: Flask, info: ScriptInfo | None) -> list[Finding]:
     except ConfigurationError as error:
         return [_misconfigured(error)]
     found = list(checks.check(app, runtime))
-    if not any(finding.code in ("missing_key", "unusable_key") for finding in found):
+    if not any(finding.code in ("missing_key", "unusable_key", "unusable_keys") for finding in found):
         found += _compare_with_another_process(info, runtime)
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
@@ -115,19 +118,19 @@ def _compare_with_another_process(info: ScriptInfo | None, runtime: Runtime) -> 
     """Load the application once more, in another process, and compare the keys."""
     salt = secrets.token_hex(32)
     try:
-        ours = checks.key_digest(runtime, salt.encode())
+        ours = key_checks.key_digest(runtime, salt.encode())
     except ConfigurationError as error:
-        yield checks.not_compared(str(error))
+        yield key_checks.not_compared(str(error))
         return
     if info is None or info.create_app is not None:
-        yield checks.not_compared("the application was not loaded by the flask command")
+        yield key_checks.not_compared("the application was not loaded by the flask command")
         return
     try:
         theirs = _digest_of_another_process(info, salt)
     except (OSError, subprocess.SubprocessError) as error:
-        yield checks.not_compared(f"another process could not load the application ({type(error).__name__})")
+        yield key_checks.not_compared(f"another process could not load the application ({type(error).__name__})")
         return
-    yield from checks.differing_keys(ours, theirs)
+    yield from key_checks.differing_keys(ours, theirs)
 
 
 def _digest_of_another_process(info: ScriptInfo, salt: str) -> str:
@@ -155,7 +158,7 @@ def key_digest() -> None:
     salt = os.environ.get(SALT)
     if not salt:
         raise click.UsageError("This command is for flask jwt check.")
-    click.echo(f"jwt key digest: {checks.key_digest(runtime_at_hand(), salt.encode())}")
+    click.echo(f"jwt key digest: {key_checks.key_digest(runtime_at_hand(), salt.encode())}")
 
 
 # --- flask jwt config -----------------------------------------------------------------------------------------------

@@ -10,7 +10,9 @@
     ├── JWTDecodeError                  a claim the extension needs is missing  422  invalid_token
     │   └── SeveralTokensError          more than one token came                422  invalid_token
     ├── WrongTokenError                 a token of another kind                 422  invalid_token
-    ├── StoreUnavailableError           the session store does not answer       503  (no loader: errorhandler)
+    ├── UnavailableError                nobody can tell whether the token is good   503  (no loader: errorhandler)
+    │   ├── StoreUnavailableError       the session store does not answer
+    │   └── IssuerUnavailableError      the keys of a trusted issuer cannot be fetched
     └── TokenRefused                    a genuine token that may not pass here
         ├── FreshTokenRequired                                                  401  needs_fresh_token
         ├── RevokedTokenError                                                   401  revoked_token
@@ -95,17 +97,32 @@ class WrongTokenError(JWTExtendedException):
     code = "wrong_token_type"
 
 
-class StoreUnavailableError(JWTExtendedException):
-    """The session store did not answer in time, or not at all. The token may be as good as any."""
+class UnavailableError(JWTExtendedException):
+    """What it takes to judge a token did not answer in time, or not at all. The token may be as good as any."""
 
-    code = "store_unavailable"
+    code = "unavailable"
     status = 503
-    loader = "store_unavailable"
+    loader = "unavailable"
+    _what: ClassVar[str] = "What it takes to verify the token"
 
     def __init__(self, reason: str = "") -> None:
-        super().__init__("The session store is unavailable")
-        #: What went wrong, for the log: the name of an error, never the address of the store.
+        super().__init__(f"{self._what} is unavailable")
+        #: What went wrong, for the log: the name of an error, never an address.
         self.reason = reason
+
+
+class StoreUnavailableError(UnavailableError):
+    """The session store does not answer."""
+
+    code = "store_unavailable"
+    _what = "The session store"
+
+
+class IssuerUnavailableError(UnavailableError):
+    """The keys of a trusted issuer are not known, and cannot be fetched."""
+
+    code = "issuer_unavailable"
+    _what = "The issuer of the token"
 
 
 class TokenRefused(JWTExtendedException):

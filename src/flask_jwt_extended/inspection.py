@@ -7,7 +7,7 @@ go through.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from . import pipeline
 from .core import claims as claims_
 from .core import compact
 from .exceptions import ConfigurationError, JWTExtendedException, StoreUnavailableError
+from .foreign import ForeignIssuer, issuer_of
 from .loaders import call
 from .runtime import Runtime
 from .sessions.records import Standing, digest, standing
@@ -67,12 +68,18 @@ def inspect_token(encoded: str, runtime: Runtime, now: float) -> Inspection:
             return Inspection(None, None, (form,))
         head, payload, _ = _segments(encoded, runtime)
         header, claims = _object(head), _object(payload)
-        verdicts = [form, *_judge_signature(encoded, header, runtime), *_judge_payload(payload)]
+        issuer = issuer_of(claims or {}, runtime.issuers)
+        verdicts = [form, *_judge_signature(encoded, header, issuer, runtime, now), *_judge_payload(payload)]
         genuine = all(verdict.passed for verdict in verdicts)
         if claims is not None:
-            verdicts += judge_claims(claims, runtime.settings, now)
-            verdicts += _ask_store(claims, runtime, now) if genuine else ()
-            verdicts += _ask_loaders(header, claims, runtime) if genuine else ()
+            settings = runtime.settings if issuer is None else issuer.settings
+            meant = claims if issuer is None else _adopted(claims, issuer)
+            verdicts += judge_claims(claims, settings, now)
+            if issuer is not None:
+                verdicts.append(_judge("terms of the issuer", "met", partial(issuer.check, claims)))
+            verdicts.append(_judge_type(meant.get("type", "access")))
+            verdicts += _ask_store(meant, runtime, now) if genuine else ()
+            verdicts += _ask_loaders(header, meant, runtime) if genuine else ()
         if all(verdict.passed is not False for verdict in verdicts):
             verdicts.append(_judge("as a whole", "verified", partial(pipeline.verify, encoded, runtime, now)))
         return Inspection(header, claims, tuple(verdicts))
@@ -103,20 +110,41 @@ def _object(segment: bytes) -> dict[str, Any] | None:
         return None
 
 
-def _judge_signature(encoded: str, header: Header | None, runtime: Runtime) -> Iterator[Verdict]:
+def _judge_signature(
+    encoded: str, header: Header | None, issuer: ForeignIssuer | None, runtime: Runtime, now: float
+) -> Iterator[Verdict]:
     """Judge the header, its algorithm, and the signature; each only if the one before it passed."""
-    settings = runtime.settings
-    for verdict in (
-        partial(_judge, "header", "well-formed", partial(compact.parse, encoded, settings.max_token_bytes)),
-        partial(_judge, "algorithm", "accepted", partial(compact.admit, header or {}, settings.accepted_algorithms)),
-        partial(
-            _judge, "signature", "made by the configured key", partial(pipeline.verify_signature, encoded, runtime)
-        ),
-    ):
-        outcome = verdict()
-        yield outcome
-        if not outcome.passed:
-            return
+    max_bytes = runtime.settings.max_token_bytes
+    yield (outcome := _judge("header", "well-formed", partial(compact.parse, encoded, max_bytes)))
+    if header is None or not outcome.passed:
+        return
+    yield (outcome := _judge("algorithm", "accepted", partial(_admit, header, issuer, runtime, now)))
+    if not outcome.passed:
+        return
+    kid, whose = header.get("kid"), "the configured key" if issuer is None else f"a key of {issuer.terms.issuer}"
+    maker = f"the key {kid}" if kid is not None and runtime.settings.keys and issuer is None else whose
+    if issuer is None:
+        yield _judge("signature", f"made by {maker}", partial(pipeline.verify_signature, encoded, runtime, now))
+    else:
+        parts = compact.parse(encoded, max_bytes)
+        yield _judge("signature", f"made by {maker}", partial(issuer.verify_signature, parts))
+
+
+def _admit(header: Header, issuer: ForeignIssuer | None, runtime: Runtime, now: float) -> None:
+    if issuer is not None:
+        algorithms: Collection[str] = issuer.terms.algorithms
+    elif runtime.settings.keys and runtime.loaders.decode_key is None:
+        algorithms = runtime.keys.at(now).algorithms
+    else:
+        algorithms = runtime.settings.accepted_algorithms
+    compact.admit(header, algorithms)
+
+
+def _adopted(claims: Claims, issuer: ForeignIssuer) -> Claims:
+    """What the claims of a foreign token would mean here, if it has an identity."""
+    meant = {issuer.terms.identity_claim: None, **claims}
+    issuer.adopt(meant)
+    return meant
 
 
 def _judge_payload(payload: bytes) -> Iterator[Verdict]:
@@ -125,7 +153,7 @@ def _judge_payload(payload: bytes) -> Iterator[Verdict]:
 
 
 def judge_claims(claims: Claims, settings: Settings, now: float) -> Iterator[Verdict]:
-    """Judge each registered claim, the ones that are required, and the type."""
+    """Judge each registered claim, and the ones that are required."""
     for name in ("exp", "nbf", "iat", "iss", "aud", "sub", "jti"):
         verdict = _judge(name, _praise(name, claims, settings), partial(_validate_alone, name, claims, settings, now))
         if words := time_in_words(name, claims.get(name), now):
@@ -133,7 +161,6 @@ def judge_claims(claims: Claims, settings: Settings, now: float) -> Iterator[Ver
             verdict = replace(verdict, why=words)
         yield verdict
     yield _judge_presence(claims, settings)
-    yield _judge_type(claims.get("type", "access"))
 
 
 def _validate_alone(name: str, claims: Claims, settings: Settings, now: float) -> None:

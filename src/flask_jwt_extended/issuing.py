@@ -10,7 +10,7 @@ from jwt.exceptions import InvalidKeyError
 
 from .core import claims as claims_
 from .core import compact
-from .core.keys import Key, prepare
+from .core.keys import Key, KeyRing, prepare
 from .exceptions import ConfigurationError
 from .loaders import call
 from .parsers import lifetime
@@ -63,7 +63,9 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
     if not header["typ"]:
         del header["typ"]
     try:
-        key = _signing_key(header["alg"], new.identity, runtime)
+        kid, key = _signer(header["alg"], new.identity, runtime, now)
+        if kid is not None:
+            header |= {"alg": key.algorithm, "kid": kid}
         return compact.sign(runtime.encode(dict(sorted(header.items()))), runtime.encode(payload), key)
     except (InvalidKeyError, NotImplementedError) as error:
         raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
@@ -75,7 +77,17 @@ def subject_of(identity: Any, runtime: Runtime) -> Any:
     return call(runtime.ensure_sync, load, identity) if load else identity
 
 
-def _signing_key(algorithm: str, identity: Any, runtime: Runtime) -> Key:
-    load = runtime.loaders.encode_key
-    material = call(runtime.ensure_sync, load, identity) if load else runtime.settings.signing_key
-    return runtime.strong(prepare(algorithm, material))
+def _signer(algorithm: str, identity: Any, runtime: Runtime, now: float) -> tuple[str | None, Key]:
+    """Return the key that signs, and its name if a ring names it."""
+    material = _signing_material(identity, runtime, now)
+    if not isinstance(material, KeyRing):
+        return None, runtime.strong(prepare(algorithm, material))
+    if material.signer is None:
+        raise ConfigurationError("No key of the set is active, so none can sign: flask jwt keys rotate")
+    return material.signer
+
+
+def _signing_material(identity: Any, runtime: Runtime, now: float) -> Any:
+    if runtime.loaders.encode_key:
+        return call(runtime.ensure_sync, runtime.loaders.encode_key, identity)
+    return runtime.keys.at(now).ring if runtime.settings.keys else runtime.settings.signing_key

@@ -6,6 +6,7 @@ No algorithms here: settings parse themselves, the pipeline verifies and issues,
 from __future__ import annotations
 
 import copy
+import time
 import warnings
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
@@ -13,12 +14,13 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
 from blinker import NamedSignal
-from flask import Blueprint, Flask, Response, g
+from flask import Blueprint, Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
 from .checks import foot_guns
-from .exceptions import ConfigurationError, StoreUnavailableError, code_of
+from .exceptions import ConfigurationError, StoreUnavailableError, UnavailableError, code_of
 from .http import responses
+from .http.published import jwks_response
 from .loaders import Loaders, call
 from .runtime import Runtime
 from .sessions.stores import open_store
@@ -38,6 +40,8 @@ from .typing import (
 
 #: Where an application keeps its manager, as in 4.7.
 EXTENSION = "flask-jwt-extended"
+#: The endpoint of JWT_JWKS_PATH.
+JWKS_ENDPOINT = "jwt_jwks"
 _STATE = "flask-jwt-extended.state"
 _STORE = "flask-jwt-extended.store"
 
@@ -139,6 +143,8 @@ class JWTManager:
         app.extensions[EXTENSION] = self
         self._set_error_handler_callbacks(app)
         app.before_request(partial(_look_over, app))
+        if path := app.config["JWT_JWKS_PATH"]:
+            app.add_url_rule(path, JWKS_ENDPOINT, partial(_serve_keys, app))
         if add_context_processor:
             app.context_processor(_template_context)
 
@@ -155,9 +161,9 @@ class JWTManager:
                 yield f"{type(self).__name__}.{name} is not called any more; use the loaders"
 
     def _renew(self, app: Flask) -> Runtime:
-        if app.config.get("JWT_STORE_URI") is not None:
+        if app.config.get("JWT_STORE_URI") is not None or app.config.get("JWT_TRUSTED_ISSUERS"):
             # Not among the handlers of 4.7, and an option may be set after the first request, when Flask takes no more.
-            app.error_handler_spec[None][None].setdefault(StoreUnavailableError, self._answer)
+            app.error_handler_spec[None][None].setdefault(UnavailableError, self._answer)
         previous = app.extensions.get(_STATE)
         filled = _fill_in(app.config, previous.filled if previous else {})
         settings = resolve(app.config)
@@ -382,6 +388,10 @@ def json_default(app: Flask, value: Any) -> Any:
     """Serialise as the application's JSON provider does."""
     default = getattr(app.json_provider_class, "default", DefaultJSONProvider.default)
     return default(value)
+
+
+def _serve_keys(app: Flask) -> Response:
+    return jwks_response(runtime_of(app).keys.published(time.time()), request)
 
 
 def _look_over(app: Flask) -> None:

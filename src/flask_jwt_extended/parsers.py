@@ -161,6 +161,21 @@ def size(value: Any, name: str) -> int:
     return value
 
 
+def count(value: Any, name: str) -> int:
+    """Take a number, zero among them."""
+    if type(value) is not int or value < 0:
+        raise ConfigurationError(f"{name} must be a whole number, 0 or more, not {value!r}")
+    return value
+
+
+def secrets(value: Any, name: str) -> tuple[Any, ...]:
+    """Take a list of secrets."""
+    listed = () if value is None else value
+    if not isinstance(listed, (list, tuple)) or not all(each and isinstance(each, (str, bytes)) for each in listed):
+        raise ConfigurationError(f"{name} must be a list of secrets, as text or bytes")
+    return tuple(listed)
+
+
 def algorithm(value: Any, name: str) -> str:
     """Take an algorithm that PyJWT has here and that signs something."""
     try:

@@ -6,6 +6,7 @@ exceptions or one of ours, here and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Request
@@ -14,7 +15,7 @@ from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenE
 from .admission import admit
 from .core import claims as claims_
 from .core import compact
-from .core.keys import Key, prepare
+from .core.keys import Key, KeyRing, prepare
 from .core.policy import Policy
 from .core.token import Token
 from .exceptions import (
@@ -24,6 +25,7 @@ from .exceptions import (
     UserClaimsVerificationError,
     UserLookupError,
 )
+from .foreign import ForeignIssuer, issuer_of
 from .http.extract import find_token
 from .loaders import call
 from .runtime import Runtime
@@ -72,24 +74,44 @@ def verify(
     :param csrf_value: the double submit value it must hold; ``None``: any
     :raises InvalidTokenError: PyJWT's error for what is wrong with it
     """
-    header, payload = verify_signature(encoded, runtime)
-    claims = compact.parse_object(payload, "payload")
+    header, claims, issuer = _read(encoded, runtime, now)
+    settings = runtime.settings if issuer is None else issuer.settings
+    if issuer is not None:
+        issuer.check(claims)
     try:
-        claims_.validate(claims, runtime.settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
+        claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
     except ExpiredSignatureError as error:
         error.jwt_header = header  # type: ignore[attr-defined]  # expired_token_loader is told both
         error.jwt_data = claims  # type: ignore[attr-defined]
         raise
+    if issuer is not None:
+        issuer.adopt(claims)
     return Token(header, claims)
 
 
-def verify_signature(encoded: str | bytes, runtime: Runtime) -> tuple[Header, bytes]:
+def _read(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, Claims, ForeignIssuer | None]:
+    """Return the header and the claims of a token whose signature is good, and the foreign issuer if it is of one."""
+    if not runtime.issuers:
+        header, payload = verify_signature(encoded, runtime, now)
+        return header, compact.parse_object(payload, "payload"), None
+    # Which keys count is up to the issuer that the token names: those of one never vouch for another.
+    parts = compact.parse(encoded, runtime.settings.max_token_bytes)
+    claims = compact.parse_object(compact.decode_segment(parts[2], "payload"), "payload")
+    issuer = issuer_of(claims, runtime.issuers)
+    if issuer is None:
+        return verify_signature(encoded, runtime, now)[0], claims, None
+    issuer.verify_signature(parts)
+    return parts[0], claims, issuer
+
+
+def verify_signature(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, bytes]:
     """Verify the form and the signature of a token, and return its header and the octets of its payload.
 
+    :param now: seconds since the epoch
     :raises InvalidTokenError: PyJWT's error for what is wrong with it
     """
     if runtime.loaders.decode_key is None:
-        return runtime.verifier.verify(encoded)
+        return runtime.keys.at(now).verifier.verify(encoded)
     return _verify_with_loaded_key(encoded, runtime.loaders.decode_key, runtime)
 
 
@@ -98,14 +120,16 @@ def _verify_with_loaded_key(encoded: str | bytes, load: DecodeKeyLoader, runtime
     parts = header, signing_input, payload, _ = compact.parse(encoded, runtime.settings.max_token_bytes)
     algorithm = compact.admit(header, runtime.settings.accepted_algorithms)
     claims = compact.parse_object(compact.decode_segment(payload, "payload"), "payload")
-    key = _loaded_key(load, algorithm, header, claims, runtime)
-    _, octets = compact.verify_with([key], parts)
+    keys = _loaded_keys(load, algorithm, header, claims, runtime)
+    _, octets = compact.verify_with(keys, parts)
     # The loader may have changed what it saw. What is verified is parsed anew.
     head, _, _ = signing_input.partition(b".")
     return compact.parse_object(compact.decode_segment(head, "header"), "header"), octets
 
 
-def _loaded_key(load: DecodeKeyLoader, algorithm: str, header: Header, claims: Claims, runtime: Runtime) -> Key:
+def _loaded_keys(
+    load: DecodeKeyLoader, algorithm: str, header: Header, claims: Claims, runtime: Runtime
+) -> Sequence[Key]:
     """Ask ``decode_key_loader``. What hostile claims make it stumble over is a refusal, not a crash."""
     try:
         material = call(runtime.ensure_sync, load, header, claims)
@@ -114,8 +138,10 @@ def _loaded_key(load: DecodeKeyLoader, algorithm: str, header: Header, claims: C
         raise InvalidTokenError("No key to verify this token with") from error
     if material is None:
         raise InvalidTokenError("No key to verify this token with")
+    if isinstance(material, KeyRing):
+        return material.candidates(algorithm, header.get("kid"))
     try:
-        return runtime.strong(prepare(algorithm, material))
+        return [runtime.strong(prepare(algorithm, material))]
     except InvalidKeyError as error:
         logger.debug("The key of decode_key_loader cannot be used: %s", error)
         raise InvalidTokenError("The key of this token does not fit its algorithm") from None

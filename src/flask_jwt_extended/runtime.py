@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from json import JSONEncoder
 from typing import Any
 
-from jwt.exceptions import InvalidKeyError
-
 from .core import compact
-from .core.keys import Key, KeyRing, prepare
+from .core.keys import Key
 from .exceptions import ConfigurationError
+from .foreign import ForeignIssuer
+from .keychain import Keychain
 from .loaders import EnsureSync, Loaders
 from .sessions.stores.base import SessionStore
 from .settings import Settings
@@ -38,21 +38,14 @@ class Runtime:
     store: SessionStore | None
 
     @cached_property
-    def verifier(self) -> compact.Verifier:
-        """Checks tokens against the configured keys. Made when the first token comes.
+    def keys(self) -> Keychain:
+        """The keys that are configured. Made ready when the first token comes."""
+        return Keychain(self.settings, self.strong)
 
-        :raises ConfigurationError: if no key is configured, or one that does not fit JWT_ALGORITHM
-        """
-        settings = self.settings
-        material = settings.verification_key
-        ring = []
-        for algorithm in settings.accepted_algorithms:
-            try:
-                ring.append(self.strong(prepare(algorithm, material)))
-            except InvalidKeyError as error:
-                if algorithm == settings.algorithm:
-                    raise ConfigurationError(f"The key that verifies {algorithm} cannot be used: {error}") from None
-        return compact.Verifier(settings.accepted_algorithms, KeyRing(ring), settings.max_token_bytes)
+    @cached_property
+    def issuers(self) -> Mapping[str, ForeignIssuer]:
+        """Other people's issuers, by their names."""
+        return {name: ForeignIssuer(terms, self.settings) for name, terms in self.settings.trusted_issuers.items()}
 
     @cached_property
     def _encoder(self) -> JSONEncoder:

@@ -22,6 +22,7 @@ from jwt.algorithms import requires_cryptography
 
 from . import parsers
 from .exceptions import ConfigurationError
+from .issuers import TrustedIssuer, trusted_issuers
 from .parsers import Parser
 
 #: Bytes of the longest token, unless JWT_MAX_TOKEN_BYTES says otherwise.
@@ -137,6 +138,46 @@ class Settings:
         "The public key that verifies tokens signed with an asymmetric algorithm, in any form that JWT_PRIVATE_KEY "
         "takes.",
         secret=True,
+    )
+    secret_key_fallbacks: tuple[Any, ...] = option(
+        (),
+        parsers.secrets,
+        "Secrets that signed tokens before JWT_SECRET_KEY did: they verify, and sign nothing. Take one away when the "
+        "last of its tokens has expired.",
+        secret=True,
+    )
+    keys: Any = option(
+        None,
+        parsers.anything,
+        "A set of keys that are rotated while the application runs: a JWK Set as a mapping, the path of one, or of a "
+        "folder of PEM files. Its first active key signs, all verify; each token says by ``kid`` which. "
+        "See ``flask jwt keys``. In place of JWT_ALGORITHM, the algorithm of each key counts.",
+        secret=True,
+    )
+    keys_passphrase: Any = option(
+        None,
+        parsers.anything,
+        "The passphrase of encrypted PEM files in JWT_KEYS.",
+        secret=True,
+    )
+    jwks_path: str | None = option(
+        None,
+        parsers.optional_text,
+        "The path that serves the public keys of JWT_KEYS as a JWK Set: ``/.well-known/jwks.json``, say.",
+    )
+    trusted_issuers: Mapping[str, TrustedIssuer] = option(
+        {},
+        trusted_issuers,
+        "Other people's issuers whose tokens are accepted beside our own: a mapping from ``iss`` to the terms: "
+        "``audience``, ``audience_claim``, ``jwks_uri`` or ``discovery`` or ``keys``, ``algorithms``, "
+        "``identity_claim``, ``type``, ``typ``, ``required_claims``. Keys are fetched with the extra ``issuers``. "
+        "See docs/issuers.md.",
+    )
+    verify_cache_size: int = option(
+        0,
+        parsers.count,
+        "How many tokens whose signature was good are remembered, so that it is not computed again; ``0``: none. "
+        "Times, revocation and everything else are checked at every use.",
     )
     decode_audience: tuple[str, ...] | None = option(
         None,
@@ -399,6 +440,10 @@ class Settings:
         ):
             if wish and not self.cookie_secure:
                 raise ConfigurationError(f"{name} needs JWT_COOKIE_SECURE = True: browsers drop such cookies otherwise")
+        if self.encode_issuer in self.trusted_issuers:
+            raise ConfigurationError(
+                "JWT_TRUSTED_ISSUERS must not name JWT_ENCODE_ISSUER: the keys of another would verify our tokens"
+            )
         for kind in (self.access, self.refresh):
             self._check_prefix(kind.cookie_name, kind.cookie_path)
             self._check_prefix(kind.csrf_cookie_name, kind.csrf_cookie_path)
@@ -441,8 +486,13 @@ class Settings:
         """
         return self._asymmetric("public_key") if self.is_asymmetric else self._secret()
 
+    @property
+    def any_secret(self) -> Any:
+        """JWT_SECRET_KEY, or Flask's own."""
+        return self.secret_key or self.flask_secret_key
+
     def _secret(self) -> Any:
-        key = self.secret_key or self.flask_secret_key
+        key = self.any_secret
         if not key:
             raise ConfigurationError(
                 f'JWT_SECRET_KEY or flask SECRET_KEY must be set when using symmetric algorithm "{self.algorithm}"'

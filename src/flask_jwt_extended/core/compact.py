@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import json
 from binascii import a2b_base64, b2a_base64
+from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable
+from contextlib import suppress
+from hashlib import sha256
 from typing import Any, NoReturn
 
 from jwt.exceptions import (
@@ -33,7 +36,7 @@ _LAST = (_ALPHABET, b"", b"AQgw", b"AEIMQUYcgkosw048")
 #: Kinds of JWT that are an access or refresh token, or leave their kind open (RFC 7519, 5.1; RFC 9068, 2.1).
 _OUR_KINDS = ("jwt", "at+jwt")
 #: How many headers a verifier remembers. Tokens of one key share one.
-REMEMBERED_HEADERS = 256
+REMEMBERED_HEADERS = 2048
 
 #: A token taken apart: header, signing input, payload segment, signature segment.
 Parts = tuple[Header, bytes, bytes, bytes]
@@ -77,13 +80,54 @@ class Verifier:
     def _verify_unseen(self, encoded: str | bytes) -> tuple[Header, bytes]:
         parts = header, signing_input, _, _ = parse(encoded, self._max_bytes)
         algorithm = admit(header, self._algorithms)
-        key, payload = verify_with(self._ring.candidates(algorithm), parts)
+        key, payload = verify_with(self._ring.candidates(algorithm, header.get("kid")), parts)
         if len(self._seen) < REMEMBERED_HEADERS and all(type(value) is str for value in header.values()):
             self._seen[signing_input.partition(b".")[0]] = (header.copy(), key)
         return header, payload
 
     def __repr__(self) -> str:
         return f"<Verifier {self._ring!r}>"
+
+
+class CachingVerifier(Verifier):
+    """Remembers whole tokens whose signature was good, so that it is not computed again (JWT_VERIFY_CACHE_SIZE).
+
+    What it remembers are digests, and the header and payload that were signed: times, revocation and policy are for
+    others to check, at every use. It belongs to one ring: another ring is another verifier, that remembers nothing.
+    """
+
+    __slots__ = ("_size", "_verified")
+
+    def __init__(self, algorithms: Iterable[str], ring: KeyRing, max_bytes: int, size: int) -> None:
+        super().__init__(algorithms, ring, max_bytes)
+        self._size = size
+        self._verified: OrderedDict[bytes, tuple[Header, bytes]] = OrderedDict()
+
+    def verify(self, encoded: str | bytes) -> tuple[Header, bytes]:
+        """Return the header and the payload octets of a token whose signature is good.
+
+        :raises InvalidTokenError: if the token is malformed, not allowed, or its signature is not by our keys
+        """
+        if not isinstance(encoded, str) or len(encoded) > self._max_bytes:
+            return super().verify(encoded)
+        token = sha256(encoded.encode("utf-8", "surrogatepass")).digest()
+        found = self._verified.get(token)
+        if found is None:
+            header, payload = super().verify(encoded)
+            self._remember(token, header, payload)
+            return header, payload
+        with suppress(KeyError):  # another thread has thrown it out meanwhile
+            self._verified.move_to_end(token)
+        header, payload = found
+        return header.copy(), payload
+
+    def _remember(self, token: bytes, header: Header, payload: bytes) -> None:
+        if any(type(value) is not str for value in header.values()):
+            return  # a copy of it would share its parts
+        self._verified[token] = header.copy(), payload
+        if len(self._verified) > self._size:
+            with suppress(KeyError):
+                self._verified.popitem(last=False)
 
 
 def admit(header: Header, algorithms: Container[str]) -> str:

@@ -62,12 +62,21 @@ class Key:
                 f"A public key cannot sign with {self.algorithm}: configure the private key"
             ) from None
 
+    @property
+    def public(self) -> Any:
+        """The public half; a secret has none, and is itself."""
+        return _public(self._private)
+
     def __repr__(self) -> str:
         return f"<Key {self.algorithm}>"
 
 
+def _public(prepared: Any) -> Any:
+    return prepared.public_key() if hasattr(prepared, "public_key") else prepared
+
+
 def _verifier(implementation: Algorithm, prepared: Any) -> Callable[[bytes, bytes], bool]:
-    public = prepared.public_key() if hasattr(prepared, "public_key") else prepared
+    public = _public(prepared)
 
     def verify(message: bytes, signature: bytes) -> bool:
         try:
@@ -91,21 +100,44 @@ def _hmac_verifier(secret: bytes, hash_algorithm: Any) -> Callable[[bytes, bytes
 
 
 class KeyRing:
-    """The keys that may verify a token, by algorithm. An algorithm without a key is not accepted."""
+    """The keys that may verify a token, by algorithm and name. An algorithm without a key is not accepted.
 
-    __slots__ = ("_by_algorithm",)
+    :param keys: keys without a name: they may verify whatever ``kid`` a token has, one after the other
+    :param named: keys by their ``kid``
+    :param signer: the ``kid`` and the key that sign; ``None``: this ring only verifies
+    """
 
-    def __init__(self, keys: Iterable[Key]) -> None:
-        self._by_algorithm: dict[str, tuple[Key, ...]] = {}
+    __slots__ = ("_anonymous", "_named", "signer")
+
+    def __init__(
+        self, keys: Iterable[Key], named: Iterable[tuple[str, Key]] = (), signer: tuple[str, Key] | None = None
+    ) -> None:
+        self.signer = signer
+        self._anonymous: dict[str, tuple[Key, ...]] = {}
+        self._named: dict[str, dict[str, Key]] = {}
         for key in keys:
-            self._by_algorithm[key.algorithm] = (*self._by_algorithm.get(key.algorithm, ()), key)
+            self._anonymous[key.algorithm] = (*self._anonymous.get(key.algorithm, ()), key)
+        for kid, key in named:
+            self._named.setdefault(key.algorithm, {})[kid] = key
 
-    def candidates(self, algorithm: str) -> tuple[Key, ...]:
-        """The keys that may have signed with this algorithm."""
-        return self._by_algorithm.get(algorithm, ())
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """The algorithms that there is a key for."""
+        return frozenset((*self._anonymous, *self._named))
+
+    def candidates(self, algorithm: str, kid: str | None = None) -> tuple[Key, ...]:
+        """The keys that may have made a signature with this algorithm.
+
+        A token that names its key is verified with that. One that names none is not tried against every key there is:
+        only where a single key has a name is it clear which is meant.
+        """
+        named, anonymous = self._named.get(algorithm, {}), self._anonymous.get(algorithm, ())
+        if kid is None:
+            return (*named.values(), *anonymous) if len(named) == 1 else anonymous
+        return (named[kid],) if kid in named else anonymous
 
     def __repr__(self) -> str:
-        return f"<KeyRing {', '.join(self._by_algorithm)}>"
+        return f"<KeyRing {', '.join(sorted(self.algorithms))}>"
 
 
 def prepare(algorithm: str, material: Any) -> Key:

@@ -20,8 +20,8 @@ from ..exceptions import (
     NoAuthorizationError,
     RevokedTokenError,
     SeveralTokensError,
-    StoreUnavailableError,
     TokenRefused,
+    UnavailableError,
     UserClaimsVerificationError,
     UserLookupError,
     WrongTokenError,
@@ -99,7 +99,7 @@ def _json(app: Flask, body: dict[str, str], status: int) -> Response:
 
 
 _STATUSES = {
-    each.loader: each.status for each in (*HANDLED, StoreUnavailableError) if issubclass(each, JWTExtendedException)
+    each.loader: each.status for each in (*HANDLED, UnavailableError) if issubclass(each, JWTExtendedException)
 } | {"expired_token": 401}
 
 
@@ -125,7 +125,7 @@ _REFUSALS: dict[type[Exception], Refusal] = {
     jwt.ExpiredSignatureError: Refusal(401, "invalid_token", "The token has expired"),
     FreshTokenRequired: Refusal(401, "insufficient_user_authentication", "A fresh token is required"),
     UserClaimsVerificationError: Refusal(403, "insufficient_scope", "The token does not allow this"),
-    StoreUnavailableError: Refusal(503, "temporarily_unavailable", "Try again"),
+    UnavailableError: Refusal(503, "temporarily_unavailable", "Try again"),
 }
 
 
@@ -139,7 +139,7 @@ def refusal_for(error: Exception) -> Refusal:
 
 def finish(response: Response, error: Exception, settings: Settings, app: Flask) -> Response:
     """Add the headers that an answer needs, whoever made it."""
-    if isinstance(error, StoreUnavailableError):
+    if isinstance(error, UnavailableError):
         response.headers.setdefault("Retry-After", str(RETRY_AFTER))
     return challenge(response, error, settings, app)
 

@@ -1,0 +1,117 @@
+"""Other people's issuers: whose tokens are accepted beside our own, and on what terms (JWT_TRUSTED_ISSUERS).
+
+Values only: their keys are fetched by :mod:`.http.jwks`, their tokens verified by the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .exceptions import ConfigurationError
+
+#: Algorithms that a foreign issuer may sign with, unless it is held to fewer. Never a symmetric one.
+ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustedIssuer:
+    """An issuer, and the terms on which its tokens are accepted.
+
+    :ivar issuer: its ``iss``, compared whole
+    :ivar audience: the audiences one of which its tokens must name
+    :ivar audience_claim: the claim that names them, where it is not ``aud``: access tokens of Amazon Cognito have
+        ``client_id`` alone
+    :ivar jwks_uri: where its keys are
+    :ivar discovery: where its metadata say where its keys are (OpenID Connect Discovery, RFC 8414); unless it is given,
+        neither are keys nor ``jwks_uri``: below the issuer, at ``/.well-known/openid-configuration``
+    :ivar keys: its keys, if they are not to be fetched: a JWK Set
+    :ivar algorithms: those it may sign with
+    :ivar identity_claim: the claim of its tokens that holds the identity
+    :ivar type: the type that its tokens count as
+    :ivar typ: what the ``typ`` of their header must be, ``at+jwt`` say; ``None``: any of ours
+    :ivar required_claims: the claims without which a token of it is refused, beside ``iss`` and the audience
+    """
+
+    issuer: str
+    audience: tuple[str, ...]
+    audience_claim: str = "aud"
+    jwks_uri: str | None = None
+    discovery: str | None = None
+    keys: Any = None
+    algorithms: tuple[str, ...] = ASYMMETRIC
+    identity_claim: str = "sub"
+    type: str = "access"
+    typ: str | None = None
+    required_claims: tuple[str, ...] = ("exp", "iat")
+
+
+def trusted_issuers(value: Any, name: str) -> Mapping[str, TrustedIssuer]:
+    """Parse JWT_TRUSTED_ISSUERS: terms by issuer.
+
+    :raises ConfigurationError: if a term is unknown, missing or of the wrong form
+    """
+    if not isinstance(value or {}, Mapping):
+        raise ConfigurationError(f"{name} must be a mapping from issuers to their terms, not {value!r}")
+    return {issuer: _terms(issuer, terms, name) for issuer, terms in (value or {}).items()}
+
+
+_NAMES = {"audience_claim", "identity_claim", "type", "typ"}
+_PLURAL = ("audience", "algorithms", "required_claims")
+
+
+def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
+    where = f"{name}[{issuer!r}]"
+    if not isinstance(issuer, str) or not isinstance(terms, Mapping):
+        raise ConfigurationError(f"{where} must be a mapping: jwks_uri or discovery, audience, algorithms...")
+    known = {each.name for each in fields(TrustedIssuer)} - {"issuer"}
+    if unknown := sorted(set(terms) - known):
+        raise ConfigurationError(f"{where} has no term {unknown[0]!r}: there are {', '.join(sorted(known))}")
+    parsed: dict[str, Any] = dict(terms)
+    parsed |= {key: _several(terms[key], f"{where}[{key!r}]") for key in _PLURAL if key in terms}
+    if not parsed.get("audience"):
+        raise ConfigurationError(f"{where} needs an audience: a token that was made for somebody else is not for us")
+    if not parsed.get("algorithms", True):
+        raise ConfigurationError(f"{where} needs algorithms: leave the term away to accept all asymmetric ones")
+    for algorithm in parsed.get("algorithms", ()):
+        if algorithm not in ASYMMETRIC:
+            raise ConfigurationError(f"{where} cannot use {algorithm}: a public key is no secret")
+    for key in ("jwks_uri", "discovery"):
+        if parsed.get(key) is not None:
+            _check_url(parsed[key], f"{where}[{key!r}]")
+    for key in _NAMES & set(parsed):
+        if not isinstance(parsed[key], str) or not parsed[key]:
+            raise ConfigurationError(f"{where}[{key!r}] must be a name, not {parsed[key]!r}")
+    if parsed.get("type", "access") not in ("access", "refresh"):
+        raise ConfigurationError(f'{where}[\'type\'] must be "access" or "refresh", not {parsed["type"]!r}')
+    if not {"keys", "jwks_uri", "discovery"} & set(parsed):
+        parsed["discovery"] = issuer.rstrip("/") + "/.well-known/openid-configuration"
+        _check_url(parsed["discovery"], where)
+    return TrustedIssuer(issuer=issuer, **parsed)
+
+
+def _several(value: Any, where: str) -> tuple[str, ...]:
+    listed = (value,) if isinstance(value, str) else value
+    is_list = isinstance(listed, (list, tuple, set, frozenset))
+    if not is_list or not all(isinstance(each, str) and each for each in listed):
+        raise ConfigurationError(f"{where} must be a string or a list of strings, none of them empty, not {value!r}")
+    return tuple(listed)
+
+
+def _check_url(url: Any, where: str) -> None:
+    if not is_fetchable(url):
+        raise ConfigurationError(f"{where} must be an https:// URL (http:// for this machine alone), not {url!r}")
+
+
+def is_fetchable(url: Any) -> bool:
+    """Whether keys may be fetched from this URL: with TLS, or from this machine."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except (ValueError, AttributeError, TypeError):
+        return False
+    local = host in ("localhost", "127.0.0.1", "::1")
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and local)) and "@" not in parts.netloc

@@ -1,0 +1,1 @@
+"""Keys that are not in the configuration: those of other issuers."""

@@ -1,0 +1,740 @@
+"""The keys of other issuers are fetched rarely, read at once, and believed only if the answer is sound."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import logging
+import os
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from flask_jwt_extended.core.jwks import to_jwk
+from flask_jwt_extended.core.keys import prepare
+from flask_jwt_extended.exceptions import ConfigurationError, IssuerUnavailableError
+from flask_jwt_extended.http import jwks
+from flask_jwt_extended.http.jwks import COOL_DOWN, LONGEST_LIFE, SHORTEST_LIFE, STALE, USUAL_LIFE, IssuerKeys
+from flask_jwt_extended.issuers import TrustedIssuer
+
+from .helpers import eventually
+from .lying_server import Answer, LyingServer, drips, floods, late, says, serves, tagged, writes, zipped
+
+PRIVATE = [ec.generate_private_key(ec.SECP256R1()) for _ in range(8)]
+JWKS = [to_jwk("ES256", private.public_key()) for private in PRIVATE]
+ISSUER = "https://login.example"
+SECRET = {"kty": "oct", "kid": "s", "k": "c2VjcmV0IHRoYXQgaXMgbG9uZyBlbm91Z2ggZm9yIGFueXRoaW5n"}
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server() -> Iterator[LyingServer]:
+    with LyingServer() as running:
+        yield running
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deadline that tests can wait for."""
+    monkeypatch.setattr(jwks, "TIMEOUT", 0.5)
+
+
+def key_set(*numbers: int) -> dict[str, Any]:
+    return {"keys": [JWKS[number] for number in numbers]}
+
+
+def kid(number: int) -> str:
+    return str(JWKS[number]["kid"])
+
+
+def terms(server: LyingServer, **others: Any) -> TrustedIssuer:
+    said: dict[str, Any] = {"jwks_uri": server.url("/keys")} | others
+    return TrustedIssuer(issuer=ISSUER, audience=("us",), **said)
+
+
+def issuer_keys(server: LyingServer, clock: Callable[[], float], *, answer: Answer, **others: Any) -> IssuerKeys:
+    server.answers["/keys"] = answer
+    return IssuerKeys(terms(server, **others), clock)
+
+
+def knows(keys: IssuerKeys, number: int) -> bool:
+    found = keys.candidates("ES256", kid(number))
+    signature = prepare("ES256", PRIVATE[number]).sign(b"message")
+    return len(found) == 1 and found[0].verify(b"message", signature)
+
+
+def settled(keys: IssuerKeys) -> None:
+    """Wait until no fetch is under way."""
+    assert eventually(lambda: keys._flight is None or not keys._flight.is_alive())
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+def refused(keys: IssuerKeys) -> str:
+    """The reason why no key can be had."""
+    with pytest.raises(IssuerUnavailableError) as raised:
+        keys.candidates("ES256", kid(0))
+    return raised.value.reason
+
+
+# What is read
+
+
+def test_a_key_is_fetched_once_and_found_again(server: LyingServer, clock: Clock) -> None:
+    """Of a thousand readers, one causes a fetch."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0, 1)))
+    assert all(knows(keys, number % 2) for number in range(1000))
+    assert server.asked["/keys"] == 1
+
+
+def test_a_token_without_kid_passes_on_a_set_of_one_key(server: LyingServer, clock: Clock) -> None:
+    """Where there is but one key, it is clear which is meant."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)))
+    assert len(keys.candidates("ES256", None)) == 1
+
+
+def test_a_token_without_kid_does_not_pass_on_a_set_of_several(server: LyingServer, clock: Clock) -> None:
+    """Nor is the set fetched again for it: it would not help."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0, 1)))
+    assert keys.candidates("ES256", None) == ()
+    clock.now += COOL_DOWN + 1
+    assert keys.candidates("ES256", None) == ()
+    assert server.asked["/keys"] == 1
+
+
+def test_algorithms_that_the_terms_do_not_name_have_no_key(server: LyingServer, clock: Clock) -> None:
+    """And nothing is fetched for them."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)), algorithms=("ES256",))
+    assert keys.candidates("ES384", kid(0)) == keys.candidates("HS256", "s") == ()
+    assert server.asked["/keys"] == 0
+
+
+def test_a_key_without_alg_is_for_the_algorithms_of_the_terms(server: LyingServer, clock: Clock) -> None:
+    """An RSA key fits several."""
+    jwk = to_jwk("RS256", rsa.generate_private_key(65537, 2048).public_key())
+    del jwk["alg"]
+    keys = issuer_keys(server, clock, answer=serves({"keys": [jwk]}), algorithms=("RS256", "PS512"))
+    assert keys.candidates("RS256", jwk["kid"])
+    assert keys.candidates("PS512", jwk["kid"])
+    assert not keys.candidates("RS384", jwk["kid"])
+
+
+def test_what_is_not_known_of_a_set_is_passed_over(server: LyingServer, clock: Clock) -> None:
+    """Kinds of keys and members that another issuer has (RFC 7517, section 5), without a warning."""
+    strange = {"kty": "AKP", "kid": "new", "alg": "ML-DSA-44", "pub": "AA"}
+    ours = {**JWKS[0], "state": "enabled", "until": "for ever", "x5t": "x"}
+    keys = issuer_keys(server, clock, answer=serves({"keys": [strange, ours], "more": 1}))
+    assert knows(keys, 0)
+    assert keys.candidates("ES256", "new") == ()
+
+
+def test_an_empty_set_is_believed(server: LyingServer, clock: Clock) -> None:
+    """An issuer may have withdrawn its keys. An unknown kid makes it be asked again soon."""
+    keys = issuer_keys(server, clock, answer=serves({"keys": []}))
+    assert not knows(keys, 0)
+    server.answers["/keys"] = serves(key_set(0))
+    clock.now += COOL_DOWN
+    assert knows(keys, 0)
+
+
+def test_given_keys_need_no_network(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor its client library. They are good for ever, and nobody asks for unknown ones."""
+    monkeypatch.setitem(sys.modules, "urllib3", None)
+    keys = IssuerKeys(TrustedIssuer(issuer=ISSUER, audience=("us",), keys=key_set(0)), clock)
+    clock.now += 1e9
+    assert knows(keys, 0)
+    assert not knows(keys, 1)
+
+
+@pytest.mark.parametrize("given", ["text", {"keys": 1}, [SECRET], [{"kty": "EC"}], key_set(0, 0)], ids=str)
+def test_given_keys_that_cannot_be_used_are_the_developers_mistake(given: object) -> None:
+    """It is said when the application starts."""
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        IssuerKeys(TrustedIssuer(issuer=ISSUER, audience=("us",), keys=given))
+
+
+def test_without_its_client_library_the_fetcher_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said when the application starts."""
+    monkeypatch.setitem(sys.modules, "urllib3", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'flask-jwt-extended\[issuers\]'"):
+        IssuerKeys(TrustedIssuer(issuer=ISSUER, audience=("us",), jwks_uri="https://login.example/keys"))
+
+
+# When it is fetched
+
+
+def test_fifty_first_readers_share_one_fetch(server: LyingServer, clock: Clock) -> None:
+    """None of them waits much longer than the fetch takes."""
+    keys = issuer_keys(server, clock, answer=late(0.5, serves(key_set(0))))
+    with ThreadPoolExecutor(50) as pool:
+        took = list(pool.map(lambda _: seconds_of(lambda: knows(keys, 0) or pytest.fail("no key")), range(50)))
+    assert server.asked["/keys"] == 1
+    assert max(took) < 1.5
+
+
+def test_a_set_is_fetched_again_before_its_life_ends_and_nobody_waits(server: LyingServer, clock: Clock) -> None:
+    """Readers have the old set until the new one is there."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)))
+    assert knows(keys, 0)
+    server.answers["/keys"] = late(0.5, serves(key_set(1)))
+    clock.now += 0.8 * USUAL_LIFE
+    assert max(seconds_of(lambda: knows(keys, 0) or pytest.fail("no key")) for _ in range(100)) < 0.3
+    assert eventually(lambda: knows(keys, 1))
+    assert not knows(keys, 0)
+    assert server.asked["/keys"] == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "life"),
+    [
+        ({}, USUAL_LIFE),
+        ({"Cache_Control": "public, max-age=3600"}, 3600.0),
+        ({"Cache_Control": "MAX-AGE=3600", "Age": "600"}, 3000.0),
+        ({"Cache_Control": "max-age=3600", "Age": "yesterday"}, 3600.0),
+        ({"Cache_Control": "max-age=3600", "Age": "9" * 5000}, 3600.0),
+        ({"Cache_Control": "max-age=0"}, SHORTEST_LIFE),
+        ({"Cache_Control": "max-age=-5"}, USUAL_LIFE),
+        ({"Cache_Control": "s-maxage=5000"}, USUAL_LIFE),
+        ({"Cache_Control": "max-age=" + "9" * 5000}, LONGEST_LIFE),
+        ({"Cache_Control": "max-age=31536000"}, LONGEST_LIFE),
+        ({"Cache_Control": "no-cache, max-age=3600"}, SHORTEST_LIFE),
+        ({"Cache_Control": "no-store"}, SHORTEST_LIFE),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_cache_control_is_honoured_within_bounds(
+    server: LyingServer, clock: Clock, headers: dict[str, str], life: float
+) -> None:
+    """A set is fetched again after 80 % of the life that its headers give it."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0), **headers))
+    began = clock.now
+    assert knows(keys, 0)
+    clock.now = began + 0.8 * life - 1
+    assert knows(keys, 0)
+    settled(keys)
+    assert server.asked["/keys"] == 1
+    clock.now = began + 0.8 * life + 1
+    assert knows(keys, 0)
+    settled(keys)
+    assert server.asked["/keys"] == 2
+
+
+def test_a_set_that_is_the_same_is_not_sent_again(server: LyingServer, clock: Clock) -> None:
+    """Its ETag is sent back; what is not said about its life anew stays."""
+    keys = issuer_keys(server, clock, answer=tagged(key_set(0), '"v1"', Cache_Control="max-age=1000"))
+    assert knows(keys, 0)
+    assert "If-None-Match" not in server.headers
+    server.answers["/keys"] = says(304)
+    clock.now += 850
+    assert knows(keys, 0)
+    settled(keys)
+    assert server.headers["If-None-Match"] == '"v1"'
+    clock.now += 750
+    assert knows(keys, 0)
+    settled(keys)
+    assert server.asked["/keys"] == 2
+    server.answers["/keys"] = tagged(key_set(1), '"v2"')
+    clock.now += 100
+    assert eventually(lambda: knows(keys, 1))
+
+
+def test_an_old_set_is_read_while_no_other_can_be_had_but_not_for_ever(server: LyingServer, clock: Clock) -> None:
+    """A day after its life it is as if there were none; and when the issuer is back, all is well."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)))
+    began = clock.now
+    assert knows(keys, 0)
+    server.answers["/keys"] = says(500)
+    for passed in (USUAL_LIFE + 1, 3600, USUAL_LIFE + STALE - 1):
+        clock.now = began + passed
+        assert knows(keys, 0)
+        settled(keys)
+    clock.now = began + USUAL_LIFE + STALE
+    assert refused(keys) == "HTTP 500"
+    server.answers["/keys"] = serves(key_set(0))
+    clock.now += COOL_DOWN
+    assert knows(keys, 0)
+
+
+def test_ten_readers_of_a_failing_issuer_cause_one_fetch_per_cool_down(server: LyingServer, clock: Clock) -> None:
+    """The others are told at once."""
+    keys = issuer_keys(server, clock, answer=says(503))
+    for expected in (1, 2):
+        assert {refused(keys) for _ in range(10)} == {"HTTP 503"}
+        assert server.asked["/keys"] == expected
+        clock.now += COOL_DOWN
+    server.answers["/keys"] = serves(key_set(0))
+    assert knows(keys, 0)
+
+
+def test_a_failing_refresh_cools_down_as_well(server: LyingServer, clock: Clock) -> None:
+    """Readers of an old set do not hammer an issuer that is down."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)))
+    assert knows(keys, 0)
+    server.answers["/keys"] = says(500)
+    clock.now += USUAL_LIFE
+    for _ in range(20):
+        assert knows(keys, 0)
+        settled(keys)
+    assert server.asked["/keys"] == 2
+
+
+def test_an_unknown_kid_finds_a_key_that_is_new(server: LyingServer, clock: Clock) -> None:
+    """Whoever asks first waits for the fetch."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)))
+    assert knows(keys, 0)
+    server.answers["/keys"] = late(0.2, serves(key_set(0, 1)))
+    clock.now += COOL_DOWN
+    assert knows(keys, 1)
+    assert server.asked["/keys"] == 2
+
+
+def test_unknown_kids_cause_one_fetch_per_cool_down(server: LyingServer, clock: Clock) -> None:
+    """Within it, they are told at once that there is no such key."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)))
+    assert knows(keys, 0)
+    for expected in (1, 2, 3):
+        with ThreadPoolExecutor(50) as pool:
+            found = pool.map(lambda number: keys.candidates("ES256", f"made up {number}"), range(500))
+        assert set(found) == {()}
+        assert server.asked["/keys"] == expected
+        clock.now += COOL_DOWN
+
+
+def test_made_up_kids_do_not_hold_all_threads_of_a_slow_issuer(
+    server: LyingServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One waits to the end, the others for a moment; who has a known kid does not wait."""
+    monkeypatch.setattr(jwks, "PATIENCE", 0.2)
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)))
+    assert knows(keys, 0)
+    server.answers["/keys"] = late(1.5, serves(key_set(0)))
+    clock.now += COOL_DOWN
+    with ThreadPoolExecutor(20) as pool:
+        waits = [pool.submit(seconds_of, lambda: keys.candidates("ES256", "made up")) for _ in range(20)]
+        assert seconds_of(lambda: knows(keys, 0)) < 0.2
+    took = sorted(wait.result() for wait in waits)
+    assert took[-2] < 1.0
+    assert took[-1] > 1.3
+
+
+def test_fifty_threads_see_keys_rotate(server: LyingServer, clock: Clock) -> None:
+    """Nobody fails, nobody fetches beside another, nobody waits longer than a fetch; each new key is found."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)))
+    stop, current, lock = Event(), [0], Lock()
+    slowest = [0.0]
+    found: set[int] = set()
+
+    def read() -> None:
+        while not stop.is_set():
+            number = current[0]
+            began = time.monotonic()
+            good = knows(keys, number)
+            with lock:
+                slowest[0] = max(slowest[0], time.monotonic() - began)
+                found.update({number} if good else ())
+            stop.wait(0.01)
+
+    with ThreadPoolExecutor(50) as pool:
+        readers = [pool.submit(read) for _ in range(50)]
+        for number in range(8):
+            server.answers["/keys"] = late(0.05, serves(key_set(number)))
+            clock.now += COOL_DOWN
+            current[0] = number
+            eventually(lambda number=number: number in found)  # type: ignore[misc]
+        stop.set()
+        for reader in readers:
+            reader.result()
+    assert found == set(range(8))
+    assert server.asked["/keys"] <= 9
+    assert server.most_at_once == 1
+    assert slowest[0] < 1.5
+
+
+# What is not believed
+
+PLAIN = json.dumps(key_set(1)).encode()
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+BROKEN = {**JWKS[1], "x": "AAAA"}
+LIES: dict[str, tuple[Answer, str]] = {
+    "a page": (says(200, b"<html>Sign in</html>", Content_Type="application/json"), "Invalid answer string"),
+    "100 MB announced": (floods(100, announced=True), "longer than"),
+    "100 MB unannounced": (floods(100, announced=False), "longer than"),
+    "a bomb": (zipped(b" " * (100 << 20)), "longer than"),
+    "half a gzip": (says(200, b"\x1f\x8b\x08\x00", Content_Encoding="gzip"), "Invalid answer string"),
+    "no gzip": (says(200, PLAIN, Content_Encoding="gzip"), "error"),
+    "another encoding": (says(200, PLAIN, Content_Encoding="br"), "encoded"),
+    "encoded twice": (zipped(PLAIN, "gzip, gzip"), "encoded"),
+    "a list": (serves([JWKS[1]]), "must be a json object"),
+    "keys that are no list": (serves({"keys": {"0": JWKS[1]}}), "no JWK Set"),
+    "keys that are no objects": (serves({"keys": ["key"]}), "no JWK Set"),
+    "no keys": (serves({"error": "no"}), "no JWK Set"),
+    "too many keys": (serves({"keys": [{**JWKS[1], "kid": str(n)} for n in range(101)]}), "at most 100"),
+    "one kid twice": (serves({"keys": [JWKS[1], {**JWKS[2], "kid": kid(1)}]}), "same kid"),
+    "one key twice": (serves(key_set(1, 1)), "same kid"),
+    "a secret": (serves({"keys": [SECRET]}), "must not hold secrets"),
+    "a secret among them": (serves({"keys": [JWKS[1], SECRET]}), "must not hold secrets"),
+    "a secret for encryption": (serves({"keys": [JWKS[1], {**SECRET, "use": "enc"}]}), "must not hold secrets"),
+    "a broken key": (serves({"keys": [JWKS[1], {**BROKEN, "kid": "b"}]}), "Coords should be"),
+    "a kid that is no text": (serves({"keys": [{**JWKS[1], "kid": 1}]}), "kid of a JWK must be a string"),
+    "UTF-16": (says(200, PLAIN.decode().encode("utf-16")), "Invalid answer string"),
+    "NaN": (says(200, PLAIN[:-1] + b', "n": NaN}'), "no JSON value"),
+    "deep nesting": (says(200, b'{"keys":' + b"[" * 500_000), "Invalid answer string"),
+    "nothing": (says(200), "Invalid answer string"),
+    "another status": (says(203, PLAIN), "HTTP 203"),
+    "an error": (says(500, PLAIN), "HTTP 500"),
+    "the same as never": (says(304), "HTTP 304"),
+    "a redirect": (says(302, PLAIN, Location="/elsewhere"), "HTTP 302"),
+    "half of it": (says(200, PLAIN[:-20], Content_Length=str(len(PLAIN))), "ProtocolError"),
+    "all of it, and more announced": (says(200, PLAIN, Content_Length=str(len(PLAIN) + 1)), "ProtocolError"),
+    "half a chunk": (writes(CHUNKED + b"fff\r\n" + PLAIN), "ProtocolError"),
+    "no last chunk": (writes(CHUNKED + b"%x\r\n" % len(PLAIN) + PLAIN + b"\r\n"), "ProtocolError"),
+    "no HTTP": (writes(b"\x00\x01\x02 hello\r\n\r\n"), "BadStatusLine"),
+    "endless headers": (writes(HEAD + b"X: y\r\n" * 200 + b"\r\n"), "HTTPException"),
+    "a long header": (writes(HEAD + b"X: " + b"y" * 100_000 + b"\r\n\r\n"), "LineTooLong"),
+    "a hung-up call": (writes(), "RemoteDisconnected"),
+    "silence": (late(30, says()), "TimeoutError"),
+    "all of it, and no end": (writes(HEAD + b"\r\n" + PLAIN, b"", every=30), "TimeoutError"),
+    "a drip of headers": (drips(HEAD * 100, 0.05), "TimeoutError"),
+    "a drip of body": (drips(HEAD + b"\r\n" + b" " * 9999, 0.05), "TimeoutError"),
+    "a drip of chunks": (writes(CHUNKED, *[b"1\r\n \r\n"] * 999, every=0.05), "TimeoutError"),
+    "100 for ever": (writes(*[b"HTTP/1.1 100 Continue\r\n\r\n"] * 9999, every=0.01), "TimeoutError"),
+}
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_no_set(server: LyingServer, clock: Clock, lie: str) -> None:
+    """Who has no set is told so within the deadline, and the log holds nothing of the answer."""
+    answer, reason = LIES[lie]
+    keys = issuer_keys(server, clock, answer=answer)
+    began = time.monotonic()
+    assert reason in refused(keys)
+    assert time.monotonic() - began < 1.5
+    settled(keys)
+    assert reason in refused(keys)
+    assert server.asked == {"/keys": 1}
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_does_not_replace_a_set(
+    server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture, lie: str
+) -> None:
+    """The set that is known stays as it is, nobody waits, and the log says so once."""
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)))
+    assert knows(keys, 0)
+    server.answers["/keys"] = LIES[lie][0]
+    clock.now += USUAL_LIFE
+    with caplog.at_level(logging.WARNING, "flask_jwt_extended"):
+        assert seconds_of(lambda: knows(keys, 0)) < 0.3
+        settled(keys)
+        assert knows(keys, 0)
+    assert not knows(keys, 1)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert ISSUER in caplog.text
+
+
+def test_the_deadline_of_a_fetch_is_five_seconds_in_all(server: LyingServer) -> None:
+    """However often the server gives a sign of life; and the connection to it is cut."""
+    keys = issuer_keys(server, time.monotonic, answer=drips(HEAD + b"\r\n" + b" " * 9999, 0.1))
+    began = time.monotonic()
+    assert refused(keys) == "TimeoutError"
+    assert 4.5 < time.monotonic() - began < 6.0
+    settled(keys)
+    assert eventually(lambda: server.under_way == 0)
+
+
+def test_compression_that_nobody_asked_for_is_undone(server: LyingServer, clock: Clock) -> None:
+    """Some servers do it all the same."""
+    keys = issuer_keys(server, clock, answer=zipped(json.dumps(key_set(0)).encode()))
+    assert knows(keys, 0)
+    assert server.headers["Accept-Encoding"] == "identity"
+
+
+def test_an_answer_in_chunks_is_read(server: LyingServer, clock: Clock) -> None:
+    """The set comes in pieces, with or without a length."""
+    body = json.dumps(key_set(0)).encode()
+    chunks = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (body[:50], body[50:])]
+    assert knows(issuer_keys(server, clock, answer=writes(CHUNKED, *chunks, b"0\r\n\r\n")), 0)
+    assert knows(issuer_keys(server, clock, answer=writes(HEAD + b"\r\n", body)), 0)
+
+
+def test_what_is_secret_in_an_address_stays_out_of_log_and_repr(
+    server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some issuers have a key in the query. It is sent, and not told."""
+    keys = issuer_keys(server, clock, answer=says(403), jwks_uri=server.url("/keys?code=hush"))
+    assert refused(keys) == "HTTP 403"
+    assert server.asked["/keys"] == 1
+    assert "hush" not in caplog.text + repr(keys)
+
+
+def test_nobody_there_is_an_outage(clock: Clock) -> None:
+    """A port that nobody listens on; and what is never asked: an address without TLS, or none."""
+    with LyingServer() as gone:
+        address = gone.url("/keys")
+    given = [address, "http://login.example/keys", "https://user:hush@login.example/keys", None]
+    reasons = [
+        refused(IssuerKeys(TrustedIssuer(issuer=ISSUER, audience=("us",), jwks_uri=url), clock)) for url in given
+    ]
+    assert reasons == ["NewConnectionError", *["there is no https:// URL to fetch from"] * 3]
+
+
+def test_no_thread_to_be_had_is_an_outage(server: LyingServer, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process at the limit of its threads answers 503, not 500."""
+
+    def no_thread(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)))
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", no_thread)
+        assert refused(keys) == "RuntimeError"
+    clock.now += COOL_DOWN
+    assert knows(keys, 0)
+
+
+# Where it is
+
+
+@pytest.fixture
+def discovering(server: LyingServer, clock: Clock) -> IssuerKeys:
+    server.answers["/metadata"] = tagged({"issuer": ISSUER, "jwks_uri": server.url("/keys")}, '"m"')
+    return issuer_keys(server, clock, answer=serves(key_set(0)), jwks_uri=None, discovery=server.url("/metadata"))
+
+
+def test_metadata_say_where_the_keys_are(server: LyingServer, discovering: IssuerKeys) -> None:
+    """Both documents are fetched once."""
+    assert all(knows(discovering, 0) for _ in range(100))
+    assert server.asked == {"/metadata": 1, "/keys": 1}
+
+
+def test_metadata_are_kept_like_the_set(server: LyingServer, clock: Clock, discovering: IssuerKeys) -> None:
+    """A fetch for an unknown kid needs no new ones; they are asked for again with their ETag when they are old."""
+    assert knows(discovering, 0)
+    clock.now += COOL_DOWN
+    assert not knows(discovering, 1)
+    assert server.asked == {"/metadata": 1, "/keys": 2}
+    clock.now += USUAL_LIFE
+    assert knows(discovering, 0)
+    settled(discovering)
+    assert server.asked == {"/metadata": 2, "/keys": 3}
+
+
+def test_keys_that_have_moved_are_found(server: LyingServer, clock: Clock, discovering: IssuerKeys) -> None:
+    """If the set cannot be had where it was, the next fetch looks where it is."""
+    assert knows(discovering, 0)
+    server.answers["/metadata"] = serves({"issuer": ISSUER, "jwks_uri": server.url("/moved")})
+    server.answers["/moved"] = serves(key_set(0, 1))
+    server.answers["/keys"] = says(404)
+    clock.now += COOL_DOWN
+    assert not knows(discovering, 1)
+    clock.now += COOL_DOWN
+    assert knows(discovering, 1)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"issuer": ISSUER + "/"},
+        {"issuer": [ISSUER]},
+        {"issuer": None},
+        {"jwks_uri": "http://login.example/keys"},
+        {"jwks_uri": "file:///etc/passwd"},
+        {"jwks_uri": "https://user:password@login.example/keys"},
+        {"jwks_uri": ["https://login.example/keys"]},
+        {"jwks_uri": None},
+    ],
+    ids=str,
+)
+def test_metadata_that_are_wrong_lead_nowhere(
+    server: LyingServer, discovering: IssuerKeys, metadata: dict[str, Any]
+) -> None:
+    """Those of another issuer, and those that name an address keys may not be fetched from."""
+    server.answers["/metadata"] = serves({"issuer": ISSUER, "jwks_uri": server.url("/keys")} | metadata)
+    assert "the metadata" in refused(discovering)
+    assert server.asked == {"/metadata": 1}
+
+
+@pytest.mark.usefixtures("hurried")
+def test_both_documents_share_one_deadline(server: LyingServer, discovering: IssuerKeys) -> None:
+    """Each is in time for itself, and together they are late."""
+    for path in ("/metadata", "/keys"):
+        server.answers[path] = late(0.35, server.answers[path])
+    assert refused(discovering) == "TimeoutError"
+    settled(discovering)
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for this machine, with its key, that nobody trusts yet."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    built = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(pem + built.public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def tls_server(certificate: Path) -> Iterator[LyingServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with LyingServer(context) as running:
+        yield running
+
+
+def test_a_certificate_that_nobody_vouches_for_is_an_outage(tls_server: LyingServer, clock: Clock) -> None:
+    """Nothing is asked of a server that is not who it should be."""
+    assert "SSL" in refused(issuer_keys(tls_server, clock, answer=serves(key_set(0))))
+    assert not tls_server.asked
+
+
+def test_keys_come_over_tls(
+    tls_server: LyingServer, certificate: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a server with a certificate that this machine trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert knows(issuer_keys(tls_server, clock, answer=serves(key_set(0))), 0)
+
+
+def test_a_certificate_for_another_host_is_an_outage(
+    tls_server: LyingServer, certificate: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trusted, but for another name."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    url = tls_server.url("/keys").replace("127.0.0.1", "localhost")
+    assert "SSL" in refused(issuer_keys(tls_server, clock, answer=serves(key_set(0)), jwks_uri=url))
+    assert not tls_server.asked
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_drip_over_tls_is_cut(
+    tls_server: LyingServer, certificate: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In time, and the thread of the fetch is gone."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    keys = issuer_keys(tls_server, clock, answer=drips(HEAD + b"\r\n" + b" " * 9999, 0.05))
+    assert refused(keys) == "TimeoutError"
+    settled(keys)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_metadata_that_came_over_tls_do_not_lead_off_it(
+    tls_server: LyingServer, server: LyingServer, certificate: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even to this machine: a foreign issuer has no business there."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    tls_server.answers["/metadata"] = serves({"issuer": ISSUER, "jwks_uri": server.url("/keys")})
+    keys = issuer_keys(server, clock, answer=serves(key_set(0)), jwks_uri=None, discovery=tls_server.url("/metadata"))
+    assert "no https:// URL" in refused(keys)
+    assert not server.asked
+
+
+# Processes
+
+FORKING = """
+import os, sys, threading, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # what it says of forks is what is tested
+from flask_jwt_extended.http.jwks import IssuerKeys
+from flask_jwt_extended.issuers import TrustedIssuer
+
+keys = IssuerKeys(TrustedIssuer(issuer="https://login.example", audience=("us",), jwks_uri=sys.argv[1]))
+reader = threading.Thread(target=keys.candidates, args=("ES256", "any"))
+reader.start()
+while keys._flight is None:
+    time.sleep(0.01)
+keys._lock.acquire()  # by a thread that the child does not have
+child = os.fork()
+if child == 0:
+    os._exit(0 if keys.candidates("ES256", sys.argv[2]) else 1)
+keys._lock.release()
+status = os.waitpid(child, 0)[1]
+reader.join()
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+GREEN = """
+from gevent import monkey
+monkey.patch_all()
+import sys, time, gevent
+from flask_jwt_extended.http.jwks import IssuerKeys
+from flask_jwt_extended.issuers import TrustedIssuer
+
+keys = IssuerKeys(TrustedIssuer(issuer="https://login.example", audience=("us",), jwks_uri=sys.argv[1]))
+began = time.monotonic()
+readers = [gevent.spawn(keys.candidates, "ES256", sys.argv[2]) for _ in range(20)]
+gevent.joinall(readers, raise_error=True)
+assert all(reader.value for reader in readers)
+assert time.monotonic() - began < 2
+"""
+
+
+def run(script: str, server: LyingServer) -> None:
+    arguments = [sys.executable, "-c", script, server.url("/keys"), kid(0)]
+    done = subprocess.run(
+        arguments,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        timeout=20,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_child_that_was_forked_amid_a_fetch_makes_its_own(server: LyingServer) -> None:
+    """It has neither the thread of its parent, nor anybody to let go of the lock."""
+    server.answers["/keys"] = late(0.5, serves(key_set(0)))
+    run(FORKING, server)
+    assert server.asked["/keys"] == 2
+
+
+def test_greenlets_share_one_fetch(server: LyingServer) -> None:
+    """With gevent, waiting for it lets the others go on."""
+    server.answers["/keys"] = late(0.3, serves(key_set(0)))
+    run(GREEN, server)
+    assert server.asked["/keys"] == 1

@@ -1,0 +1,519 @@
+"""Tokens of other people's issuers: accepted beside our own on the terms that were set, and on no others."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jwt as pyjwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from flask import Flask
+
+from flask_jwt_extended import (
+    ConfigurationError,
+    JWTManager,
+    create_access_token,
+    decode_token,
+    get_current_user,
+    jwt_required,
+    revoke_token,
+    start_session,
+)
+from flask_jwt_extended.core.jwks import to_jwk
+from flask_jwt_extended.http import jwks
+from flask_jwt_extended.jwt_manager import runtime_of
+
+from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
+from .helpers import eventually
+from .lying_server import LyingServer, floods, late, says, serves
+
+ISSUER, OTHER = "https://login.example", "https://accounts.example/"
+KEY, OTHER_KEY = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+JWK, OTHER_JWK = to_jwk("ES256", KEY.public_key()), to_jwk("ES256", OTHER_KEY.public_key()) | {"kid": "other"}
+TERMS: dict[str, Any] = {"keys": {"keys": [JWK]}, "audience": "us"}
+OTHER_TERMS: dict[str, Any] = {"keys": {"keys": [OTHER_JWK]}, "audience": ["them", "us"]}
+
+
+def claims_of(**others: Any) -> dict[str, Any]:
+    """What a good token of the issuer says; ``None`` takes a claim away."""
+    now = int(time.time())
+    claims = {"iss": ISSUER, "aud": "us", "sub": "ada", "iat": now - 5, "exp": now + 300, "jti": "theirs"} | others
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def foreign(key: Any = KEY, algorithm: str = "ES256", header: dict[str, Any] | None = None, **others: Any) -> str:
+    """A token of the issuer."""
+    headers = {"kid": JWK["kid"]} | (header or {})
+    return pyjwt.encode(claims_of(**others), key, algorithm, headers=headers)
+
+
+def segment(octets: bytes) -> str:
+    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def signed(claims: dict[str, Any] | bytes, key: Any = KEY, **header: Any) -> str:
+    """A token that PyJWT would not make."""
+    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    head = json.dumps({"alg": "ES256", "kid": JWK["kid"]} | header).encode()
+    signing_input = f"{segment(head)}.{segment(payload)}"
+    signature = pyjwt.get_algorithm_by_name("ES256").sign(signing_input.encode(), key)
+    return f"{signing_input}.{segment(signature)}"
+
+
+@pytest.fixture(params=["compat", "strict"])
+def app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
+    """An application that trusts two issuers, in each profile."""
+    return make_app(PROFILE=request.param, TRUSTED_ISSUERS={ISSUER: TERMS, OTHER: OTHER_TERMS})
+
+
+def ask(app: Flask, token: str, path: str = "/access") -> tuple[int, Any]:
+    response = app.test_client().get(path, headers=bearer(token))
+    assert response.status_code < 500 or response.status_code == 503
+    return response.status_code, response.get_json()
+
+
+def refused(app: Flask, token: str, path: str = "/access") -> bool:
+    status, _ = ask(app, token, path)
+    return status in (401, 422)
+
+
+# --- accepted -------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_of_a_trusted_issuer_is_accepted_beside_our_own(app: Flask) -> None:
+    """By each of them, and ours as before."""
+    status, told = ask(app, foreign())
+    assert (status, told["identity"], told["claims"]["iss"]) == (200, "ada", ISSUER)
+    other = foreign(OTHER_KEY, header={"kid": "other"}, iss=OTHER, aud=["somebody", "them"])
+    assert ask(app, other)[0] == 200
+    with app.app_context():
+        assert ask(app, create_access_token("grace"))[1]["identity"] == "grace"
+
+
+def test_its_algorithms_need_not_be_ours(make_app: MakeApp) -> None:
+    """Every asymmetric one that there is, unless the terms say fewer."""
+    for algorithm, key in PRIVATE_KEYS.items():
+        if algorithm == "ES256K":
+            continue
+        public = to_jwk(algorithm, key.public_key())
+        app = make_app(TRUSTED_ISSUERS={ISSUER: {"keys": [public], "audience": "us"}})
+        assert ask(app, foreign(key, algorithm, {"kid": public["kid"]}))[0] == 200
+
+
+def test_what_it_says_of_type_freshness_and_session_means_nothing_here(app: Flask) -> None:
+    """Those words are ours: a token of theirs is an access token, not fresh, and of no session."""
+    token = foreign(type="Bearer", fresh=True, sid="a session of theirs", csrf="theirs")
+    status, told = ask(app, token)
+    assert status == 200
+    assert (told["claims"]["type"], told["claims"]["fresh"], "sid" in told["claims"]) == ("access", False, False)
+    assert refused(app, foreign(type="refresh"), "/refresh")
+    assert ask(app, foreign(type="refresh"))[0] == 200
+    assert ask(app, token, "/fresh")[0] == 401
+    assert refused(app, token, "/refresh")
+    assert ask(app, token, "/optional")[1]["identity"] == "ada"
+
+
+def test_a_sid_of_theirs_is_no_session_of_ours(make_app: MakeApp) -> None:
+    """Nor does it keep out a token, whose session nobody here has heard of."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, STORE_URI="memory://")
+    with app.test_request_context():
+        ours = start_session("grace").session_id
+    for sid in (ours, "unknown", 5, None, ["x"]):
+        status, told = ask(app, foreign(sid=sid))
+        assert (status, "sid" in told["claims"]) == (200, False)
+
+
+def test_the_terms_may_make_them_refresh_tokens(make_app: MakeApp) -> None:
+    """For who wants to exchange a token of theirs for one of ours."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"type": "refresh"}})
+    assert ask(app, foreign(), "/refresh")[0] == 200
+    assert refused(app, foreign())
+
+
+def test_the_identity_is_the_claim_that_the_terms_name(make_app: MakeApp) -> None:
+    """It is found where identities are found here, also under a name of ours."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"identity_claim": "oid"}}, IDENTITY_CLAIM="user")
+    assert ask(app, foreign(oid="0000-1"))[1]["identity"] == "0000-1"
+    assert refused(app, foreign())
+    for odd in (5, True, ["ada"], {"id": "ada"}, 1.5):
+        assert refused(app, foreign(oid=odd))
+
+
+def test_it_goes_through_the_loaders_like_any_token(make_app: MakeApp) -> None:
+    """The user, the blocklist, the verification, and decode_token."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS})
+    manager: JWTManager = app.extensions["flask-jwt-extended"]
+    seen: list[tuple[str, str]] = []
+    manager.user_lookup_loader(lambda _header, claims: (claims["iss"], claims["sub"]))
+
+    @manager.token_in_blocklist_loader
+    def is_blocked(header: dict[str, Any], claims: dict[str, Any]) -> bool:
+        seen.append((header["kid"], claims["jti"]))
+        return False
+
+    manager.token_verification_loader(lambda _header, claims: claims["sub"] != "eve")
+    app.add_url_rule("/user", "user", jwt_required()(lambda: list(get_current_user())))
+    assert ask(app, foreign(), "/user") == (200, [ISSUER, "ada"])
+    assert seen == [(JWK["kid"], "theirs")]
+    assert ask(app, foreign(sub="eve"))[0] == 400
+    with app.app_context():
+        assert decode_token(foreign())["type"] == "access"
+        with pytest.raises(pyjwt.InvalidAudienceError):
+            decode_token(foreign(aud="them"))
+
+
+def test_it_can_be_revoked(make_app: MakeApp) -> None:
+    """By its jti, here and nowhere else; without one it cannot, and is told so."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, STORE_URI="memory://")
+    token = foreign()
+    assert ask(app, token)[0] == 200
+    with app.app_context():
+        revoke_token(token)
+    assert ask(app, token)[0] == 401
+    assert ask(app, foreign(jti="another"))[0] == 200
+    nameless = foreign(jti=None)
+    assert ask(app, nameless)[0] == 200
+    with app.app_context(), pytest.raises(ConfigurationError, match="jti"):
+        revoke_token(nameless)
+
+
+def test_in_a_cookie_it_needs_what_ours_need(make_app: MakeApp) -> None:
+    """A token without a CSRF value changes nothing by way of a cookie: a form of another site could send it."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, TOKEN_LOCATION=["cookies"])
+    client = app.test_client()
+    client.set_cookie("access_token_cookie", foreign())
+    assert client.get("/access").status_code == 200
+    assert client.post("/access").status_code == 401
+    assert client.post("/access", headers={"X-CSRF-TOKEN": "anything"}).status_code == 422
+
+
+# --- refused --------------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_bound_to_their_issuer(app: Flask) -> None:
+    """Those of one vouch neither for another nor for us, and ours for none of them."""
+    assert refused(app, foreign(OTHER_KEY))
+    assert refused(app, foreign(OTHER_KEY, header={"kid": "other"}))
+    assert refused(app, foreign(header={"kid": "other"}, iss=OTHER))
+    assert refused(app, foreign(iss=OTHER))
+    for iss in (None, "https://us.example"):
+        assert refused(app, foreign(iss=iss))
+    assert refused(app, pyjwt.encode(claims_of(type="access"), SECRET, "HS256", headers={"kid": JWK["kid"]}))
+
+
+@pytest.mark.parametrize(
+    "iss",
+    [
+        ISSUER + "/",
+        ISSUER.upper(),
+        ISSUER + ".evil.example",
+        ISSUER + "\0",
+        " " + ISSUER,
+        ISSUER.replace("login", "logi\u200bn"),
+        ISSUER[:-1],
+        OTHER.rstrip("/"),
+        "http://login.example",
+        "",
+    ],
+)
+def test_an_issuer_is_compared_whole(app: Flask, iss: str) -> None:
+    """A slash more or less is another issuer (RFC 8725bis, section 3.8)."""
+    assert refused(app, foreign(iss=iss))
+
+
+@pytest.mark.parametrize("iss", [[ISSUER], [ISSUER, OTHER], {"iss": ISSUER}, 5, True, {}, []])
+def test_an_issuer_that_is_no_text_is_none(app: Flask, iss: Any) -> None:
+    """Signed by the issuer's own key, all the same."""
+    assert refused(app, signed(claims_of() | {"iss": iss}))
+
+
+def test_an_issuer_named_twice_is_the_one_that_is_verified(app: Flask) -> None:
+    """The last of two members counts, for the choice of the key as well as for the claim."""
+    payload = json.dumps(claims_of()).encode()[:-1] + f', "iss": "{OTHER}"}}'.encode()
+    assert refused(app, signed(payload))
+
+
+def test_a_public_key_is_no_secret(app: Flask) -> None:
+    """In whatever form an attacker may have it."""
+    _, public_pem = pem(KEY)
+    for secret in (public_pem, public_pem.strip(), json.dumps(JWK), JWK["x"], ""):
+        for header in ({"alg": "HS256", "kid": JWK["kid"]}, {"alg": "HS256"}, {"alg": "HS512", "kid": JWK["kid"]}):
+            unsigned = f"{segment(json.dumps(header).encode())}.{segment(json.dumps(claims_of()).encode())}"
+            digest = hashlib.sha256 if header["alg"] == "HS256" else hashlib.sha512
+            mac = hmac.new(secret.encode(), unsigned.encode(), digest).digest()
+            assert refused(app, f"{unsigned}.{segment(mac)}")
+
+
+@pytest.mark.parametrize("alg", ["none", "None", "nOnE", "", None, 5, ["ES256"], "ES384", "RS256", "HS256", "es256"])
+def test_the_algorithm_is_that_of_the_key(app: Flask, alg: Any) -> None:
+    """Without a signature, or with a good one under another name."""
+    for token in (signed(claims_of(), alg=alg), signed(claims_of(), alg=alg, kid="unknown")):
+        assert refused(app, token)
+        assert refused(app, token.rpartition(".")[0] + ".")
+
+
+def test_the_terms_may_allow_fewer_algorithms(make_app: MakeApp) -> None:
+    """A key that says no algorithm serves those, and no other."""
+    bare = {name: value for name, value in to_jwk("RS256", PRIVATE_KEYS["RS256"].public_key()).items() if name != "alg"}
+    app = make_app(TRUSTED_ISSUERS={ISSUER: {"keys": [bare], "audience": "us", "algorithms": ["RS256"]}})
+    header = {"kid": bare["kid"]}
+    assert ask(app, foreign(PRIVATE_KEYS["RS256"], "RS256", header))[0] == 200
+    assert refused(app, foreign(PRIVATE_KEYS["RS256"], "PS256", header))
+    assert refused(app, foreign(PRIVATE_KEYS["RS256"], "RS512", header))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": None},
+        {"aud": "them"},
+        {"aud": ["them"]},
+        {"aud": []},
+        {"aud": ""},
+        {"aud": "US"},
+        {"aud": "us "},
+        {"aud": 5},
+        {"aud": {"us": True}},
+        {"aud": [["us"]]},
+        {"aud": ["us", 5]},
+        {"exp": None},
+        {"exp": "2999-01-01"},
+        {"exp": True},
+        {"exp": [2**40]},
+        {"iat": None},
+        {"iat": 2**40},
+        {"iat": "5"},
+        {"nbf": 2**40},
+        {"nbf": "5"},
+        {"sub": None},
+        {"sub": 5},
+        {"sub": ["ada"]},
+        {"jti": 5},
+        {"exp": 1},
+    ],
+    ids=str,
+)
+def test_its_claims_are_judged_as_strictly_as_ours(app: Flask, claims: dict[str, Any]) -> None:
+    """In both profiles: nobody relies on another issuer's token being ill-formed."""
+    assert refused(app, signed(claims_of(**claims)))
+
+
+def test_an_expired_token_is_answered_as_ours_are(app: Flask) -> None:
+    """401, and the loader is told what expired; leeway counts."""
+    now = int(time.time())
+    assert ask(app, foreign(exp=now - 1))[0] == 401
+    app.config["JWT_DECODE_LEEWAY"] = 30
+    assert ask(app, foreign(exp=now - 1))[0] == 200
+
+
+def test_required_claims_are_required(make_app: MakeApp) -> None:
+    """Those of the terms, not those of JWT_REQUIRED_CLAIMS, which other issuers know nothing of."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"required_claims": ["exp", "scope"]}}, REQUIRED_CLAIMS=["tenant"])
+    assert refused(app, foreign())
+    assert ask(app, foreign(scope="read", iat=None))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("typ", "accepted"),
+    [
+        ("at+jwt", True),
+        ("AT+JWT", True),
+        ("application/at+jwt", True),
+        ("JWT", False),
+        ("", False),
+        (None, False),
+        (5, False),
+        (["at+jwt"], False),
+        ("at+jwt2", False),
+    ],
+)
+def test_the_terms_may_demand_a_typ(make_app: MakeApp, typ: Any, accepted: bool) -> None:
+    """So that an ID token of the same audience is told from an access token (RFC 9068, section 4)."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"typ": "at+jwt"}})
+    assert (ask(app, signed(claims_of(), typ=typ))[0] == 200) is accepted
+
+
+@pytest.mark.parametrize("typ", ["dpop+jwt", "logout+jwt", "secevent+jwt", "application/kb+jwt"])
+def test_a_token_of_another_kind_is_refused(app: Flask, typ: str) -> None:
+    """A logout token of the issuer is no access token, though its key has signed it."""
+    assert refused(app, foreign(header={"typ": typ}))
+
+
+@pytest.mark.parametrize(
+    ("claims", "accepted"),
+    [
+        ({"client_id": "us"}, True),
+        ({"client_id": "them"}, False),
+        ({"client_id": ["us"]}, False),
+        ({"client_id": 5}, False),
+        ({}, False),
+        ({"aud": "us"}, False),
+        ({"aud": "them", "client_id": "us"}, True),
+        ({"aud": [5], "client_id": "us"}, False),
+    ],
+)
+def test_the_audience_may_have_another_name(make_app: MakeApp, claims: dict[str, Any], accepted: bool) -> None:
+    """Where an issuer writes no ``aud``. What it writes there otherwise has to be well-formed all the same."""
+    for profile in ("compat", "strict"):
+        app = make_app(PROFILE=profile, TRUSTED_ISSUERS={ISSUER: TERMS | {"audience_claim": "client_id"}})
+        token = signed(claims_of(**({"aud": None} | claims)))
+        assert (ask(app, token)[0] == 200) is accepted
+
+
+def test_an_application_may_have_no_key_of_its_own(make_app: MakeApp) -> None:
+    """A resource server: its issuers' tokens pass, and what is nobody's is a refusal, not a crash."""
+    app = make_app(SECRET_KEY=None, TRUSTED_ISSUERS={ISSUER: TERMS})
+    assert ask(app, foreign())[0] == 200
+    for token in (foreign(iss=None), foreign(iss="https://x.example"), pyjwt.encode({"sub": "ada"}, SECRET, "HS256")):
+        assert refused(app, token)
+    with pytest.raises(ConfigurationError, match="JWT_SECRET_KEY"), app.app_context():
+        create_access_token("ada")
+
+
+# --- when keys must be fetched --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[LyingServer]:
+    with LyingServer() as running:
+        yield running
+
+
+@pytest.fixture
+def fetching(make_app: MakeApp, server: LyingServer) -> Flask:
+    """An application that fetches the keys of its issuer."""
+    return make_app(TRUSTED_ISSUERS={ISSUER: {"jwks_uri": server.url("/keys"), "audience": "us"}})
+
+
+def test_a_token_never_says_where_keys_are(fetching: Flask, server: LyingServer) -> None:
+    """Not in its header, not by its issuer, and not by a key that it brings along."""
+    server.answers["/keys"] = serves({"keys": [JWK]})
+    server.answers["/evil"] = serves({"keys": [OTHER_JWK]})
+    evil = server.url("/evil")
+    for header in ({"jku": evil}, {"x5u": evil}, {"jwk": OTHER_JWK}, {"jku": evil, "kid": "other"}, {"kid": evil}):
+        assert refused(fetching, foreign(OTHER_KEY, header=header))
+    for iss in (server.origin, evil, "https://login.example@127.0.0.1"):
+        assert refused(fetching, foreign(OTHER_KEY, header={"kid": "other"}, iss=iss))
+    assert set(server.asked) == {"/keys"}
+
+
+def test_unknown_keys_cause_one_fetch(fetching: Flask, server: LyingServer) -> None:
+    """However many tokens name them; the next is only after a while."""
+    server.answers["/keys"] = serves({"keys": [JWK]})
+    assert ask(fetching, foreign())[0] == 200
+    for number in range(30):
+        assert refused(fetching, foreign(header={"kid": str(number)}))
+    assert server.asked["/keys"] <= 2
+
+
+def test_an_issuer_that_is_down_concerns_its_tokens_alone(fetching: Flask, server: LyingServer) -> None:
+    """503, when to come again, and nothing of why; our own tokens pass as ever, and so does who needs none."""
+    response = fetching.test_client().get("/access", headers=bearer(foreign()))
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "127.0.0.1" not in response.text
+    assert "404" not in response.text
+    with fetching.app_context():
+        assert ask(fetching, create_access_token("grace"))[0] == 200
+    assert fetching.test_client().get("/optional").status_code == 200
+    assert ask(fetching, foreign(), "/optional")[0] == 503
+    assert server.asked["/keys"] == 1
+
+
+def test_keys_that_are_known_outlive_the_issuer(
+    fetching: Flask, server: LyingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a day at most; its tokens pass meanwhile, however it fails."""
+    server.answers["/keys"] = serves({"keys": [JWK]}, Cache_Control="max-age=60")
+    assert ask(fetching, foreign())[0] == 200
+    keys = runtime_keys(fetching)
+    began = time.monotonic()
+    for answer in (
+        says(500),
+        says(200, b"<html>"),
+        serves({"keys": [OTHER_JWK, OTHER_JWK]}),
+        floods(2, announced=False),
+    ):
+        server.answers["/keys"] = answer
+        began += 120
+        monkeypatch.setattr(keys, "_clock", lambda now=began: now)
+        assert ask(fetching, foreign())[0] == 200
+        assert eventually(lambda: not keys._flight.is_alive())
+    assert server.asked["/keys"] == 5
+    monkeypatch.setattr(keys, "_clock", lambda: began + jwks.STALE)
+    assert ask(fetching, foreign())[0] == 503
+
+
+def runtime_keys(app: Flask) -> Any:
+    return runtime_of(app).issuers[ISSUER]._keys
+
+
+def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) -> None:
+    """The first token of the morning comes fifty times; all are let in, and none waits for another's fetch."""
+    server.answers["/keys"] = late(0.3, serves({"keys": [JWK]}))
+    token = foreign()
+    began = time.monotonic()
+    with ThreadPoolExecutor(50) as pool:
+        statuses = list(pool.map(lambda _: ask(fetching, token)[0], range(50)))
+    assert statuses == [200] * 50
+    assert server.asked["/keys"] == 1
+    assert time.monotonic() - began < 3
+
+
+# --- terms that cannot be -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("https://login.example", "must be a mapping"),
+        ([ISSUER], "must be a mapping"),
+        ({ISSUER: "us"}, "must be a mapping"),
+        ({5: TERMS}, "must be a mapping"),
+        ({ISSUER: {}}, "needs an audience"),
+        ({ISSUER: {"audience": []}}, "needs an audience"),
+        ({ISSUER: {"audience": ""}}, "none of them empty"),
+        ({ISSUER: {"audience": [5]}}, "string or a list of strings"),
+        ({ISSUER: {"audience": None}}, "string or a list of strings"),
+        ({ISSUER: TERMS | {"audiance": "us"}}, "no term 'audiance'"),
+        ({ISSUER: TERMS | {"algorithms": ["HS256"]}}, "a public key is no secret"),
+        ({ISSUER: TERMS | {"algorithms": ["none"]}}, "cannot use none"),
+        ({ISSUER: TERMS | {"algorithms": []}}, "algorithms"),
+        ({ISSUER: TERMS | {"identity_claim": 5}}, "must be a name"),
+        ({ISSUER: TERMS | {"audience_claim": ""}}, "must be a name"),
+        ({ISSUER: TERMS | {"type": "id"}}, '"access" or "refresh"'),
+        ({ISSUER: {"audience": "us", "jwks_uri": "http://login.example/keys"}}, "https://"),
+        ({ISSUER: {"audience": "us", "jwks_uri": "file:///etc/passwd"}}, "https://"),
+        ({ISSUER: {"audience": "us", "jwks_uri": "https://a@b/"}}, "https://"),
+        ({ISSUER: {"audience": "us", "discovery": 5}}, "https://"),
+        ({"accounts.google.com": {"audience": "us"}}, "https://"),
+    ],
+)
+def test_terms_that_cannot_work_are_told_at_once(make_app: MakeApp, value: Any, told: str) -> None:
+    """With the name of the option, the issuer and the term, and how it should be."""
+    with pytest.raises(ConfigurationError, match="JWT_TRUSTED_ISSUERS") as raised:
+        make_app(TRUSTED_ISSUERS=value)
+    assert told in str(raised.value)
+
+
+def test_an_issuer_is_not_ourselves(make_app: MakeApp) -> None:
+    """The keys of another would verify our tokens."""
+    with pytest.raises(ConfigurationError, match="must not name JWT_ENCODE_ISSUER"):
+        make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, ENCODE_ISSUER=ISSUER)
+
+
+def test_keys_that_cannot_be_used_are_told_by_their_issuer(make_app: MakeApp) -> None:
+    """When they are first needed, as with keys of our own."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: {"keys": {"keys": [{"kty": "oct", "k": "AAAA"}]}, "audience": "us"}})
+    with (
+        pytest.raises(ConfigurationError, match=r"The keys of https://login\.example cannot be used"),
+        app.app_context(),
+    ):
+        decode_token(foreign())
