@@ -6,35 +6,81 @@ exceptions or one of ours, here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from flask import Request
-from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenError
+from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenError, PyJWTError
 
-from .admission import admit
+from .admission import admit, use_up
 from .core import claims as claims_
 from .core import compact
 from .core.keys import Key, KeyRing, prepare
-from .core.policy import Policy
+from .core.policy import Policy, roles_of
 from .core.token import Token
 from .exceptions import (
     ConfigurationError,
+    JWTExtendedException,
     NoAuthorizationError,
     RevokedTokenError,
+    UnavailableError,
     UserClaimsVerificationError,
     UserLookupError,
+    code_of,
 )
 from .foreign import ForeignIssuer, issuer_of
 from .http.extract import find_token
 from .loaders import call
 from .runtime import Runtime
-from .signals import logger
+from .signals import legacy_subject, logger, refusal_reported
 from .typing import Claims, DecodeKeyLoader, Header, TokenTest, UserLookupLoader
 
 
+def admit_request(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
+    """Let a request pass, or raise. ``None`` is the anonymous request that the policy lets pass.
+
+    :param now: seconds since the epoch
+    """
+    try:
+        return authenticate(request, policy, runtime, now)
+    except (JWTExtendedException, PyJWTError) as error:
+        if not (policy.report_only or policy.optional or runtime.settings.report_only):
+            raise
+        return _second_look(error, request, policy, runtime, now)
+
+
+def _second_look(
+    error: JWTExtendedException | PyJWTError, request: Request, policy: Policy, runtime: Runtime, now: float
+) -> Token | None:
+    """Decide on a request that is refused, where not every refusal counts. What lets it pass is told of."""
+    if runtime.settings.report_only:
+        with suppress(JWTExtendedException, PyJWTError):
+            token = admit_request(request, policy, runtime.lenient, now)
+            runtime.notify(refusal_reported, code=code_of(error), error=error)
+            return token
+    if policy.report_only:
+        runtime.notify(refusal_reported, code=code_of(error), error=error)
+        return _whoever_it_is(request, policy, runtime, now)
+    if policy.optional == "if-valid" and not isinstance(error, UnavailableError):
+        runtime.notify(refusal_reported, code=code_of(error), error=error)
+        return None
+    raise error
+
+
+def _whoever_it_is(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
+    """The token of a request if it is good, whatever it lacks; ``None`` if it is not."""
+    undemanding = replace(policy, fresh=False, scopes=None, roles=None, max_age=None, acr=(), report_only=False)
+    try:
+        return authenticate(request, undemanding, runtime, now)
+    except (JWTExtendedException, PyJWTError):
+        return None
+
+
 def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
-    """Let a request pass, or raise. ``None`` is the anonymous request that an optional view lets pass.
+    """Find and check the token of a request. ``None`` is the anonymous request that an optional view lets pass.
 
     :param now: seconds since the epoch
     """
@@ -44,6 +90,8 @@ def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float)
         encoded, location, csrf_value = find_token(request, policy.locations or settings.token_location, kind, settings)
         token = verify(encoded, runtime, now, csrf_value=csrf_value)
         policy.check(token, now)
+        if policy.roles is not None:
+            policy.check_roles(token, _roles_of(token, runtime))
         if runtime.store is not None and not policy.skip_revocation_check:
             admit(token, runtime, now)
         if loaders.token_in_blocklist is not None and not policy.skip_revocation_check:
@@ -57,6 +105,8 @@ def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float)
     token.location = location
     if loaders.user_lookup is not None:
         token.user = _look_up_user(loaders.user_lookup, token, runtime)
+    if token.claims.get("single_use") is True:
+        use_up(token, runtime)
     return token
 
 
@@ -86,6 +136,8 @@ def verify(
         raise
     if issuer is not None:
         issuer.adopt(claims)
+    elif settings.legacy_sub_until is not None and type(claims.get("sub", "")) is not str:
+        runtime.notify(legacy_subject, count=next(_LEGACY_SUBJECTS))
     return Token(header, claims)
 
 
@@ -151,6 +203,13 @@ def _loaded_keys(
         raise InvalidTokenError("No key to verify this token with") from None
 
 
+def _roles_of(token: Token, runtime: Runtime) -> Collection[str]:
+    load = runtime.loaders.roles
+    if load is None:
+        return roles_of(token.claims)
+    return frozenset(call(runtime.ensure_sync, load, token.header, token.claims))
+
+
 def _ask_blocklist(is_revoked: TokenTest, token: Token, runtime: Runtime) -> None:
     if call(runtime.ensure_sync, is_revoked, token.header, token.claims):
         raise RevokedTokenError(token.header, token.claims)
@@ -167,6 +226,10 @@ def _look_up_user(find: UserLookupLoader, token: Token, runtime: Runtime) -> dic
         identity = token.claims[runtime.settings.identity_claim]
         raise UserLookupError(f"user_lookup returned None for {identity}", token.header, token.claims)
     return {"loaded_user": user}
+
+
+#: Counts the tokens of this process whose ``sub`` is no string.
+_LEGACY_SUBJECTS = count(1)
 
 
 def remember(g: Any, token: Token | None) -> None:
