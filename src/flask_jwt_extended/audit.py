@@ -34,7 +34,7 @@ class Guarding:
     blueprint: str | None
     exempt: tuple[str, ...]
 
-    def named(self, blueprint: str) -> Guarding:
+    def of(self, blueprint: str) -> Guarding:
         """This one, for a blueprint as an application calls it."""
         return replace(self, blueprint=blueprint)
 
@@ -43,8 +43,9 @@ class Guarding:
         return self.blueprint is None or endpoint.startswith(f"{self.blueprint}.")
 
     def guards(self, endpoint: str, view: Any, method: str) -> bool:
-        """Tell whether a view needs guarding: it demands nothing itself, and is not open on purpose."""
-        return policy_of(view, method) is None and not self.leaves_open(endpoint, view, method)
+        """Tell whether it guards a view: one that demands nothing itself, and is not open on purpose."""
+        is_left = policy_of(view, method) is not None or self.leaves_open(endpoint, view, method)
+        return self.covers(endpoint) and not is_left
 
     def leaves_open(self, endpoint: str, view: Any, method: str) -> bool:
         """Tell whether a view is open on purpose."""
@@ -96,9 +97,11 @@ def _route(app: Flask, rule: str, method: str, endpoint: str) -> Route:
     policy = policy_of(view, method)
     if policy is not None:
         return Route(rule, method, endpoint, "decorator", demands_in_words(policy))
-    guardings = [each for each in guardings_of(app) if each.covers(endpoint)]
+    guardings = guardings_of(app)
     if any(each.guards(endpoint, view, method) for each in guardings):
         return Route(rule, method, endpoint, "default", demands_in_words(Policy()))
-    if is_exempt(view, method) or any(each.leaves_open(endpoint, view, method) for each in guardings):
+    if is_exempt(view, method) or any(
+        each.covers(endpoint) and each.leaves_open(endpoint, view, method) for each in guardings
+    ):
         return Route(rule, method, endpoint, "exempt", "nothing, on purpose")
     return Route(rule, method, endpoint, "none", "nothing")

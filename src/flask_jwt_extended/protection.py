@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from flask import Blueprint, Flask, request
+from flask.sansio.app import App
 
 from .audit import Guarding, guardings_of
 from .jwt_manager import JWTManager
 from .marks import mark_exempt
-from .utils import app_at_hand
 from .view_decorators import verify_jwt_in_request
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -37,26 +37,39 @@ def protect(target: Flask | Blueprint, exempt: Iterable[str]) -> None:
 
     :param exempt: endpoints that stay open, as patterns
     """
-    guarding = Guarding(target.name if isinstance(target, Blueprint) else None, tuple(exempt))
+    guarding = Guarding(None, tuple(exempt))
+    if isinstance(target, Blueprint):
+        target.record(lambda state: _guard(state.app, guarding.of(state.name)))
+    else:
+        _guard(target, guarding)
+
+
+def _guard(app: App, guarding: Guarding) -> None:
+    app._check_setup_finished("protect")  # what was decided for a request stays decided
+    guardings = guardings_of(app)
+    if not guardings:
+        # Where a decorator would stand: behind all that is done before requests, and without the cost of a hook.
+        app.dispatch_request = _guarded(app, app.dispatch_request)  # type: ignore[attr-defined]
+    guardings.append(guarding)
+
+
+def _guarded(app: App, dispatch: Callable[..., Any]) -> Callable[..., Any]:
+    views, guardings = app.view_functions, guardings_of(app)
     decided: dict[tuple[Any, str], bool] = {}
 
-    def guard() -> None:
-        endpoint = request.endpoint
-        if endpoint is None:  # no view: a 404 or a 405
-            return
-        app = app_at_hand()
-        key = app.view_functions[endpoint], request.method
-        needed = decided.get(key)
-        if needed is None:
-            needed = decided[key] = guarding.guards(endpoint, *key)
-        if needed:
-            verify_jwt_in_request()
+    def guarded(*args: Any) -> Any:
+        incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
+        rule = incoming.url_rule
+        if rule is not None:  # else it is a 404, a 405 or a redirect
+            key = views[rule.endpoint], incoming.method
+            needed = decided.get(key)
+            if needed is None:
+                needed = decided[key] = any(each.guards(rule.endpoint, *key) for each in guardings)
+            if needed:
+                verify_jwt_in_request()
+        return dispatch(*args)
 
-    target.before_request(guard)
-    if isinstance(target, Blueprint):
-        target.record(lambda state: guardings_of(state.app).append(guarding.named(state.name)))
-    else:
-        guardings_of(target).append(guarding)
+    return guarded
 
 
 JWTManager._protect = staticmethod(protect)

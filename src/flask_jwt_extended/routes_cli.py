@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from flask.cli import with_appcontext
 
 from .audit import Route, routes
 from .exceptions import ConfigurationError
@@ -25,6 +26,7 @@ from .utils import app_at_hand
     help="Compare with what --json printed before; exit with 1 if it differs.",
 )
 @click.pass_context
+@with_appcontext
 def routes_command(ctx: click.Context, as_json: bool, fail_on_unprotected: bool, snapshot: Path | None) -> None:
     """List every rule with what it demands of a token.
 

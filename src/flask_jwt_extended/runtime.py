@@ -41,7 +41,7 @@ class Runtime:
     def lenient(self) -> Runtime:
         """This one without what JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
         other = replace(self, settings=self.settings.lenient)
-        other.__dict__ |= {"keys": self.keys, "issuers": self.issuers}
+        other.__dict__.update(keys=self.keys, issuers=self.issuers)  # as if they had been asked for
         return other
 
     @cached_property

@@ -85,7 +85,7 @@ def has_scope(*scopes: str) -> bool:
 
     :raises RuntimeError: if nothing verified this request
     """
-    return scopes_of(get_jwt()).issuperset(scopes)
+    return set(scopes).issubset(scopes_of(get_jwt()))
 
 
 def get_current_user() -> Any:

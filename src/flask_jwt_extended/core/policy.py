@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ..exceptions import (
     ConfigurationError,
@@ -28,23 +28,22 @@ Demanded: TypeAlias = "str | Collection[str] | Demand | None"
 _SCOPE_TOKEN = frozenset(map(chr, range(0x21, 0x7F))) - {'"', "\\"}
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """Scopes or roles, one of which is asked for, or every one.
 
     :ivar names: at least one
     :ivar every: whether all of them are asked for
     """
 
-    names: tuple[str, ...]
+    names: frozenset[str]
     every: bool = False
 
     def met_by(self, held: Collection[str]) -> bool:
         """Tell whether somebody who holds these may pass."""
-        return (all if self.every else any)(name in held for name in self.names)
+        return self.names.issubset(held) if self.every else not self.names.isdisjoint(held)
 
     def __str__(self) -> str:
-        return (" and " if self.every else " or ").join(self.names)
+        return (" and " if self.every else " or ").join(sorted(self.names))
 
 
 def all_of(*names: str) -> Demand:
@@ -80,7 +79,7 @@ def _demanded(value: Any, what: str) -> Demand | None:
 def _demand(names: Any, what: str, *, every: bool = False) -> Demand:
     if not isinstance(names, (tuple, list, set, frozenset)) or not all(isinstance(name, str) for name in names):
         raise ConfigurationError(f"{what} must be a string, a list of strings or all_of(...), not {names!r}")
-    chosen = tuple(sorted(names) if isinstance(names, (set, frozenset)) else names)
+    chosen = frozenset(names)
     if not chosen or not all(chosen):
         raise ConfigurationError(f"{what} cannot be empty: leave it away to demand nothing")
     return Demand(chosen, every)
@@ -150,7 +149,7 @@ class Policy:
         if self.max_age is not None or self.acr:
             self._check_authentication(token, now)
         if self.scopes is not None and not self.scopes.met_by(scopes_of(token.claims)):
-            raise InsufficientScopeError(token.header, token.claims, self.scopes.names)
+            raise InsufficientScopeError(token.header, token.claims, tuple(sorted(self.scopes.names)))
 
     def check_roles(self, token: Token, held: Collection[str]) -> None:
         """Hold the roles of a token against those asked for.
@@ -191,17 +190,20 @@ def contexts(acr: str | Iterable[str] | None) -> tuple[str, ...]:
     demand = _demanded(acr, "acr")
     for name in demand.names if demand else ():
         check_written(name, "acr")
-    return demand.names if demand else ()
+    return tuple(sorted(demand.names)) if demand else ()
 
 
-def scopes_of(claims: Claims) -> set[str]:
+def scopes_of(claims: Claims) -> Collection[str]:
     """The scopes of a token: its ``scope``, separated by spaces (RFC 8693, section 4.2), and its ``scp``."""
-    return {*_words(claims.get("scope")), *_words(claims.get("scp"))}
+    scope = claims.get("scope")
+    if type(scope) is str and "scp" not in claims:
+        return scope.split(" ")
+    return [*_words(scope), *_words(claims.get("scp"))]
 
 
-def roles_of(claims: Claims) -> set[str]:
+def roles_of(claims: Claims) -> Collection[str]:
     """The roles of a token: its ``roles`` and its ``groups`` (RFC 9068, section 2.2.3.1)."""
-    return {*_texts(claims.get("roles")), *_texts(claims.get("groups"))}
+    return [*_texts(claims.get("roles")), *_texts(claims.get("groups"))]
 
 
 def authenticated_at(claims: Claims) -> float | None:
