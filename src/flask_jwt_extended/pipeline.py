@@ -104,7 +104,7 @@ def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float)
         raise
     token.location = location
     if loaders.user_lookup is not None:
-        token.user = _look_up_user(loaders.user_lookup, token, runtime)
+        token.user = look_up_user(loaders.user_lookup, token, runtime)
     if token.claims.get("single_use") is True:
         use_up(token, runtime)
     return token
@@ -220,7 +220,11 @@ def _ask_verification(accepts: TokenTest, token: Token, runtime: Runtime) -> Non
         raise UserClaimsVerificationError("User claims verification failed", token.header, token.claims)
 
 
-def _look_up_user(find: UserLookupLoader, token: Token, runtime: Runtime) -> dict[str, Any]:
+def look_up_user(find: UserLookupLoader, token: Token, runtime: Runtime) -> dict[str, Any]:
+    """Ask ``user_lookup_loader`` whose a token is.
+
+    :raises UserLookupError: if there is no such user
+    """
     user = call(runtime.ensure_sync, find, token.header, token.claims)
     if user is None:
         identity = token.claims[runtime.settings.identity_claim]

@@ -13,7 +13,7 @@ from flask import Flask, Request, Response, after_this_request, g, request
 from jwt.exceptions import PyJWTError
 
 from . import pipeline
-from .core.policy import Demanded, Policy, contexts, roles_demanded, scopes_demanded, seconds_of
+from .core.policy import Demanded, Policy
 from .core.token import Token
 from .exceptions import JWTExtendedException
 from .http.extract import query_values
@@ -73,8 +73,8 @@ def verify_jwt_in_request(
     known = (optional, fresh, refresh, _places(locations), verify_type, skip_revocation_check)
     if (scopes, roles, token_type, max_age, acr, report_only) == _NOTHING_MORE:
         return _verify(_policy(*known))
-    asked = scopes_demanded(scopes), roles_demanded(roles), token_type, seconds_of(max_age), contexts(acr)
-    return _verify(Policy(*known, *asked, report_only))
+    asked: dict[str, Any] = {"scopes": scopes, "roles": roles, "token_type": token_type, "max_age": max_age, "acr": acr}
+    return _verify(Policy.demanding(*known, **asked, report_only=report_only))
 
 
 #: What 4.7 could not ask for, when it is not asked for.
@@ -132,11 +132,10 @@ def jwt_required(
     if callable(optional):
         raise TypeError("jwt_required is missing its parentheses: write @jwt_required(), not @jwt_required")
     known = (optional, fresh, refresh, _places(locations), verify_type, skip_revocation_check)
-    demanded = {"scopes": scopes, "roles": roles, "token_type": token_type, "max_age": max_age, "acr": acr}
-    asked = scopes_demanded(scopes), roles_demanded(roles), token_type, seconds_of(max_age), contexts(acr)
-    policy = Policy(*known, *asked, report_only)
+    asked: dict[str, Any] = {"scopes": scopes, "roles": roles, "token_type": token_type, "max_age": max_age, "acr": acr}
+    policy = Policy.demanding(*known, **asked, report_only=report_only)
     # What a function that somebody has patched in may be asked: no more than 4.7 asked, where no more is demanded.
-    beyond: dict[str, Any] = {name: value for name, value in demanded.items() if value is not None}
+    beyond = {name: value for name, value in asked.items() if value is not None}
     beyond |= {"report_only": True} if report_only else {}
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:

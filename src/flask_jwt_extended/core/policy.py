@@ -6,7 +6,7 @@ Values and pure functions: made once when a view is decorated, held against each
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -132,6 +132,33 @@ class Policy:
             raise ConfigurationError(f'optional must be True, False or "if-valid", not {self.optional!r}')
         if self.token_type is None:
             object.__setattr__(self, "token_type", "refresh" if self.refresh else "access")
+
+    @classmethod
+    def demanding(
+        cls,
+        *known: Any,
+        scopes: Demanded = None,
+        roles: Demanded = None,
+        token_type: str | None = None,
+        max_age: timedelta | float | None = None,
+        acr: str | Collection[str] | None = None,
+        report_only: bool = False,
+    ) -> Policy:
+        """Make a policy of what users write.
+
+        :param known: what 4.7 knows, in its order: from ``optional`` to ``skip_revocation_check``
+        :raises ConfigurationError: if a demand cannot be met, or two contradict each other
+        """
+        policy = cls(*known)
+        return replace(
+            policy,
+            scopes=scopes_demanded(scopes),
+            roles=roles_demanded(roles),
+            token_type=policy.token_type if token_type is None else token_type,
+            max_age=seconds_of(max_age),
+            acr=contexts(acr),
+            report_only=report_only,
+        )
 
     def check(self, token: Token, now: float) -> None:
         """Hold a verified token against the demands, but for roles, which an application may look up.
