@@ -25,7 +25,7 @@ FLOORS = [
     {"jwt_manager"},
     {"utils"},
     {"view_decorators", "session_utils", "terminal"},
-    {"session_cli", "keys_cli", "routes_cli", "protection", "openapi", "testing"},
+    {"session_cli", "keys_cli", "routes_cli", "protection", "openapi", "sockets", "testing"},
     {"cli"},
     {"internal_utils"},
     {"config", "default_callbacks"},

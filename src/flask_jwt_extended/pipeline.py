@@ -84,30 +84,52 @@ def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float)
 
     :param now: seconds since the epoch
     """
-    settings, loaders = runtime.settings, runtime.loaders
+    settings = runtime.settings
     kind = settings.refresh if policy.refresh else settings.access
     try:
         encoded, location, csrf_value = find_token(request, policy.locations or settings.token_location, kind, settings)
-        token = verify(encoded, runtime, now, csrf_value=csrf_value)
-        policy.check(token, now)
-        if policy.roles is not None:
-            policy.check_roles(token, _roles_of(token, runtime))
-        if runtime.store is not None and not policy.skip_revocation_check:
-            admit(token, runtime, now)
-        if loaders.token_in_blocklist is not None and not policy.skip_revocation_check:
-            _ask_blocklist(loaders.token_in_blocklist, token, runtime)
-        if loaders.token_verification is not None:
-            _ask_verification(loaders.token_verification, token, runtime)
+        token = check(encoded, policy, runtime, now, csrf_value=csrf_value)
     except NoAuthorizationError:
         if policy.optional:
             return None
         raise
     token.location = location
+    return token
+
+
+def check(encoded: str, policy: Policy, runtime: Runtime, now: float, *, csrf_value: str | None = None) -> Token:
+    """Verify a token, hold it against a policy, ask the store and the loaders, and return it with its user.
+
+    :param now: seconds since the epoch
+    :param csrf_value: the double submit value that it must hold; ``None``: any
+    """
+    loaders = runtime.loaders
+    token = verify(encoded, runtime, now, csrf_value=csrf_value)
+    policy.check(token, now)
+    if policy.roles is not None:
+        policy.check_roles(token, _roles_of(token, runtime))
+    if not policy.skip_revocation_check:
+        see_whether_revoked(token, runtime, now)
+    if loaders.token_verification is not None:
+        _ask_verification(loaders.token_verification, token, runtime)
     if loaders.user_lookup is not None:
         token.user = look_up_user(loaders.user_lookup, token, runtime)
     if token.claims.get("single_use") is True:
         use_up(token, runtime)
     return token
+
+
+def see_whether_revoked(token: Token, runtime: Runtime, now: float) -> None:
+    """Ask the store, and ``token_in_blocklist_loader``.
+
+    :param now: seconds since the epoch
+    :raises RevokedTokenError: if it was revoked, or its session has ended
+    :raises StoreUnavailableError: if nobody can tell
+    """
+    if runtime.store is not None:
+        admit(token, runtime, now)
+    if runtime.loaders.token_in_blocklist is not None:
+        _ask_blocklist(runtime.loaders.token_in_blocklist, token, runtime)
 
 
 def verify(
