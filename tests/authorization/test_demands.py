@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended.core.jwks import to_jwk
 from flask_jwt_extended.exceptions import InsufficientScopeError
+from flask_jwt_extended.jwt_manager import runtime_of
 from flask_jwt_extended.signals import token_refused
 
 from ..conftest import PRIVATE_KEYS, MakeApp, bearer
@@ -294,10 +295,14 @@ STORES = ["memory://", "sqlite"]
 
 
 @pytest.fixture(params=STORES)
-def keeping(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Any) -> Flask:
+def keeping(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Any) -> Iterator[Flask]:
     """An application with a store."""
     uri = f"sqlite:///{tmp_path}/jwt.db" if request.param == "sqlite" else request.param
-    return make_app(STORE_URI=uri)
+    app = make_app(STORE_URI=uri)
+    yield app
+    store = runtime_of(app).store
+    assert store is not None
+    store.close()
 
 
 def once(app: Flask, **more: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -12,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_jwt_extended import create_access_token
+from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import SECRET, bearer
 from ..test_cli import run
@@ -22,11 +24,14 @@ PAGE = (ROOT / "docs" / "authorization.md").read_text()
 
 
 @pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Flask:
+def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Flask]:
     monkeypatch.setenv("FLASK_JWT_SECRET_KEY", SECRET)
     monkeypatch.setenv("FLASK_JWT_STORE_URI", f"sqlite:///{tmp_path}/jwt.db")
     example: Flask = run_path(str(EXAMPLE))["app"]
-    return example
+    yield example
+    store = runtime_of(example).store
+    assert store is not None
+    store.close()
 
 
 def login(client: FlaskClient) -> dict[str, str]:

@@ -94,6 +94,8 @@ def test_an_outage_is_no_refusal(make_app: MakeApp, tmp_path: Any) -> None:
     app = make_app(STORE_URI=f"sqlite:///{tmp_path}/no/such/folder/jwt.db")
     add_view(app, optional="if-valid")
     assert ask(app, tokens(app)["good"])[0] == 503
+    app.config["JWT_STORE_URI"] = None
+    ask(app)  # lets go of the store
 
 
 def test_a_revoked_token_counts_as_none(make_app: MakeApp) -> None:
