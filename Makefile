@@ -40,6 +40,7 @@ bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/oversized.py
 	$(BIN)/python bench/keys.py
+	$(BIN)/python bench/policy.py
 	$(BIN)/python bench/sessions.py
 
 storm: $(VENV)/.ready  ## race and kill every store of sessions, and write the table of docs/sessions.md

@@ -9,42 +9,22 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import statistics
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
 from timing import clock, wsgi
+from timing.paired import Case, measured, ratio
 
 from flask_jwt_extended import JWTManager, jwt_required
 from flask_jwt_extended.core import compact, key_life
 from flask_jwt_extended.core.jwks import read_jwk
 
 ROUNDS, QUICK_ROUNDS = 45, 5
-#: Seconds of one batch.
-BATCH = 0.02
 RINGS = (1, 10, 1000)
 ALGORITHMS = ("HS256", "RS256", "PS256", "ES256", "ES384", "EdDSA")
 #: Tokens that come in turn, of as many keys as there are.
 TOKENS = 100
-
-
-@dataclass
-class Case:
-    """An application, its two views, and what they cost in each round.
-
-    :ivar timers: of the protected view and of the open one
-    """
-
-    name: str
-    timers: list[clock.Timer]
-    costs: list[float] = field(default_factory=list)
-
-    def measure(self) -> None:
-        """Run one batch."""
-        protected, open_view = clock.batch(self.timers, BATCH)
-        self.costs.append(protected - open_view)
 
 
 def case(name: str, jwks: list[dict[str, Any]], cache: int = 0) -> Case:
@@ -88,19 +68,6 @@ def key_of(algorithm: str) -> dict[str, Any]:
     return {**key_life.generate(algorithm, 0), "state": "active"}
 
 
-def measured(cases: list[Case], rounds: int) -> None:
-    """Let each case have one batch a round, another one first each time."""
-    for number in range(rounds):
-        first = number % len(cases)
-        for each in [*cases[first:], *cases[:first]]:
-            each.measure()
-
-
-def ratio(case: Case, beside: Case) -> float:
-    """The median of the ratios within each round."""
-    return statistics.median(mine / other for mine, other in zip(case.costs, beside.costs, strict=True))
-
-
 def rings(rounds: int) -> None:
     """Print what a token costs whose key is one of many."""
     keys = [key_of("ES256") for _ in range(max(RINGS))]
@@ -108,7 +75,7 @@ def rings(rounds: int) -> None:
     measured(cases, rounds)
     print(f"\nkeys in the ring (ES256)   {'cost':>8}   beside one key     (us)")
     for each in cases:
-        print(f"  {each.name:24} {statistics.median(each.costs) * 1e6:8.1f}   {ratio(each, cases[0]):14.2f}")
+        print(f"  {each.name:24} {each.cost:8.1f}   {ratio(each, cases[0]):14.2f}")
 
 
 def caches(rounds: int) -> None:
@@ -120,7 +87,7 @@ def caches(rounds: int) -> None:
     plain = off["HS256"]
     print(f"\nJWT_VERIFY_CACHE_SIZE      {'off':>8} {'on':>8}   on beside HS256 off     (us)")
     for algorithm in ALGORITHMS:
-        costs = [statistics.median(each[algorithm].costs) * 1e6 for each in (off, on)]
+        costs = [each[algorithm].cost for each in (off, on)]
         beside = ratio(on[algorithm], plain)
         verdict = "met" if beside <= 1 else "MISSED"
         print(f"  {algorithm:24} {costs[0]:8.1f} {costs[1]:8.1f}   {beside:19.2f}   {verdict}")

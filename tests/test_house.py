@@ -15,17 +15,17 @@ PACKAGE = Path(flask_jwt_extended.__file__).parent
 FLOORS = [
     {"settings", "parsers", "exceptions", "typing", "signals", "findings", "issuers"},
     {"core", "loaders"},
-    {"http", "sessions", "keyfiles"},
+    {"http", "sessions", "keyfiles", "marks"},
     {"keychain", "foreign"},
     {"runtime"},
     {"issuing", "admission", "words"},
     {"pipeline", "lifecycle"},
     {"key_checks"},
-    {"checks", "inspection"},
+    {"audit", "checks", "inspection"},
     {"jwt_manager"},
     {"utils"},
-    {"view_decorators", "session_utils", "testing", "terminal"},
-    {"session_cli", "keys_cli"},
+    {"view_decorators", "session_utils", "terminal"},
+    {"session_cli", "keys_cli", "routes_cli", "protection", "openapi", "sockets", "testing"},
     {"cli"},
     {"internal_utils"},
     {"config", "default_callbacks"},
@@ -98,15 +98,17 @@ def test_only_entry_modules_look_for_the_current_application(path: Path) -> None
 
 
 def test_public_names() -> None:
-    """``__all__`` is 4.7's public names, those of sessions, a ring of keys, and the error that names the fix."""
+    """``__all__`` is 4.7's names, those of sessions and keys, of what a token may do, and the error with the fix."""
     assert sorted(flask_jwt_extended.__all__) == flask_jwt_extended.__all__
     assert set(flask_jwt_extended.__all__) == {
         "ConfigurationError",
         "JWTManager",
         "SessionInfo",
         "TokenPair",
+        "all_of",
         "create_access_token",
         "create_refresh_token",
+        "create_token",
         "current_user",
         "decode_token",
         "end_all_sessions",
@@ -119,6 +121,8 @@ def test_public_names() -> None:
         "get_jwt_identity",
         "get_jwt_request_location",
         "get_unverified_jwt_headers",
+        "has_scope",
+        "jwt_exempt",
         "jwt_required",
         "key_ring",
         "list_sessions",

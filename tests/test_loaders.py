@@ -174,8 +174,9 @@ LOADERS = {
 
 
 def test_there_are_fifteen_loaders() -> None:
-    """Those of 4.7, and this file knows each of them."""
-    assert {f"{name}_loader" for name in LOADERS} == {name for name in dir(JWTManager) if name.endswith("_loader")}
+    """Those of 4.7, and this file knows each of them. ``roles_loader`` came later."""
+    loaders = {name for name in dir(JWTManager) if name.endswith("_loader")} - {"roles_loader"}
+    assert {f"{name}_loader" for name in LOADERS} == loaders
     assert len(LOADERS) == 15
 
 

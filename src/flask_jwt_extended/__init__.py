@@ -1,9 +1,11 @@
 """JSON Web Tokens for Flask: issue, carry, verify, refresh and revoke them."""
 
 from .core.jwks import key_ring
+from .core.policy import all_of
 from .exceptions import ConfigurationError
 from .jwt_manager import JWTManager
 from .lifecycle import SessionInfo, TokenPair
+from .protection import jwt_exempt
 from .session_utils import (
     end_all_sessions,
     end_session,
@@ -17,6 +19,7 @@ from .session_utils import (
 from .utils import (
     create_access_token,
     create_refresh_token,
+    create_token,
     current_user,
     decode_token,
     get_csrf_token,
@@ -27,6 +30,7 @@ from .utils import (
     get_jwt_identity,
     get_jwt_request_location,
     get_unverified_jwt_headers,
+    has_scope,
     set_access_cookies,
     set_refresh_cookies,
     unset_access_cookies,
@@ -42,8 +46,10 @@ __all__ = [
     "JWTManager",
     "SessionInfo",
     "TokenPair",
+    "all_of",
     "create_access_token",
     "create_refresh_token",
+    "create_token",
     "current_user",
     "decode_token",
     "end_all_sessions",
@@ -56,6 +62,8 @@ __all__ = [
     "get_jwt_identity",
     "get_jwt_request_location",
     "get_unverified_jwt_headers",
+    "has_scope",
+    "jwt_exempt",
     "jwt_required",
     "key_ring",
     "list_sessions",

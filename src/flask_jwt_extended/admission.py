@@ -17,7 +17,7 @@ from .exceptions import (
     StoreUnavailableError,
 )
 from .runtime import Runtime
-from .sessions.records import SessionRecord, Standing, digest, standing
+from .sessions.records import NEVER, SessionRecord, Standing, digest, standing
 from .sessions.stores.base import SessionStore
 from .signals import logger, refresh_reused, session_ended, store_outage
 
@@ -81,6 +81,20 @@ def _end_for_reuse(record: SessionRecord, token: Token, runtime: Runtime) -> Non
     runtime.notify(refresh_reused, session_id=record.session_id, identity=record.identity, cause=cause)
     if ended:
         runtime.notify(session_ended, session_id=record.session_id, identity=record.identity, cause="reuse")
+
+
+def use_up(token: Token, runtime: Runtime) -> None:
+    """Let a token pass that is for one use: of many that come with it at once, one passes.
+
+    :raises RevokedTokenError: if it was used before, or there is no store that could tell
+    :raises StoreUnavailableError: if nobody can tell; JWT_STORE_OUTAGE makes no difference here
+    """
+    claims = token.claims
+    if runtime.store is None or claims["jti"] is None:
+        raise RevokedTokenError(token.header, claims)
+    until = claims["exp"] + runtime.settings.decode_leeway if "exp" in claims else NEVER
+    if not runtime.store.revoke(digest(claims["jti"]), min(until, NEVER), None):
+        raise RevokedTokenError(token.header, claims)
 
 
 def store_of(runtime: Runtime) -> SessionStore:

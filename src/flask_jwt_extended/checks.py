@@ -18,6 +18,7 @@ from flask import Flask
 from .exceptions import StoreUnavailableError
 from .findings import Finding
 from .key_checks import KEY_CHECKS, missing_keys, mixed_algorithms
+from .marks import has_lost_its_guard, layers, policy_of
 from .runtime import Runtime
 from .settings import option_name, unknown_options
 from .words import DAY, duration
@@ -109,7 +110,7 @@ def large_leeway(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
 
 def _locations(app: Flask, runtime: Runtime) -> set[str]:
     """Where tokens are looked for: by default, and by views that choose for themselves."""
-    policies = (getattr(view, "__jwt_policy__", None) for view in app.view_functions.values())
+    policies = (policy_of(view, "GET") for view in app.view_functions.values())
     return set(runtime.settings.token_location).union(*(policy.locations for policy in policies if policy))
 
 
@@ -262,11 +263,10 @@ def bare_views(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
     The decorator leaves a trace of the wrapper on the function. If that wrapper serves no rule, or is gone, it guards
     nothing.
     """
-    served = {id(layer) for view in app.view_functions.values() for layer in _layers(view)}
+    served = {id(layer) for view in app.view_functions.values() for layer in layers(view)}
     for endpoint, rules in _rules(app).items():
         view = app.view_functions.get(endpoint)
-        guard = getattr(view, "__jwt_guard__", None)
-        if guard is not None and not hasattr(view, "__jwt_policy__") and id(guard()) not in served:
+        if has_lost_its_guard(view, served):
             name = getattr(view, "__qualname__", endpoint)
             yield Finding(
                 "error",
@@ -282,15 +282,6 @@ def _rules(app: Flask) -> dict[str, list[str]]:
     for rule in app.url_map.iter_rules():
         rules.setdefault(rule.endpoint, []).append(rule.rule)
     return rules
-
-
-def _layers(view: Any) -> list[Any]:
-    """A function and the ones it wraps, the outermost first (``functools.wraps``)."""
-    layers: list[Any] = []
-    while view is not None and not any(view is layer for layer in layers):
-        layers.append(view)
-        view = getattr(view, "__wrapped__", None)
-    return layers
 
 
 #: Every check of an application, beside those of its keys.

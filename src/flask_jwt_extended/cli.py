@@ -1,7 +1,7 @@
 """``flask jwt``: check an application, show its configuration, inspect a token.
 
 Formats what :mod:`flask_jwt_extended.checks` finds; judges nothing. The commands for sessions are in ``session_cli``,
-those for keys in ``keys_cli``.
+those for keys in ``keys_cli``, the audit of routes in ``routes_cli``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from .findings import SEVERITIES, Finding
 from .inspection import Inspection, Verdict, inspect_token
 from .jwt_manager import filled_in
 from .keys_cli import keys
+from .routes_cli import routes_command
 from .runtime import Runtime
 from .session_cli import sessions
 from .settings import OPTIONS, Option, Settings
@@ -49,9 +50,12 @@ _URI = re.compile(
     r"(?P<path>/[^@?#]*)?(?P<query>\?[^@]*)?"
 )
 
-jwt = CommandGroup("jwt", help="Check JWT settings, show them, inspect a token, look after sessions and keys.")
+jwt = CommandGroup(
+    "jwt", help="Check JWT settings, show them, inspect a token, audit routes, look after sessions and keys."
+)
 jwt.add_command(sessions)
 jwt.add_command(keys)
+jwt.add_command(routes_command)
 
 
 # --- flask jwt check ------------------------------------------------------------------------------------------------

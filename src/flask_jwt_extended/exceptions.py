@@ -15,6 +15,8 @@
     │   └── IssuerUnavailableError      the keys of a trusted issuer cannot be fetched
     └── TokenRefused                    a genuine token that may not pass here
         ├── FreshTokenRequired                                                  401  needs_fresh_token
+        ├── InsufficientAuthenticationError  authenticated too long ago, or not well enough  401  (errorhandler)
+        ├── InsufficientScopeError      it lacks a scope or a role              403  (errorhandler)
         ├── RevokedTokenError                                                   401  revoked_token
         │   ├── SessionEndedError       its session is over
         │   └── RefreshTokenReusedError it was used before: its session is ended
@@ -141,6 +143,44 @@ class FreshTokenRequired(TokenRefused):
 
     code = "fresh_token_required"
     loader = "needs_fresh_token"
+
+
+class InsufficientAuthenticationError(TokenRefused):
+    """The owner of the token was authenticated too long ago, or not well enough (RFC 9470, section 3).
+
+    :ivar max_age: seconds since then, at most; ``None``: any
+    :ivar acr_values: the authentication contexts one of which is asked for
+    """
+
+    code = "insufficient_user_authentication"
+    loader = "insufficient_authentication"
+
+    def __init__(
+        self,
+        jwt_header: dict[str, Any],
+        jwt_data: dict[str, Any],
+        *,
+        max_age: float | None = None,
+        acr_values: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__("More recent or stronger authentication is required", jwt_header, jwt_data)
+        self.max_age = max_age
+        self.acr_values = acr_values
+
+
+class InsufficientScopeError(TokenRefused):
+    """The token lacks a scope or a role (RFC 6750, section 3.1).
+
+    :ivar scopes: the scopes that were asked for
+    """
+
+    code = "insufficient_scope"
+    status = 403
+    loader = "insufficient_scope"
+
+    def __init__(self, jwt_header: dict[str, Any], jwt_data: dict[str, Any], scopes: tuple[str, ...] = ()) -> None:
+        super().__init__("The token does not allow this", jwt_header, jwt_data)
+        self.scopes = scopes
 
 
 class RevokedTokenError(TokenRefused):

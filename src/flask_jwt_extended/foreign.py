@@ -78,9 +78,10 @@ class ForeignIssuer:
 
     def adopt(self, claims: Claims) -> None:
         """Make verified claims mean here what they should. Their own ``type`` and ``fresh`` are the issuer's business,
-        and so is ``sid``, which is dropped: it would stand for a session of ours.
+        and so are ``sid`` and ``single_use``, which are dropped: they would stand for what only our store knows.
         """
-        claims.pop("sid", None)
+        for name in ("sid", "single_use"):
+            claims.pop(name, None)
         claims |= {"type": self.terms.type, "fresh": False}
         claims[self._settings.identity_claim] = claims[self.terms.identity_claim]
 

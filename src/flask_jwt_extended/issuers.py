@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from .exceptions import ConfigurationError
 
@@ -31,7 +31,8 @@ class TrustedIssuer:
     :ivar identity_claim: the claim of its tokens that holds the identity
     :ivar type: the type that its tokens count as
     :ivar typ: what the ``typ`` of their header must be, ``at+jwt`` say; ``None``: any of ours
-    :ivar required_claims: the claims without which a token of it is refused, beside ``iss`` and the audience
+    :ivar required_claims: the claims without which a token of it is refused, beside ``iss`` and the audience;
+        with ``typ`` ``at+jwt`` those of RFC 9068 unless they are given
     """
 
     issuer: str
@@ -45,6 +46,9 @@ class TrustedIssuer:
     type: str = "access"
     typ: str | None = None
     required_claims: tuple[str, ...] = ("exp", "iat")
+
+    #: What an access token of OAuth 2.0 must have (RFC 9068, section 2.2), where ``typ`` is ``at+jwt``.
+    RFC_9068: ClassVar[tuple[str, ...]] = ("exp", "iat", "sub", "client_id", "jti")
 
 
 def trusted_issuers(value: Any, name: str) -> Mapping[str, TrustedIssuer]:
@@ -80,15 +84,21 @@ def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
     for key in ("jwks_uri", "discovery"):
         if parsed.get(key) is not None:
             _check_url(parsed[key], f"{where}[{key!r}]")
+    _check_names(parsed, where)
+    if not {"keys", "jwks_uri", "discovery"} & set(parsed):
+        parsed["discovery"] = issuer.rstrip("/") + "/.well-known/openid-configuration"
+        _check_url(parsed["discovery"], where)
+    if str(parsed.get("typ")).lower() == "at+jwt":
+        parsed.setdefault("required_claims", TrustedIssuer.RFC_9068)
+    return TrustedIssuer(issuer=issuer, **parsed)
+
+
+def _check_names(parsed: Mapping[str, Any], where: str) -> None:
     for key in _NAMES & set(parsed):
         if not isinstance(parsed[key], str) or not parsed[key]:
             raise ConfigurationError(f"{where}[{key!r}] must be a name, not {parsed[key]!r}")
     if parsed.get("type", "access") not in ("access", "refresh"):
         raise ConfigurationError(f'{where}[\'type\'] must be "access" or "refresh", not {parsed["type"]!r}')
-    if not {"keys", "jwks_uri", "discovery"} & set(parsed):
-        parsed["discovery"] = issuer.rstrip("/") + "/.well-known/openid-configuration"
-        _check_url(parsed["discovery"], where)
-    return TrustedIssuer(issuer=issuer, **parsed)
 
 
 def _several(value: Any, where: str) -> tuple[str, ...]:

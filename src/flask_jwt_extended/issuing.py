@@ -46,7 +46,7 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
     claims = call(ensure_sync, loaders.additional_claims, new.identity) if loaders.additional_claims else {}
     identity = None if settings.identity_claim in new.fixed else subject_of(new.identity, runtime)
     if new.expires_delta is None:
-        expires = settings.access.token_expires if new.token_type == "access" else settings.refresh.token_expires
+        expires = settings.refresh.token_expires if new.token_type == "refresh" else settings.access.token_expires
     else:
         expires = lifetime(new.expires_delta, "expires_delta")
     payload = claims_.build(
@@ -58,7 +58,8 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
         lifetime=expires,
         additional={**claims, **(new.additional_claims or {}), **new.fixed},
     )
-    header = {"typ": "JWT", "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
+    typ = settings.access_token_typ if new.token_type == "access" else "JWT"
+    header = {"typ": typ, "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
     header["alg"] = header["alg"] or settings.algorithm
     if not header["typ"]:
         del header["typ"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
@@ -18,10 +18,11 @@ from flask import Blueprint, Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
 from .checks import foot_guns
-from .exceptions import ConfigurationError, StoreUnavailableError, UnavailableError, code_of
+from .exceptions import ConfigurationError, StoreUnavailableError, code_of
 from .http import responses
 from .http.published import jwks_response
 from .loaders import Loaders, call
+from .marks import mark_exempt
 from .runtime import Runtime
 from .sessions.stores import open_store
 from .sessions.stores.base import SessionStore
@@ -33,6 +34,7 @@ from .typing import (
     IdentityLoader,
     MappingLoader,
     MessageResponse,
+    RolesLoader,
     TokenResponse,
     TokenTest,
     UserLookupLoader,
@@ -50,6 +52,7 @@ DecodeKeyF = TypeVar("DecodeKeyF", bound=DecodeKeyLoader)
 EncodeKeyF = TypeVar("EncodeKeyF", bound=EncodeKeyLoader)
 IdentityF = TypeVar("IdentityF", bound=IdentityLoader)
 MessageF = TypeVar("MessageF", bound=MessageResponse)
+RolesF = TypeVar("RolesF", bound=RolesLoader)
 TokenResponseF = TypeVar("TokenResponseF", bound=TokenResponse)
 TokenTestF = TypeVar("TokenTestF", bound=TokenTest)
 UserLookupF = TypeVar("UserLookupF", bound=UserLookupLoader)
@@ -106,6 +109,9 @@ def refuse(app: Flask, error: Exception) -> Exception:
     code = code_of(error)
     logger.debug("Refused: %s", code)
     token_refused.send(app, code=code, error=error)
+    for each in responses.HANDLED_BESIDE:
+        if isinstance(error, each):  # registered now: after the first request Flask takes no more
+            app.error_handler_spec[None][None].setdefault(each, manager_of(app)._answer)
     if isinstance(error, StoreUnavailableError):
         logger.error("The store is unavailable: %s", error.reason)
         store_outage.send(app, cause=error.reason, allowed=False)
@@ -144,7 +150,8 @@ class JWTManager:
         self._set_error_handler_callbacks(app)
         app.before_request(partial(_look_over, app))
         if path := app.config["JWT_JWKS_PATH"]:
-            app.add_url_rule(path, JWKS_ENDPOINT, partial(_serve_keys, app))
+            mark_exempt(serve := partial(_serve_keys, app))
+            app.add_url_rule(path, JWKS_ENDPOINT, serve)
         if add_context_processor:
             app.context_processor(_template_context)
 
@@ -161,9 +168,6 @@ class JWTManager:
                 yield f"{type(self).__name__}.{name} is not called any more; use the loaders"
 
     def _renew(self, app: Flask) -> Runtime:
-        if app.config.get("JWT_STORE_URI") is not None or app.config.get("JWT_TRUSTED_ISSUERS"):
-            # Not among the handlers of 4.7, and an option may be set after the first request, when Flask takes no more.
-            app.error_handler_spec[None][None].setdefault(UnavailableError, self._answer)
         previous = app.extensions.get(_STATE)
         filled = _fill_in(app.config, previous.filled if previous else {})
         settings = resolve(app.config)
@@ -195,6 +199,22 @@ class JWTManager:
         else:
             response = app.make_response(call(runtime.ensure_sync, loader, *arguments))
         return responses.finish(response, error, runtime.settings, app)
+
+    # --- default-deny ---
+
+    def protect(self, target: Flask | Blueprint, *, exempt: Iterable[str] = ("static", "*.static")) -> None:
+        """Protect every view of an application or a blueprint that is not :func:`jwt_exempt`, as ``@jwt_required()``
+        would. A view that has a ``@jwt_required`` of its own is protected by that alone.
+
+        What leads to no view (404, 405) is answered as ever, and so is an OPTIONS request: a browser sends its
+        preflight without credentials.
+
+        :param exempt: endpoints that stay open, as patterns with ``*``; static files, unless something else is said
+        """
+        self._protect(target, exempt)
+
+    #: Does that. Handed in by ``protection``, which stands above.
+    _protect: ClassVar[Any]
 
     #: Finds the application at hand. Handed in by ``utils``: only entry modules may look for it.
     _app_at_hand: ClassVar[Any]
@@ -284,6 +304,15 @@ class JWTManager:
         It takes the header and the claims of the token and returns a response.
         """
         self.loaders.revoked_token = callback
+        return callback
+
+    def roles_loader(self, callback: RolesF) -> RolesF:
+        """Register the function that tells the roles of a token, for ``jwt_required(roles=...)``.
+
+        It takes the header and the claims of the token and returns names. Without it they are those in ``roles`` and
+        ``groups``.
+        """
+        self.loaders.roles = callback
         return callback
 
     def token_in_blocklist_loader(self, callback: TokenTestF) -> TokenTestF:

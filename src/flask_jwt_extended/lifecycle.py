@@ -213,7 +213,10 @@ class _Pair:
 
     def access(self, now: float, *, fresh: Fresh = False) -> str:
         expires_at = min(_limit(self.runtime.settings.access_token_expires, now), int(self.record.ends_at))
-        return self._issue("access", now, {"jti": str(uuid.uuid4()), "exp": expires_at}, fresh)
+        fixed = {"jti": str(uuid.uuid4()), "exp": expires_at}
+        if "auth_time" not in self.record.claims:  # or the application knows better when its user logged in
+            fixed["auth_time"] = int(self.record.created_at)
+        return self._issue("access", now, fixed, fresh)
 
     def refresh(self) -> str:
         current = self.record.current

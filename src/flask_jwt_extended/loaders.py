@@ -16,6 +16,7 @@ from .typing import (
     MappingLoader,
     MaybeAsync,
     MessageResponse,
+    RolesLoader,
     T,
     TokenResponse,
     TokenTest,
@@ -38,6 +39,7 @@ class Loaders:
     invalid_token: MessageResponse | None = None
     needs_fresh_token: TokenResponse | None = None
     revoked_token: TokenResponse | None = None
+    roles: RolesLoader | None = None
     token_in_blocklist: TokenTest | None = None
     token_verification: TokenTest | None = None
     token_verification_failed: TokenResponse | None = None

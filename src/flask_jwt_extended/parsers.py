@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Collection, Container
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -152,6 +152,19 @@ def seconds_positive(value: Any, name: str) -> float:
     if number <= 0:
         raise ConfigurationError(f"{name} must be more than zero seconds, not {value!r}")
     return number
+
+
+def moment(value: Any, name: str) -> float | None:
+    """Take a ``date`` or ``datetime``, or one in ISO 8601, as seconds since the epoch; UTC unless it says so."""
+    try:
+        then = datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else value
+        if isinstance(then, date) and not isinstance(then, datetime):
+            then = datetime.combine(then, datetime.min.time())
+        return None if then is None else (then if then.tzinfo else then.replace(tzinfo=timezone.utc)).timestamp()
+    except (AttributeError, ValueError):
+        raise ConfigurationError(
+            f"{name} must be a date, or one in ISO 8601 such as 2027-01-31, not {value!r}"
+        ) from None
 
 
 def size(value: Any, name: str) -> int:

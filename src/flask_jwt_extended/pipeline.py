@@ -6,58 +6,130 @@ exceptions or one of ours, here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from flask import Request
-from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenError
+from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenError, PyJWTError
 
-from .admission import admit
+from .admission import admit, use_up
 from .core import claims as claims_
 from .core import compact
 from .core.keys import Key, KeyRing, prepare
-from .core.policy import Policy
+from .core.policy import Policy, roles_of
 from .core.token import Token
 from .exceptions import (
     ConfigurationError,
+    JWTExtendedException,
     NoAuthorizationError,
     RevokedTokenError,
+    UnavailableError,
     UserClaimsVerificationError,
     UserLookupError,
+    code_of,
 )
 from .foreign import ForeignIssuer, issuer_of
 from .http.extract import find_token
 from .loaders import call
 from .runtime import Runtime
-from .signals import logger
+from .signals import legacy_subject, logger, refusal_reported
 from .typing import Claims, DecodeKeyLoader, Header, TokenTest, UserLookupLoader
 
 
-def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
-    """Let a request pass, or raise. ``None`` is the anonymous request that an optional view lets pass.
+def admit_request(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
+    """Let a request pass, or raise. ``None`` is the anonymous request that the policy lets pass.
 
     :param now: seconds since the epoch
     """
-    settings, loaders = runtime.settings, runtime.loaders
+    try:
+        return authenticate(request, policy, runtime, now)
+    except (JWTExtendedException, PyJWTError) as error:
+        if not (policy.report_only or policy.optional or runtime.settings.report_only):
+            raise
+        return _second_look(error, request, policy, runtime, now)
+
+
+def _second_look(
+    error: JWTExtendedException | PyJWTError, request: Request, policy: Policy, runtime: Runtime, now: float
+) -> Token | None:
+    """Decide on a request that is refused, where not every refusal counts. What lets it pass is told of."""
+    if runtime.settings.report_only:
+        with suppress(JWTExtendedException, PyJWTError):
+            token = admit_request(request, policy, runtime.lenient, now)
+            runtime.notify(refusal_reported, code=code_of(error), error=error)
+            return token
+    if policy.report_only:
+        runtime.notify(refusal_reported, code=code_of(error), error=error)
+        return _whoever_it_is(request, policy, runtime, now)
+    if policy.optional == "if-valid" and not isinstance(error, UnavailableError):
+        runtime.notify(refusal_reported, code=code_of(error), error=error)
+        return None
+    raise error
+
+
+def _whoever_it_is(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
+    """The token of a request if it is good, whatever it lacks; ``None`` if it is not."""
+    undemanding = replace(policy, fresh=False, scopes=None, roles=None, max_age=None, acr=(), report_only=False)
+    try:
+        return authenticate(request, undemanding, runtime, now)
+    except (JWTExtendedException, PyJWTError):
+        return None
+
+
+def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
+    """Find and check the token of a request. ``None`` is the anonymous request that an optional view lets pass.
+
+    :param now: seconds since the epoch
+    """
+    settings = runtime.settings
     kind = settings.refresh if policy.refresh else settings.access
     try:
         encoded, location, csrf_value = find_token(request, policy.locations or settings.token_location, kind, settings)
-        token = verify(encoded, runtime, now, csrf_value=csrf_value)
-        policy.check(token, now)
-        if runtime.store is not None and not policy.skip_revocation_check:
-            admit(token, runtime, now)
-        if loaders.token_in_blocklist is not None and not policy.skip_revocation_check:
-            _ask_blocklist(loaders.token_in_blocklist, token, runtime)
-        if loaders.token_verification is not None:
-            _ask_verification(loaders.token_verification, token, runtime)
+        token = check(encoded, policy, runtime, now, csrf_value=csrf_value)
     except NoAuthorizationError:
         if policy.optional:
             return None
         raise
     token.location = location
-    if loaders.user_lookup is not None:
-        token.user = _look_up_user(loaders.user_lookup, token, runtime)
     return token
+
+
+def check(encoded: str, policy: Policy, runtime: Runtime, now: float, *, csrf_value: str | None = None) -> Token:
+    """Verify a token, hold it against a policy, ask the store and the loaders, and return it with its user.
+
+    :param now: seconds since the epoch
+    :param csrf_value: the double submit value that it must hold; ``None``: any
+    """
+    loaders = runtime.loaders
+    token = verify(encoded, runtime, now, csrf_value=csrf_value)
+    policy.check(token, now)
+    if policy.roles is not None:
+        policy.check_roles(token, _roles_of(token, runtime))
+    if not policy.skip_revocation_check:
+        see_whether_revoked(token, runtime, now)
+    if loaders.token_verification is not None:
+        _ask_verification(loaders.token_verification, token, runtime)
+    if loaders.user_lookup is not None:
+        token.user = look_up_user(loaders.user_lookup, token, runtime)
+    if token.claims.get("single_use") is True:
+        use_up(token, runtime)
+    return token
+
+
+def see_whether_revoked(token: Token, runtime: Runtime, now: float) -> None:
+    """Ask the store, and ``token_in_blocklist_loader``.
+
+    :param now: seconds since the epoch
+    :raises RevokedTokenError: if it was revoked, or its session has ended
+    :raises StoreUnavailableError: if nobody can tell
+    """
+    if runtime.store is not None:
+        admit(token, runtime, now)
+    if runtime.loaders.token_in_blocklist is not None:
+        _ask_blocklist(runtime.loaders.token_in_blocklist, token, runtime)
 
 
 def verify(
@@ -86,6 +158,8 @@ def verify(
         raise
     if issuer is not None:
         issuer.adopt(claims)
+    elif settings.legacy_sub_until is not None and type(claims.get("sub", "")) is not str:
+        runtime.notify(legacy_subject, count=next(_LEGACY_SUBJECTS))
     return Token(header, claims)
 
 
@@ -151,6 +225,13 @@ def _loaded_keys(
         raise InvalidTokenError("No key to verify this token with") from None
 
 
+def _roles_of(token: Token, runtime: Runtime) -> Collection[str]:
+    load = runtime.loaders.roles
+    if load is None:
+        return roles_of(token.claims)
+    return frozenset(call(runtime.ensure_sync, load, token.header, token.claims))
+
+
 def _ask_blocklist(is_revoked: TokenTest, token: Token, runtime: Runtime) -> None:
     if call(runtime.ensure_sync, is_revoked, token.header, token.claims):
         raise RevokedTokenError(token.header, token.claims)
@@ -161,12 +242,20 @@ def _ask_verification(accepts: TokenTest, token: Token, runtime: Runtime) -> Non
         raise UserClaimsVerificationError("User claims verification failed", token.header, token.claims)
 
 
-def _look_up_user(find: UserLookupLoader, token: Token, runtime: Runtime) -> dict[str, Any]:
+def look_up_user(find: UserLookupLoader, token: Token, runtime: Runtime) -> dict[str, Any]:
+    """Ask ``user_lookup_loader`` whose a token is.
+
+    :raises UserLookupError: if there is no such user
+    """
     user = call(runtime.ensure_sync, find, token.header, token.claims)
     if user is None:
         identity = token.claims[runtime.settings.identity_claim]
         raise UserLookupError(f"user_lookup returned None for {identity}", token.header, token.claims)
     return {"loaded_user": user}
+
+
+#: Counts the tokens of this process whose ``sub`` is no string.
+_LEGACY_SUBJECTS = count(1)
 
 
 def remember(g: Any, token: Token | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from json import JSONEncoder
 from typing import Any
@@ -36,6 +36,13 @@ class Runtime:
     json_default: JSONDefault
     notify: Callable[..., None]
     store: SessionStore | None
+
+    @cached_property
+    def lenient(self) -> Runtime:
+        """This one without what JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
+        other = replace(self, settings=self.settings.lenient)
+        other.__dict__.update(keys=self.keys, issuers=self.issuers)  # as if they had been asked for
+        return other
 
     @cached_property
     def keys(self) -> Keychain:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cached_property
 from operator import itemgetter
@@ -33,6 +33,14 @@ COOKIE_YEAR = 31_540_000
 UNSET: Any = object()
 
 _PREFIX = "JWT_"
+#: What JWT_REPORT_ONLY may name, and the value under which nothing is refused for it: that of the compat profile.
+REPORTABLE: dict[str, Any] = {
+    "JWT_REQUIRED_CLAIMS": (),
+    "JWT_VERIFY_AUD": False,
+    "JWT_SINGLE_TOKEN": False,
+    "JWT_CSRF_ORIGIN_CHECK": False,
+    "JWT_CSRF_METHODS": frozenset({"POST", "PUT", "PATCH", "DELETE"}),
+}
 
 
 # --- the declarations ---------------------------------------------------------------------------------------------
@@ -430,6 +438,32 @@ class Settings:
         "lives. ``None``: as long as its refresh token.",
     )
 
+    access_token_typ: str = option(
+        "JWT",
+        parsers.choice("JWT", "at+jwt"),
+        "The ``typ`` of new access tokens. ``at+jwt`` makes them access tokens of OAuth 2.0 (RFC 9068): "
+        "JWT_ENCODE_ISSUER, JWT_ENCODE_AUDIENCE and JWT_CLIENT_ID must be set then.",
+    )
+    client_id: str | None = option(
+        None,
+        parsers.optional_text,
+        "The ``client_id`` of new access tokens whose JWT_ACCESS_TOKEN_TYP is ``at+jwt``: who asked for them. "
+        "Additional claims win over it.",
+    )
+    report_only: tuple[str, ...] = option(
+        (),
+        parsers.words_or_none,
+        "Options whose checks are made and told of, by the signal ``refusal_reported``, but refuse nothing yet, on the "
+        "way to the strict profile: JWT_REQUIRED_CLAIMS, JWT_VERIFY_AUD, JWT_SINGLE_TOKEN, JWT_CSRF_ORIGIN_CHECK, "
+        "JWT_CSRF_METHODS.",
+    )
+    legacy_sub_until: float | None = option(
+        None,
+        parsers.moment,
+        "Until when tokens pass whose ``sub`` is no string, as those of 4.6 may be: a date, or one in ISO 8601. Each "
+        "is told of by the signal ``legacy_subject``. ``None``: they are refused, unless JWT_VERIFY_SUB is off.",
+    )
+
     #: Flask's own SECRET_KEY: not an option of this extension, but the fallback of one.
     flask_secret_key: Any = field(default=None, repr=False)
 
@@ -440,6 +474,17 @@ class Settings:
         ):
             if wish and not self.cookie_secure:
                 raise ConfigurationError(f"{name} needs JWT_COOKIE_SECURE = True: browsers drop such cookies otherwise")
+        for name in self.report_only:
+            if name not in REPORTABLE:
+                raise ConfigurationError(f"JWT_REPORT_ONLY cannot name {name}; it can name {', '.join(REPORTABLE)}")
+        if self.access_token_typ == "at+jwt":
+            for value, name in (
+                (self.encode_issuer, "JWT_ENCODE_ISSUER"),
+                (self.encode_audience, "JWT_ENCODE_AUDIENCE"),
+                (self.client_id, "JWT_CLIENT_ID"),
+            ):
+                if not value:
+                    raise ConfigurationError(f'JWT_ACCESS_TOKEN_TYP = "at+jwt" needs {name} (RFC 9068, section 2.2)')
         if self.encode_issuer in self.trusted_issuers:
             raise ConfigurationError(
                 "JWT_TRUSTED_ISSUERS must not name JWT_ENCODE_ISSUER: the keys of another would verify our tokens"
@@ -457,6 +502,12 @@ class Settings:
             raise ConfigurationError(
                 f"The cookie name {cookie!r} needs the path / and no JWT_COOKIE_DOMAIN; name it '__Secure-...' instead"
             )
+
+    @cached_property
+    def lenient(self) -> Settings:
+        """These settings without what JWT_REPORT_ONLY names."""
+        names = {name.removeprefix(_PREFIX).lower(): REPORTABLE[name] for name in self.report_only}
+        return replace(self, **names, report_only=())
 
     @cached_property
     def accepted_algorithms(self) -> tuple[str, ...]:

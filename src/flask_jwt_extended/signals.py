@@ -18,6 +18,14 @@ _signals = Namespace()
 #: :func:`flask_jwt_extended.exceptions.code_of`, and ``error``, the exception that was raised. Neither holds the token.
 token_refused = _signals.signal("flask-jwt-extended.token-refused")
 
+#: A token would have been refused, and its request passed all the same: ``report_only``, JWT_REPORT_ONLY, or
+#: ``optional="if-valid"``, which lets it pass as anonymous. Sent with ``code`` and ``error``, as token_refused is.
+refusal_reported = _signals.signal("flask-jwt-extended.refusal-reported")
+
+#: A token passed whose ``sub`` is no string, as those of 4.6 may be (JWT_LEGACY_SUB_UNTIL). Sent with ``count``, how
+#: many did in this process.
+legacy_subject = _signals.signal("flask-jwt-extended.legacy-subject")
+
 #: A session was started. Cause: ``login``.
 session_started = _signals.signal("flask-jwt-extended.session-started")
 

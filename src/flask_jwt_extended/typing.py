@@ -5,7 +5,7 @@ A loader may be a plain function or a coroutine function, so each returns its re
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
@@ -22,6 +22,8 @@ ExpiresDelta: TypeAlias = Literal[False] | timedelta | int | float
 Fresh: TypeAlias = bool | float | timedelta
 #: Where a view looks for its token: one location or several, in order of precedence.
 LocationType: TypeAlias = str | Sequence[str] | None
+#: Whether a view lets requests without a token pass; ``"if-valid"``: also those whose token is refused.
+OptionalType: TypeAlias = bool | Literal["if-valid"]
 #: The header of a token, parsed (RFC 7515, section 4).
 Header: TypeAlias = dict[str, Any]
 #: The claims of a token, parsed (RFC 7519, section 4).
@@ -58,6 +60,12 @@ class TokenTest(Protocol):
     """``token_in_blocklist_loader`` and ``token_verification_loader``: a yes or no about a verified token."""
 
     def __call__(self, jwt_header: Header, jwt_data: Claims, /) -> MaybeAsync[bool]: ...
+
+
+class RolesLoader(Protocol):
+    """``roles_loader``: the roles of a verified token."""
+
+    def __call__(self, jwt_header: Header, jwt_data: Claims, /) -> MaybeAsync[Iterable[str]]: ...
 
 
 class UserLookupLoader(Protocol):

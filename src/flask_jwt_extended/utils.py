@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from typing import Any, cast
 
 from flask import Flask, Response, current_app, g
@@ -11,6 +12,7 @@ from werkzeug.local import LocalProxy
 
 from . import issuing, pipeline
 from .core import compact
+from .core.policy import scopes_of
 from .exceptions import ConfigurationError, JWTExtendedException
 from .http import cookies
 from .issuing import NewToken
@@ -78,6 +80,14 @@ def get_jwt_request_location() -> str | None:
     return cast("str | None", g.get("_jwt_extended_jwt_location"))
 
 
+def has_scope(*scopes: str) -> bool:
+    """Tell whether the token of this request has every one of these scopes (``scope`` and ``scp``).
+
+    :raises RuntimeError: if nothing verified this request
+    """
+    return set(scopes).issubset(scopes_of(get_jwt()))
+
+
 def get_current_user() -> Any:
     """Return the user that ``user_lookup_loader`` found for this request; ``None`` if it is anonymous.
 
@@ -140,6 +150,46 @@ def create_refresh_token(
         additional_headers=additional_headers,
     )
     return issuing.issue(new, _runtime(), time.time())
+
+
+def create_token(
+    token_type: str,
+    identity: Any,
+    *,
+    expires_delta: ExpiresDelta | None = None,
+    single_use: bool = False,
+    additional_claims: dict[str, Any] | None = None,
+    additional_headers: dict[str, Any] | None = None,
+) -> str:
+    """Make a token of a kind of your own, for ``jwt_required(token_type=...)``: to reset a password, say. It passes for
+    no other kind.
+
+    :param token_type: names the kind: ``"password_reset"``
+    :param expires_delta: as for :func:`create_access_token`
+    :param single_use: whether it passes once, which takes a store (JWT_STORE_URI)
+    :raises RuntimeError: if the kind has no name, or one that is taken, if there is no store, or no key to sign it with
+    """
+    runtime = _runtime()
+    if not isinstance(token_type, str) or token_type in ("", "access", "refresh"):
+        raise ConfigurationError(
+            f'token_type must be a name of your own, "password_reset" say, not {token_type!r}: '
+            "create_access_token and create_refresh_token make the usual kinds"
+        )
+    if single_use and runtime.store is None:
+        raise ConfigurationError(
+            'single_use=True needs a store that remembers: JWT_STORE_URI = "sqlite:///jwt.db", say'
+        )
+    new = NewToken(
+        token_type=token_type,
+        identity=identity,
+        expires_delta=expires_delta,
+        additional_claims=additional_claims,
+        additional_headers=additional_headers,
+        fixed={"type": token_type, "jti": str(uuid.uuid4()), "single_use": True}
+        if single_use
+        else {"type": token_type},
+    )
+    return issuing.issue(new, runtime, time.time())
 
 
 def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False) -> Claims:

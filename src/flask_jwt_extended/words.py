@@ -1,4 +1,4 @@
-"""Times in words: how long something lasts, and how long ago it was."""
+"""Times and demands in words: how long something lasts, how long ago it was, and what a view asks for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from .core import claims as claims_
+from .core.policy import Policy
 
 #: Seconds.
 DAY = 86_400
@@ -53,3 +54,21 @@ def duration(seconds: float) -> str:
     unit, length = next(((unit, length) for unit, length in _UNITS if seconds >= 2 * length), ("second", 1))
     count = int(seconds // length)
     return f"{count} {unit}" + ("" if count == 1 else "s")
+
+
+def demands_in_words(policy: Policy) -> str:
+    """Say what a view asks for: ``fresh access token, scope orders:read or orders:write``."""
+    kind = f"{policy.token_type} token" if policy.verify_type else "token of any type"
+    said = [f"fresh {kind}" if policy.fresh else kind]
+    said += [f"{name} {demand}" for name, demand in (("scope", policy.scopes), ("role", policy.roles)) if demand]
+    if policy.max_age is not None:
+        said.append(f"authenticated within {duration(policy.max_age)}")
+    if policy.acr:
+        said.append(f"acr {' or '.join(policy.acr)}")
+    if policy.skip_revocation_check:
+        said.append("revoked or not")
+    if policy.optional:
+        said.append("or none" if policy.optional is True else "or none, if it is not valid")
+    if policy.report_only:
+        said.append("reported only")
+    return ", ".join(said)

@@ -337,7 +337,7 @@ def test_required_claims_are_required(make_app: MakeApp) -> None:
 def test_the_terms_may_demand_a_typ(make_app: MakeApp, typ: Any, accepted: bool) -> None:
     """So that an ID token of the same audience is told from an access token (RFC 9068, section 4)."""
     app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"typ": "at+jwt"}})
-    assert (ask(app, signed(claims_of(), typ=typ))[0] == 200) is accepted
+    assert (ask(app, signed(claims_of(client_id="them"), typ=typ))[0] == 200) is accepted
 
 
 @pytest.mark.parametrize("typ", ["dpop+jwt", "logout+jwt", "secevent+jwt", "application/kb+jwt"])

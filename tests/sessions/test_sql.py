@@ -584,8 +584,8 @@ class TestOwnServer:
                 stop()
                 assert_refuses(store)
                 database.start()
-                assert store.get(record.session_id) == record
                 assert_goes_on(store)
+                assert store.get(record.session_id) == record
 
     def test_many_wait_while_it_stands_still(self, server: type[Database]) -> None:
         """More threads than there are connections all have their answer in time."""

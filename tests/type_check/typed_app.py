@@ -19,8 +19,10 @@ from flask_jwt_extended import (
     JWTManager,
     SessionInfo,
     TokenPair,
+    all_of,
     create_access_token,
     create_refresh_token,
+    create_token,
     current_user,
     decode_token,
     end_all_sessions,
@@ -33,6 +35,8 @@ from flask_jwt_extended import (
     get_jwt_identity,
     get_jwt_request_location,
     get_unverified_jwt_headers,
+    has_scope,
+    jwt_exempt,
     jwt_required,
     list_sessions,
     refresh_expiring_cookies,
@@ -118,6 +122,23 @@ def fresh_of_another_type() -> str:
     return ""
 
 
+@jwt_required(scopes=5)  # type: ignore[arg-type]
+def scopes_of_another_type() -> str:
+    """Scopes are strings."""
+    return ""
+
+
+@jwt_required(optional="if_valid")  # type: ignore[arg-type]
+def misspelt_leave() -> str:
+    """There is one word."""
+    return ""
+
+
+jwt_exempt(5)  # type: ignore[type-var]
+create_token(5, "ada")  # type: ignore[arg-type]
+create_token("invite", "ada", 60)  # type: ignore[call-arg]
+
+
 @jwt_required(scope="admin")  # type: ignore[call-arg]
 def unknown_demand() -> str:
     """And names."""
@@ -133,6 +154,33 @@ def locations_of_another_type() -> str:
 @jwt_required  # type: ignore[arg-type]
 def forgotten_parentheses() -> str:
     """The commonest mistake of all."""
+    return ""
+
+
+@app.post("/orders/<int:order>")
+@jwt_required(scopes=all_of("orders:read", "orders:write"), roles=["clerk"], max_age=timedelta(minutes=5), acr="gold")
+def pay(order: int) -> Response:
+    """Demands leave the signature alone."""
+    return jsonify(order=order, may=has_scope("orders:write"))
+
+
+@app.get("/health")
+@jwt_exempt
+def health(deep: bool = False) -> str:
+    """So does being exempt."""
+    return "well"
+
+
+paid: Response = pay(5)
+well: str = health(deep=True)
+invitation: str = create_token("invite", "ada", expires_delta=60, single_use=True, additional_claims={"to": "x"})
+pay("five")  # type: ignore[arg-type]
+health(deep="very")  # type: ignore[arg-type]
+
+
+@jwt_required(optional="if-valid", token_type="invite", report_only=True, scopes=("a", "b"), max_age=60)
+def invited() -> str:
+    """Every other demand."""
     return ""
 
 

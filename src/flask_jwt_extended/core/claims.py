@@ -65,7 +65,7 @@ def validate(
         _check_issuer(claims, settings)
     if "aud" in claims or settings.decode_audience is not None:
         _check_audience(claims, settings)
-    if settings.verify_sub and type(claims.get("sub", "")) is not str:
+    if settings.verify_sub and type(claims.get("sub", "")) is not str and not is_legacy(claims, settings, now):
         raise InvalidSubjectError("Subject must be a string")
     if type(claims.get("jti", "")) is not str:
         raise InvalidJTIError("JWT ID must be a string")
@@ -81,6 +81,14 @@ def validate(
     # In whole seconds, so that a fraction never lets a token live longer than PyJWT would.
     if int(exp) <= now - settings.decode_leeway and not allow_expired:
         raise ExpiredSignatureError("Signature has expired")
+
+
+def is_legacy(claims: Claims, settings: Settings, now: float) -> bool:
+    """Tell whether a ``sub`` that is no string passes still: one of 4.6, which took any (JWT_LEGACY_SUB_UNTIL).
+
+    :param now: seconds since the epoch
+    """
+    return settings.legacy_sub_until is not None and now < settings.legacy_sub_until and claims.get("sub") is not None
 
 
 def _check_presence(claims: Claims, needed: tuple[str, ...]) -> None:
@@ -188,6 +196,8 @@ def build(
         claims["aud"] = settings.encode_audience
     if settings.encode_issuer:
         claims["iss"] = settings.encode_issuer
+    if settings.access_token_typ == "at+jwt" and token_type == "access":
+        claims["client_id"] = settings.client_id
     if lifetime is not False:
         claims["exp"] = expiry(now, lifetime)
     claims.update(additional)

@@ -26,7 +26,7 @@ def protect(request: Request, kind: TokenKind, settings: Settings) -> str | None
     methods = settings.csrf_methods
     if (request.method in SAFE_METHODS) if methods is None else (request.method not in methods):
         return None
-    if settings.csrf_origin_check and not _same_site(request, settings):
+    if settings.csrf_origin_check and not same_site(request, settings):
         raise CSRFError("Cross-site request refused")
     return _submitted_value(request, kind, settings) if settings.cookie_csrf_protect else None
 
@@ -40,7 +40,7 @@ def _submitted_value(request: Request, kind: TokenKind, settings: Settings) -> s
     return value
 
 
-def _same_site(request: Request, settings: Settings) -> bool:
+def same_site(request: Request, settings: Settings) -> bool:
     """Tell whether a page of ours, or of an origin that is trusted, sent this request.
 
     ``Sec-Fetch-Site`` is judged by the browser itself. Without it, hosts are compared and schemes are not: behind a

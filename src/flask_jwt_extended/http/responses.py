@@ -13,6 +13,8 @@ from flask import Flask, Response
 from ..exceptions import (
     CSRFError,
     FreshTokenRequired,
+    InsufficientAuthenticationError,
+    InsufficientScopeError,
     InvalidHeaderError,
     InvalidQueryParamError,
     JWTDecodeError,
@@ -49,12 +51,21 @@ HANDLED: tuple[type[Exception], ...] = (
     WrongTokenError,
 )
 
+#: What 4.7 does not know. An application that never meets one has no handler for it.
+HANDLED_BESIDE: tuple[type[Exception], ...] = (
+    UnavailableError,
+    InsufficientAuthenticationError,
+    InsufficientScopeError,
+)
+
 #: Seconds after which a client may ask again for what a store could not say.
 RETRY_AFTER = 1
 
 #: What a default answer says where it does not repeat the error's own message.
 _FIXED_MESSAGES = {
     "expired_token": "Token has expired",
+    "insufficient_authentication": "More recent or stronger authentication is required",
+    "insufficient_scope": "The token does not allow this",
     "needs_fresh_token": "Fresh token required",
     "revoked_token": "Token has been revoked",
     "token_verification_failed": "User claims verification failed",
@@ -99,7 +110,7 @@ def _json(app: Flask, body: dict[str, str], status: int) -> Response:
 
 
 _STATUSES = {
-    each.loader: each.status for each in (*HANDLED, UnavailableError) if issubclass(each, JWTExtendedException)
+    each.loader: each.status for each in (*HANDLED, *HANDLED_BESIDE) if issubclass(each, JWTExtendedException)
 } | {"expired_token": 401}
 
 
@@ -124,6 +135,10 @@ _REFUSALS: dict[type[Exception], Refusal] = {
     ),
     jwt.ExpiredSignatureError: Refusal(401, "invalid_token", "The token has expired"),
     FreshTokenRequired: Refusal(401, "insufficient_user_authentication", "A fresh token is required"),
+    InsufficientAuthenticationError: Refusal(
+        401, "insufficient_user_authentication", "More recent or stronger authentication is required"
+    ),
+    InsufficientScopeError: Refusal(403, "insufficient_scope", "The token does not allow this"),
     UserClaimsVerificationError: Refusal(403, "insufficient_scope", "The token does not allow this"),
     UnavailableError: Refusal(503, "temporarily_unavailable", "Try again"),
 }
@@ -149,16 +164,27 @@ def challenge(response: Response, error: Exception, settings: Settings, app: Fla
     if "WWW-Authenticate" in response.headers:
         return response
     scheme = settings.header_type or "Bearer"
-    if settings.error_style == "rfc6750" and response.status_code in (400, 401, 403):
+    asked_for = _asked_for(error)
+    if (settings.error_style == "rfc6750" or asked_for is not None) and response.status_code in (400, 401, 403):
         refusal = refusal_for(error)
         parameters = {"realm": app.name}
         if refusal.code:
-            parameters |= {"error": refusal.code, "error_description": refusal.description}
+            parameters |= {"error": refusal.code, "error_description": refusal.description, **(asked_for or {})}
         quoted = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
         response.headers["WWW-Authenticate"] = f"{scheme} {quoted}"
     elif response.status_code == 401:
         response.headers["WWW-Authenticate"] = scheme
     return response
+
+
+def _asked_for(error: Exception) -> dict[str, str] | None:
+    """What a challenge asks for (RFC 6750, section 3; RFC 9470, section 3); ``None``: a good token is enough."""
+    if isinstance(error, InsufficientScopeError):
+        return {"scope": " ".join(error.scopes)} if error.scopes else {}
+    if isinstance(error, InsufficientAuthenticationError):
+        age = {} if error.max_age is None else {"max_age": str(int(error.max_age))}
+        return age | ({"acr_values": " ".join(error.acr_values)} if error.acr_values else {})
+    return None
 
 
 # --- flask-restful and flask-restx ----------------------------------------------------------------------------------

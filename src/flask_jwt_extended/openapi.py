@@ -1,0 +1,114 @@
+"""OpenAPI: the security schemes of an application, and what each operation demands, from the decorators themselves.
+
+Works on documents that other libraries made: it adds what they cannot know, and overwrites nothing that is there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+from flask import Flask
+
+from .audit import routes
+from .core.policy import Policy
+from .jwt_manager import runtime_of
+from .marks import policy_of
+from .settings import Settings
+
+Document = MutableMapping[str, Any]
+
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+#: The variable part of a rule, with its converter: ``<int(min=1):order_id>``.
+_VARIABLE = re.compile(r"<(?:[^<>:]+(?:\([^()]*\))?:)?([^<>:]+)>")
+_BEARER = "jwt"
+
+
+def document_security(target: Any, app: Flask) -> None:
+    """Add what ``jwt_required`` and ``protect`` demand to the OpenAPI document of an application.
+
+    :param target: the ``Api`` of flask-smorest, an ``APISpec``, an ``APIFlask`` application, or a complete document
+    :param app: the application; its views may be added later, unless the document is complete
+    :raises TypeError: if it is none of them
+    """
+    if hasattr(target, "spec_processor"):
+        _process(target, app)
+        return
+    spec = target.spec if hasattr(target, "register_blueprint") else target
+    if isinstance(spec, MutableMapping):
+        add_security(spec, app)
+    elif hasattr(spec, "to_dict"):
+        write = spec.to_dict
+        spec.to_dict = lambda: add_security(write(), app)
+    else:
+        raise TypeError(f"There is no OpenAPI document in a {type(target).__name__}")
+
+
+def _process(target: Any, app: Flask) -> None:
+    """Let an ``APIFlask`` application call us after the processor that it has."""
+    before = target.spec_callback
+
+    def add_to(spec: Any) -> Any:
+        spec = before(spec) if before else spec
+        document_security(spec, app)
+        return spec
+
+    target.spec_processor(add_to)
+
+
+def add_security(document: Document, app: Flask) -> Document:
+    """Add the security schemes to a document, and to each operation its demands and how it refuses; return it."""
+    settings = runtime_of(app).settings
+    demanded = {(_path(route.rule), route.method.lower()): route for route in routes(app)}
+    for path, method, operation in _operations(document):
+        route = demanded.get((path, method))
+        if route is not None and route.guard in ("decorator", "default"):
+            policy = policy_of(app.view_functions[route.endpoint], route.method) or Policy()
+            _describe(operation, policy, settings, str(document.get("openapi", "")))
+    components = document.setdefault("components", {})
+    schemes = components.setdefault("securitySchemes", {})
+    for name, scheme in _schemes(settings).items():
+        schemes.setdefault(name, scheme)
+    return document
+
+
+def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
+    for path, item in document.get("paths", {}).items():
+        for method in _METHODS:
+            if method in item:
+                yield path, method, item[method]
+
+
+def _path(rule: str) -> str:
+    """A rule as OpenAPI writes it: ``/orders/{order_id}``."""
+    return _VARIABLE.sub(r"{\1}", rule)
+
+
+def _schemes(settings: Settings) -> dict[str, Document]:
+    """Where tokens are looked for, as security schemes. A JSON body is none that OpenAPI knows."""
+    known: dict[str, Document] = {
+        "headers": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        if settings.header_name.lower() == "authorization"
+        else {"type": "apiKey", "in": "header", "name": settings.header_name},
+        "cookies": {"type": "apiKey", "in": "cookie", "name": settings.access.cookie_name},
+        "query_string": {"type": "apiKey", "in": "query", "name": settings.query_string_name},
+    }
+    return {_name(location): known[location] for location in settings.token_location if location in known}
+
+
+def _name(location: str) -> str:
+    return _BEARER if location == "headers" else f"{_BEARER}_{location}"
+
+
+def _describe(operation: Document, policy: Policy, settings: Settings, version: str) -> None:
+    places = [each for each in policy.locations or settings.token_location if each != "json"]
+    # Until 3.1, only schemes of OAuth 2.0 could name scopes.
+    scopes = sorted(policy.scopes.names) if policy.scopes and not version.startswith(("2", "3.0")) else []
+    wanted: list[Document] = [{_name(place): scopes} for place in places]
+    operation.setdefault("security", wanted + ([{}] if policy.optional else []))
+    responses = operation.setdefault("responses", {})
+    responses.setdefault("401", {"description": "The token is missing, or refused"})
+    if policy.scopes or policy.roles:
+        demands = [f"{name} {demand}" for name, demand in (("scope", policy.scopes), ("role", policy.roles)) if demand]
+        responses.setdefault("403", {"description": f"The token lacks {', '.join(demands)}"})
