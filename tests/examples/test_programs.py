@@ -72,10 +72,16 @@ def test_feed(load: Load) -> None:
         socket.send("hello")
         assert socket.receive(timeout=10) == "ada said hello"
         socket.close()
-        refused = simple_websocket.Client(f"ws://127.0.0.1:{port}/feed")
-        with pytest.raises(ConnectionClosed) as closed:
-            refused.receive(timeout=10)
-    assert closed.value.message == "missing_token"
+        # The client may miss the reason if it comes together with the end of the connection.
+        assert "missing_token" in {why_closed(f"ws://127.0.0.1:{port}/feed") for _ in range(3)}
+
+
+def why_closed(address: str) -> str | None:
+    """The reason that a connection without a token is closed with."""
+    with pytest.raises(ConnectionClosed) as closed:
+        simple_websocket.Client(address).receive(timeout=10)
+    reason: str | None = closed.value.message
+    return reason
 
 
 class Guest:
