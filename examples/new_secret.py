@@ -1,12 +1,14 @@
 """A secret that is being replaced: the new one signs, tokens of the old one pass until they expire."""
 
+import os
+
 from flask import Flask, request
 
 from flask_jwt_extended import JWTManager, create_access_token, get_jwt_identity, jwt_required
 
 app = Flask(__name__)
-# FLASK_JWT_SECRET_KEY=... and FLASK_JWT_SECRET_KEY_FALLBACKS='["the old one"]'
-app.config.from_prefixed_env()
+app.config["JWT_SECRET_KEY"] = os.environ["FLASK_JWT_SECRET_KEY"]
+app.config["JWT_SECRET_KEY_FALLBACKS"] = os.environ.get("OLD_SECRETS", "").split()
 JWTManager(app)
 
 

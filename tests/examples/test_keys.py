@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,9 @@ from .servers import served
 from .test_classic import get, log_in
 
 
+OLD = SECRET.replace(" ", "-")
+
+
 def keys(app: Flask, *arguments: str) -> str:
     """Type ``flask jwt keys ...``."""
     done = app.test_cli_runner().invoke(jwt, ["keys", *arguments])
@@ -30,11 +32,12 @@ def keys(app: Flask, *arguments: str) -> str:
 
 def test_new_secret(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens of the old secret pass, the new one signs, and a third one counts for nothing."""
+    monkeypatch.setenv("FLASK_JWT_SECRET_KEY", OLD)
     old = log_in(load("new_secret").app.test_client())["access_token"]
     monkeypatch.setenv("FLASK_JWT_SECRET_KEY", SECRET[::-1])
     foreign = log_in(load("new_secret").app.test_client())["access_token"]
     monkeypatch.setenv("FLASK_JWT_SECRET_KEY", "n" * 10 + SECRET)
-    monkeypatch.setenv("FLASK_JWT_SECRET_KEY_FALLBACKS", json.dumps([SECRET]))
+    monkeypatch.setenv("OLD_SECRETS", OLD)
     client = load("new_secret").app.test_client()
     new = log_in(client)["access_token"]
     assert [get(client, "/me", token).status_code for token in (old, new, foreign)] == [200, 200, 422]
@@ -55,6 +58,16 @@ def test_rotating_keys(load: Load) -> None:
     published = fresh.get("/.well-known/jwks.json").get_json()["keys"]
     assert {key["kid"] for key in published} == {first, second}
     assert all("d" not in key for key in published)
+
+
+def test_secret_to_keys(load: Load) -> None:
+    """A token of the secret passes beside those of the new key."""
+    old = log_in(load("hello").app.test_client())["access_token"]
+    app = load("secret_to_keys").app
+    keys(app, "generate")
+    client = app.test_client()
+    new = log_in(client)["access_token"]
+    assert [get(client, "/me", token).get_json()["algorithm"] for token in (old, new)] == ["HS256", "ES256"]
 
 
 @pytest.fixture
