@@ -4,7 +4,7 @@ VENV   ?= .venv
 PORT   ?= 8000
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all check format compat bench storm drill fuzz clean
+.PHONY: demo example test test-all check docs format compat bench storm drill fuzz clean
 
 # One environment for the demo, the tests and the checks. It is made again when pyproject.toml changes.
 $(VENV)/.ready: pyproject.toml
@@ -16,13 +16,21 @@ $(VENV)/.ready: pyproject.toml
 demo: $(VENV)/.ready  ## serve the demo on http://127.0.0.1:8000 (PORT= moves it)
 	$(BIN)/python demo/app.py --port $(PORT)
 
+example: $(VENV)/.ready  ## serve one of examples/, with a secret of its own: make example NAME=notes/app
+	FLASK_JWT_SECRET_KEY=$${FLASK_JWT_SECRET_KEY:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex())')} \
+	  $(BIN)/flask --app examples/$(NAME) run --port $(PORT)
+
+docs: $(VENV)/.ready  ## build docs/_build/html; a warning is an error, and so is a link that leads nowhere
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build/html
+	$(BIN)/python scripts/check_links.py docs/_build/html
+
 test: $(VENV)/.ready  ## run the tests; arguments for pytest go into ARGS=
 	$(BIN)/python -m pytest $(ARGS)
 
 test-all:  ## run the tests on every interpreter of 3.10 to 3.13 found here
 	scripts/each-python $(MAKE) test
 
-check: $(VENV)/.ready  ## format, lint, types
+check: $(VENV)/.ready docs  ## format, lint, types, documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -60,4 +68,4 @@ fuzz: .venv-fuzz/.ready  ## fuzz by coverage; RUNS= inputs in all, SEED= where t
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-* bench/.peers bench/out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* bench/.peers bench/out build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,7 +10,7 @@ copyright = author  # noqa: A001  # Sphinx's name
 release = flask_jwt_extended.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
-myst_enable_extensions = ["colon_fence", "html_image"]
+myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 

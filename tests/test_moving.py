@@ -74,7 +74,7 @@ def test_the_fixes_together_keep_the_application_as_it_is(make_app: MakeApp) -> 
         before = create_access_token("ada")
     lines = [finding["fix"].partition(": ")[2] for finding in changes(app).values()]
     options = dict(line.split(" = ", 1) for line in lines)
-    kept: dict[str, Any] = {name[4:]: eval(value) for name, value in options.items()}  # noqa: PGH001
+    kept: dict[str, Any] = {name[4:]: eval(value) for name, value in options.items()}
     moved = make_app(
         PROFILE="strict",
         TOKEN_LOCATION=["headers", "cookies"],

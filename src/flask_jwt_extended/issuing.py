@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from jwt.exceptions import InvalidKeyError
@@ -15,6 +16,7 @@ from .exceptions import ConfigurationError
 from .loaders import call
 from .parsers import lifetime
 from .runtime import Runtime
+from .signals import logger
 from .typing import ExpiresDelta, Fresh
 
 
@@ -58,6 +60,8 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
         lifetime=expires,
         additional={**claims, **(new.additional_claims or {}), **new.fixed},
     )
+    if settings.verify_sub and not isinstance(payload.get("sub", ""), str):
+        _tell_of_subject(type(payload["sub"]).__name__)
     typ = settings.access_token_typ if new.token_type == "access" else "JWT"
     header = {"typ": typ, "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
     header["alg"] = header["alg"] or settings.algorithm
@@ -70,6 +74,16 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
         return compact.sign(runtime.encode(dict(sorted(header.items()))), runtime.encode(payload), key)
     except (InvalidKeyError, NotImplementedError) as error:
         raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
+
+
+@cache
+def _tell_of_subject(kind: str) -> None:
+    """Say once that tokens are being made which nobody will accept."""
+    logger.warning(
+        "A token was made whose sub is of type %s, and is refused: sub must be a string (RFC 7519, section 4.1.2). "
+        "Use create_access_token(str(identity)), register a user_identity_loader, or set JWT_VERIFY_SUB = False",
+        kind,
+    )
 
 
 def subject_of(identity: Any, runtime: Runtime) -> Any:

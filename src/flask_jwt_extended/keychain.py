@@ -109,7 +109,8 @@ class Keychain:
             self._read = self._source.read()
         except (InvalidKeyError, OSError, ValueError) as error:
             if self._current is None:
-                raise ConfigurationError(f"JWT_KEYS cannot be used: {error}") from None
+                fix = ". flask jwt keys generate makes the file" if isinstance(error, FileNotFoundError) else ""
+                raise ConfigurationError(f"JWT_KEYS cannot be used: {error}{fix}") from None
             logger.error("JWT_KEYS has changed and cannot be used, the keys stay as they were: %s", error)
             return False
         return True

@@ -19,7 +19,6 @@ from .conftest import Load
 from .servers import served
 from .test_classic import get, log_in
 
-
 OLD = SECRET.replace(" ", "-")
 
 
