@@ -4,7 +4,7 @@ VENV   ?= .venv
 PORT   ?= 8000
 BIN    := $(VENV)/bin
 
-.PHONY: demo example test test-all check docs format compat bench storm drill fuzz clean
+.PHONY: demo example test test-all check docs screenshots format compat bench storm drill fuzz clean
 
 # One environment for the demo, the tests and the checks. It is made again when pyproject.toml changes.
 $(VENV)/.ready: pyproject.toml
@@ -19,6 +19,9 @@ demo: $(VENV)/.ready  ## serve the demo on http://127.0.0.1:8000 (PORT= moves it
 example: $(VENV)/.ready  ## serve one of examples/, with a secret of its own: make example NAME=notes/app
 	FLASK_JWT_SECRET_KEY=$${FLASK_JWT_SECRET_KEY:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex())')} \
 	  $(BIN)/flask --app examples/$(NAME) run --port $(PORT)
+
+screenshots: $(VENV)/.ready  ## take the pictures of the docs anew
+	SCREENSHOTS=docs/_static $(BIN)/python -m pytest --quiet tests/browser -k pictures
 
 docs: $(VENV)/.ready  ## build docs/_build/html; a warning is an error, and so is a link that leads nowhere
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build/html
