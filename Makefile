@@ -4,7 +4,7 @@ VENV   ?= .venv
 PORT   ?= 8000
 BIN    := $(VENV)/bin
 
-.PHONY: demo example test test-all check docs screenshots format compat bench storm drill fuzz clean
+.PHONY: demo example test test-all check docs screenshots format compat dist bench storm drill fuzz clean
 
 # One environment for the demo, the tests and the checks. It is made again when pyproject.toml changes.
 $(VENV)/.ready: pyproject.toml
@@ -46,6 +46,9 @@ format: $(VENV)/.ready
 
 compat: $(VENV)/.ready  ## run the test suite that Flask-JWT-Extended 4.7.4 was released with
 	scripts/compat $(BIN)/python
+
+dist: $(VENV)/.ready  ## build twice and compare; then try the wheel with the oldest dependencies and the newest
+	scripts/dist $(BIN)/python
 
 bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives
 	$(BIN)/python bench/run.py

@@ -68,8 +68,9 @@ def test_code_on_a_page_is_a_file_that_a_test_runs(page: Path) -> None:
 def is_tested(path: str) -> bool:
     """Whether a test of the examples names a file, or the folder it is in."""
     tests = "".join(test.read_text() for test in TESTS_OF_EXAMPLES)
-    names = (path.removesuffix(".py"), path.split("/")[0], Path(path).name)
-    return any(f'"{name}"' in tests or f"/ {name!r}" in tests for name in names)
+    folder, _, file = path.partition("/")
+    named = (f'"{path.removesuffix(".py")}"', f'"{folder}/', f'"{folder}"', f'"{folder}.md"')
+    return any(name in tests for name in (named if file else (*named[:1], f'"{path}"')))
 
 
 TESTS_OF_EXAMPLES = [

@@ -262,9 +262,15 @@ def test_a_client_without_one_is_refused(chat: tuple[Flask, int]) -> None:
     app, port = chat
     wrong: list[dict[str, Any]] = [{}, {"auth": {"token": "nonsense"}}, {"auth": {"token": 5}}, {"auth": ["x"]}]
     wrong += [{"auth": {"token": token(app, expires_delta=-5)}}]
-    for options in wrong:
-        with pytest.raises(RefusedError), client(port, **options):
-            pass
+    codes = ["missing_token", "malformed_token", "missing_token", "missing_token", "expired_token"]
+    for options, code in zip(wrong, codes, strict=True):
+        told: list[Any] = []
+        io = socketio_client.Client(reconnection=False)
+        io.on("connect_error", told.append)
+        with pytest.raises(RefusedError):
+            io.connect(f"http://127.0.0.1:{port}", wait_timeout=5, **options)
+        assert eventually(lambda told=told: bool(told))
+        assert told[0]["message"] == code
 
 
 def test_a_namespace_may_ask_for_more(chat: tuple[Flask, int]) -> None:

@@ -81,7 +81,9 @@ class Verifier:
         parts = header, signing_input, _, _ = parse(encoded, self._max_bytes)
         algorithm = admit(header, self._algorithms)
         candidates = self._ring.candidates(algorithm, header.get("kid"))
-        if not candidates and algorithm in self._ring.algorithms:  # the key that it names has retired, or was never ours
+        if (
+            not candidates and algorithm in self._ring.algorithms
+        ):  # the key that it names has retired, or was never ours
             raise InvalidSignatureError("Signature verification failed")
         key, payload = verify_with(candidates, parts)
         if len(self._seen) < REMEMBERED_HEADERS and all(type(value) is str for value in header.values()):
