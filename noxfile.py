@@ -25,7 +25,7 @@ OLDEST = {
     "urllib3": "2.0",
 }
 #: The tests that need nothing but the package and its extras.
-TESTS = ["tests/core", "tests/compat", "tests/test_loaders.py", "tests/test_options.py", "tests/test_threats.py"]
+TESTS = ["tests/core", "tests/test_loaders.py", "tests/test_options.py", "tests/test_threats.py"]
 
 
 @nox.session(python=PYTHONS)
@@ -43,6 +43,6 @@ def newest(session: nox.Session) -> None:
 def _try_wheel(session: nox.Session, *requirements: str) -> None:
     """Install the wheel that ``make dist`` has built, and run the tests against that, not against the checkout."""
     (wheel,) = Path("dist").glob("*.whl")
-    session.install(f"{wheel}[crypto,sql,redis,issuers]", *requirements, "pytest>=8.2", "hypothesis", "python-dateutil")
+    session.install(f"{wheel}[crypto,async,sql,redis,issuers]", *requirements, "pytest>=8.2", "hypothesis", "python-dateutil")
     session.run("pip", "check")
     session.run("python", "-m", "pytest", "--quiet", *TESTS, *session.posargs)

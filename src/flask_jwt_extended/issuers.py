@@ -15,7 +15,7 @@ from .exceptions import ConfigurationError
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TrustedIssuer:
     """An issuer, and the terms on which its tokens are accepted.
 

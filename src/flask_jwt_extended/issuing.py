@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from jwt.exceptions import InvalidKeyError
 
@@ -20,8 +20,7 @@ from .signals import logger
 from .typing import ExpiresDelta, Fresh
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewToken:
+class NewToken(NamedTuple):
     """What a caller asks to be put into a new token.
 
     :ivar expires_delta: ``None``: as the settings say for its type
@@ -34,7 +33,7 @@ class NewToken:
     expires_delta: ExpiresDelta | None = None
     additional_claims: dict[str, Any] | None = None
     additional_headers: dict[str, Any] | None = None
-    fixed: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = MappingProxyType({})
 
 
 def issue(new: NewToken, runtime: Runtime, now: float) -> str:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from jwt.algorithms import requires_cryptography
 from jwt.exceptions import InvalidKeyError
@@ -31,8 +30,7 @@ LOOK_AGAIN = 2.0
 _UNREAD = object()
 
 
-@dataclass(frozen=True)
-class InForce:
+class InForce(NamedTuple):
     """Keys in force.
 
     :ivar ring: the keys
@@ -45,7 +43,7 @@ class InForce:
     ring: KeyRing
     verifier: compact.Verifier
     algorithms: Collection[str]
-    listed: tuple[SetKey, ...] = field(repr=False)
+    listed: tuple[SetKey, ...]
     until: float
 
 

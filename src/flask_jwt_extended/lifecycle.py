@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from .admission import judge, store_of
 from .core import claims as claims_
@@ -38,7 +38,7 @@ from .typing import Claims, Fresh
 _ATTEMPTS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TokenPair:
     """The tokens of a session.
 
@@ -78,8 +78,7 @@ class SessionInfo:
     current: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewSession:
+class NewSession(NamedTuple):
     """What a caller asks of a new session, and what is known of the client.
 
     :ivar claims: additional claims for every token of it
@@ -196,8 +195,7 @@ def as_json(value: Any, runtime: Runtime) -> Any:
     return json.loads(runtime.encode(value))
 
 
-@dataclass(frozen=True)
-class _Pair:
+class _Pair(NamedTuple):
     """The tokens that belong to a state of a session.
 
     :ivar loaded: what loaders are told of the identity

@@ -20,7 +20,7 @@ from .settings import Settings
 from .typing import JSONDefault
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Runtime:
     """Made by the manager for one configuration of one application; a change of that makes a new one.
 
