@@ -50,11 +50,12 @@ compat: $(VENV)/.ready  ## run the test suite that Flask-JWT-Extended 4.7.4 was 
 dist: $(VENV)/.ready  ## build twice and compare; then try the wheel with the oldest dependencies and the newest
 	scripts/dist $(BIN)/python
 
-bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives
-	$(BIN)/python bench/run.py
+bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives, and draw docs/bench.svg
+	$(BIN)/python bench/run.py --svg docs/bench.svg
 	$(BIN)/python bench/oversized.py
 	$(BIN)/python bench/keys.py
 	$(BIN)/python bench/policy.py
+	$(BIN)/python bench/imports.py
 	$(BIN)/python bench/sessions.py
 
 storm: $(VENV)/.ready  ## race and kill every store of sessions, and write the table of docs/sessions.md

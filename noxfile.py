@@ -43,6 +43,7 @@ def newest(session: nox.Session) -> None:
 def _try_wheel(session: nox.Session, *requirements: str) -> None:
     """Install the wheel that ``make dist`` has built, and run the tests against that, not against the checkout."""
     (wheel,) = Path("dist").glob("*.whl")
-    session.install(f"{wheel}[crypto,async,sql,redis,issuers]", *requirements, "pytest>=8.2", "hypothesis", "python-dateutil")
+    tools = ("pytest>=8.2", "hypothesis", "python-dateutil")
+    session.install(f"{wheel}[crypto,async,sql,redis,issuers]", *requirements, *tools)
     session.run("pip", "check")
     session.run("python", "-m", "pytest", "--quiet", *TESTS, *session.posargs)

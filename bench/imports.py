@@ -12,11 +12,10 @@ import subprocess
 import time
 from tempfile import TemporaryDirectory
 
+from policy import OPEN_VIEW, application
 from timing import clock, wsgi
 from timing.paired import BATCH
 from timing.peers import OURS, UPSTREAM, Subject, interpreter
-
-from policy import OPEN_VIEW, application
 
 ROUNDS, QUICK_ROUNDS = 41, 7
 BEFORE = "import flask, jwt"

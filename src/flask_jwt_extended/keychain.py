@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jwt.algorithms import requires_cryptography
 from jwt.exceptions import InvalidKeyError
@@ -19,15 +19,25 @@ from .core import compact
 from .core.jwks import SetKey, published, read_jwk, ring_of, to_jwk
 from .core.keys import Key, KeyRing, prepare
 from .exceptions import ConfigurationError
-from .keyfiles import source_of
 from .settings import Settings
 from .signals import logger
+
+if TYPE_CHECKING:
+    from .keyfiles import Source
 
 #: Seconds between two looks at the files of JWT_KEYS.
 LOOK_AGAIN = 2.0
 
 #: The stamp of a source that was not read yet: no other is equal to it.
 _UNREAD = object()
+
+
+def _source_of(settings: Settings) -> Source | None:
+    if not settings.keys:
+        return None
+    from .keyfiles import source_of  # who has no set of keys needs no reader of files
+
+    return source_of(settings.keys, settings.keys_passphrase)
 
 
 class InForce(NamedTuple):
@@ -56,7 +66,7 @@ class Keychain:
     def __init__(self, settings: Settings, strong: Callable[[Key], Key]) -> None:
         self._settings = settings
         self._strong = strong
-        self._source = source_of(settings.keys, settings.keys_passphrase) if settings.keys else None
+        self._source = _source_of(settings)
         self._read: Sequence[SetKey] = ()
         self._stamp: object = _UNREAD
         self._look_again = math.inf

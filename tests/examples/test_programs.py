@@ -68,7 +68,8 @@ def test_feed(load: Load) -> None:
     app = load("feed").app
     token = log_in(app.test_client())["access_token"]
     with served(app) as port:
-        socket = simple_websocket.Client(f"ws://127.0.0.1:{port}/feed", headers=bearer(token))
+        headers: Any = bearer(token)  # the library declares bytes, and takes text
+        socket = simple_websocket.Client(f"ws://127.0.0.1:{port}/feed", headers=headers)
         socket.send("hello")
         assert socket.receive(timeout=10) == "ada said hello"
         socket.close()
