@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,8 @@ from werkzeug.test import TestResponse
 
 from flask_jwt_extended import end_all_sessions
 from flask_jwt_extended.jwt_manager import runtime_of
+
+from .examples.servers import free_port
 
 DEMO = Path(__file__).parent.parent / "demo"
 ADA = {"username": "ada", "password": "lovelace"}
@@ -656,14 +657,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             yield Served(port, printed)
         finally:
             process.terminate()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def command(port: int) -> list[str]:

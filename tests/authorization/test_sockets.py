@@ -17,7 +17,6 @@ import simple_websocket
 import socketio as socketio_client
 from flask import Flask
 from socketio.exceptions import ConnectionError as RefusedError
-from werkzeug.serving import make_server
 
 from flask_jwt_extended import (
     JWTManager,
@@ -31,6 +30,7 @@ from flask_jwt_extended import (
 from flask_jwt_extended.sockets import sock_required, socketio_required
 
 from ..conftest import SECRET
+from ..examples.servers import served
 from ..keys.helpers import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -47,20 +47,6 @@ def make_app(**options: Any) -> Flask:
 def token(app: Flask, **arguments: Any) -> str:
     with app.app_context():
         return create_access_token("ada", **arguments)
-
-
-@contextmanager
-def served(app: Flask) -> Iterator[int]:
-    """Serve an application on a port of this machine."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield int(server.port)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 # --- flask-sock -----------------------------------------------------------------------------------------------------
