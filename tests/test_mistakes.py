@@ -374,7 +374,7 @@ def a_token_in_two_places_under_strict() -> str:
     return answer(app, f"/me?jwt={token(app)}", headers={"Authorization": f"Bearer {token(app)}"})
 
 
-SHOWN = {entry.strip("`") for entry in re.findall(r"^(`+.+`+)$", PAGE, re.MULTILINE)}
+SHOWN = {entry.strip("`") for entry in re.findall(r"^### (`+.+`+)$", PAGE, re.MULTILINE)}
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
