@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -26,7 +25,6 @@ from .typing import (
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Loaders:
     """The loaders of one :class:`JWTManager`; ``None`` where the application has none."""
 
