@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 from contextlib import suppress
 from datetime import timedelta
@@ -181,10 +182,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def serve(port: int, keys: Path, store: str) -> None:
     """Serve until interrupted."""
-    if not keys.exists():
-        type_keys(str(keys), "generate")
     try:
+        type_keys(str(keys), "list" if keys.exists() else "generate")
         app = create_app(str(keys), store)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"--keys: {error.stderr.strip().removeprefix('Error: ')}")
     except ConfigurationError as error:
         sys.exit(f"--store: {error}")
     server = make_server("127.0.0.1", port, app, threaded=True)

@@ -736,6 +736,19 @@ class TestProcess:
         assert list(folder.iterdir()) == []
         assert "Traceback" not in errors.read_text()
 
+    @pytest.mark.parametrize("content", [None, "no keys", "{}"], ids=["no folder", "garbage", "no set"])
+    def test_keys_that_cannot_be_used_end_it_with_a_sentence(self, content: str | None, tmp_path: Path) -> None:
+        """Before anybody logs in."""
+        path = tmp_path / "keys.json" if content else tmp_path / "missing" / "keys.json"
+        if content:
+            path.write_text(content)
+        second = subprocess.run(
+            [*command(free_port()), "--keys", str(path)], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert second.returncode == 1
+        assert second.stderr.startswith("--keys: ")
+        assert "Traceback" not in second.stderr
+
     def test_a_store_that_there_is_not_ends_it_with_a_sentence(self) -> None:
         """Which does not repeat a password."""
         second = subprocess.run(
