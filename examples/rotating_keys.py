@@ -1,4 +1,7 @@
-"""Keys in a file that ``flask jwt keys`` rotates, and their public halves for whoever verifies our tokens."""
+"""Keys in a file that ``flask jwt keys`` rotates, and their public halves for whoever verifies our tokens.
+
+flask --app rotating_keys jwt keys generate; flask --app rotating_keys run
+"""
 
 from flask import Flask, request
 
