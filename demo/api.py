@@ -250,4 +250,5 @@ def rotate() -> Response:
 @jwt_exempt
 def audit() -> Response:
     """List what each route demands, read from the decorators: what ``flask jwt routes`` prints."""
-    return jsonify(routes=routes(current_app._get_current_object()))  # type: ignore[attr-defined]  # of LocalProxy
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
+    return jsonify(routes=[route._asdict() for route in routes(app)])

@@ -199,7 +199,7 @@ class TestKeysAndRoutes:
         """And none is open by oversight."""
         page = visit(address)
         expect(page.locator("#route-rows tr")).to_have_count(18)
-        guards = page.locator("#route-rows td:nth-child(3)").all_inner_texts()
+        guards = page.locator("#route-rows td:nth-child(3)").all_text_contents()
         assert set(guards) == {"decorator", "default", "exempt"}
 
 

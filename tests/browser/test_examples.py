@@ -91,9 +91,9 @@ def test_chat_in_two_browsers(load: Load, visit: Visit) -> None:
         ada.get_by_role("button", name="Join", exact=True).click()
         expect(ada.get_by_text("Refused: missing_token")).to_be_visible()
         grace.get_by_label("Name").fill("grace")
-        for page in (ada, grace):
+        for page, name in ((ada, "ada"), (grace, "grace")):
             page.get_by_role("button", name="Log in and join").click()
-        expect(ada.get_by_text("grace is here")).to_be_visible()
+            expect(ada.get_by_text(f"{name} is here")).to_be_visible()
         grace.get_by_label("Say").fill("tea?")
         grace.get_by_role("button", name="Say").click()
         expect(ada.get_by_text("grace: tea?")).to_be_visible()
