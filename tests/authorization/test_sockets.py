@@ -30,7 +30,7 @@ from flask_jwt_extended import (
 from flask_jwt_extended.sockets import sock_required, socketio_required
 
 from ..conftest import SECRET
-from ..examples.servers import served
+from ..examples.servers import WebSocket, served
 from ..keys.helpers import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -84,8 +84,7 @@ def connect(app: Flask) -> Iterator[Connect]:
 
         def connect(path: str = "/echo", *, headers: dict[str, str] | None = None, bearer: str | None = None) -> Any:
             sent = ({"Authorization": f"Bearer {bearer}"} if bearer else {}) | (headers or {})
-            octets = {name.encode(): value.encode() for name, value in sent.items()}
-            opened.append(simple_websocket.Client(f"ws://127.0.0.1:{port}{path}", headers=octets))
+            opened.append(WebSocket(f"ws://127.0.0.1:{port}{path}", sent))
             return opened[-1]
 
         yield connect

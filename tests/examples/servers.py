@@ -1,4 +1,6 @@
-"""Running things for real: an application on a port, and programs that end when they are told to."""
+# mypy: disable-error-code="import-untyped,misc"
+# The library has no types.
+"""Running things for real: an application on a port, programs that end when they are told to, a WebSocket to both."""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import simple_websocket
 from flask import Flask
 from werkzeug.serving import make_server
 
@@ -74,3 +77,18 @@ def python(*arguments: str) -> list[str]:
 def direct(*handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
     """An opener that asks no proxy."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
+
+
+class WebSocket(simple_websocket.Client):
+    """A client that hears what came in one piece with the answer to its handshake, too: the library forgets it.
+
+    On a busy machine that is how a refusal comes.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        octets = {name.encode(): value.encode() for name, value in (headers or {}).items()}
+        super().__init__(url, headers=octets)
+
+    def _thread(self) -> None:
+        self.connected = self._handle_events()
+        super()._thread()  # pyright: ignore[reportAttributeAccessIssue]  # its parent is private
