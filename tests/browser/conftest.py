@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from flask_jwt_extended.jwt_manager import runtime_of
 
@@ -22,6 +22,10 @@ from ..test_demo import demo
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 Visit = Callable[..., Page]
+
+#: Milliseconds: the machine may be busy.
+PATIENCE = 20_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +77,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
     def open_page(where: str, **options: Any) -> Page:
         context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.goto(where)

@@ -90,5 +90,5 @@ class WebSocket(simple_websocket.Client):
         super().__init__(url, headers=octets)
 
     def _thread(self) -> None:
-        self.connected = self._handle_events()
-        super()._thread()  # pyright: ignore[reportAttributeAccessIssue]  # its parent is private
+        self.connected = self._handle_events()  # pyright: ignore[reportAttributeAccessIssue]  # pyright sees no parent
+        super()._thread()  # pyright: ignore[reportAttributeAccessIssue]
