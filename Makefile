@@ -4,7 +4,7 @@ VENV   ?= .venv
 PORT   ?= 8000
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all check format compat bench storm drill fuzz clean
+.PHONY: demo example test test-all check docs screenshots format compat dist bench storm drill fuzz clean
 
 # One environment for the demo, the tests and the checks. It is made again when pyproject.toml changes.
 $(VENV)/.ready: pyproject.toml
@@ -16,13 +16,24 @@ $(VENV)/.ready: pyproject.toml
 demo: $(VENV)/.ready  ## serve the demo on http://127.0.0.1:8000 (PORT= moves it)
 	$(BIN)/python demo/app.py --port $(PORT)
 
+example: $(VENV)/.ready  ## serve one of examples/, with a secret of its own: make example NAME=notes/app
+	FLASK_JWT_SECRET_KEY=$${FLASK_JWT_SECRET_KEY:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex())')} \
+	  $(BIN)/flask --app examples/$(NAME) run --port $(PORT)
+
+screenshots: $(VENV)/.ready  ## take the pictures of the docs anew
+	SCREENSHOTS=docs/_static $(BIN)/python -m pytest --quiet tests/browser -k pictures
+
+docs: $(VENV)/.ready  ## build docs/_build/html; a warning is an error, and so is a link that leads nowhere
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build/html
+	$(BIN)/python scripts/check_links.py docs/_build/html
+
 test: $(VENV)/.ready  ## run the tests; arguments for pytest go into ARGS=
 	$(BIN)/python -m pytest $(ARGS)
 
 test-all:  ## run the tests on every interpreter of 3.10 to 3.13 found here
 	scripts/each-python $(MAKE) test
 
-check: $(VENV)/.ready  ## format, lint, types
+check: $(VENV)/.ready docs  ## format, lint, types, documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -36,11 +47,15 @@ format: $(VENV)/.ready
 compat: $(VENV)/.ready  ## run the test suite that Flask-JWT-Extended 4.7.4 was released with
 	scripts/compat $(BIN)/python
 
-bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives
-	$(BIN)/python bench/run.py
+dist: $(VENV)/.ready  ## build twice and compare; then try the wheel with the oldest dependencies and the newest
+	scripts/dist $(BIN)/python
+
+bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives, and draw docs/bench.svg
+	$(BIN)/python bench/run.py --svg docs/bench.svg
 	$(BIN)/python bench/oversized.py
 	$(BIN)/python bench/keys.py
 	$(BIN)/python bench/policy.py
+	$(BIN)/python bench/imports.py
 	$(BIN)/python bench/sessions.py
 
 storm: $(VENV)/.ready  ## race and kill every store of sessions, and write the table of docs/sessions.md
@@ -60,4 +75,4 @@ fuzz: .venv-fuzz/.ready  ## fuzz by coverage; RUNS= inputs in all, SEED= where t
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-* bench/.peers bench/out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* bench/.peers bench/out build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

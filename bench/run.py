@@ -44,6 +44,7 @@ def arguments() -> argparse.Namespace:
         default=HERE / "out" / "results.json",
         help="where the results go (default: bench/out/results.json)",
     )
+    parser.add_argument("--svg", metavar="FILE", type=Path, help="where the plot goes (default: beside the results)")
     parser.add_argument("--check", action="store_true", help="exit with status 1 if a budget is missed")
     chosen = parser.parse_args()
     if not matching(chosen.only):
@@ -59,7 +60,7 @@ def main() -> int:
     print(table(result), verdicts(judged), sep="\n\n")
     chosen.json.parent.mkdir(parents=True, exist_ok=True)
     chosen.json.write_text(json.dumps(as_json(result, judged), indent=2) + "\n", encoding="utf-8")
-    chosen.json.with_name("bench.svg").write_text(svg(result), encoding="utf-8")
+    (chosen.svg or chosen.json.with_name("bench.svg")).write_text(svg(result), encoding="utf-8")
     for failure in result.failures:
         print(f"failed: {failure}", file=sys.stderr)
     missed = chosen.check and any(budget.verdict == "MISSED" for budget in judged)

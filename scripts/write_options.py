@@ -50,7 +50,9 @@ def group_of(option: Option) -> str:
 def entry(option: Option) -> str:
     """What the page says of one option."""
     text = option.doc.replace("``", "`").replace(":func:`", "`")
-    return f"### {option.name}\n\n{text}\n\nDefault: `{default(option.default)}`\n"
+    strict = option.default_for({"JWT_PROFILE": "strict"})
+    profile = "" if strict == option.default else f"; under `strict`: `{default(strict)}`"
+    return f"### {option.name}\n\n{text}\n\nDefault: `{default(option.default)}`{profile}\n"
 
 
 def default(value: Any) -> str:

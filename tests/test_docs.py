@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from runpy import run_path
 import pytest
 from flask import Flask
 
+import flask_jwt_extended
 from flask_jwt_extended.settings import OPTIONS, Option
 
 ROOT = Path(__file__).parent.parent
@@ -48,7 +50,54 @@ def test_the_example_of_the_readme_works(monkeypatch: pytest.MonkeyPatch) -> Non
     assert client.get("/hello").status_code == 401
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+named = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@named
+def test_code_on_a_page_is_a_file_that_a_test_runs(page: Path) -> None:
+    """Commands and what they print may stand on a page itself; code is taken from examples/."""
+    fences = re.findall(r"^ *```(\S.*)$", page.read_text(), re.MULTILINE)
+    shown = {fence.partition(" ")[2] for fence in fences if fence.startswith("{literalinclude}")}
+    others = {fence for fence in fences if not fence.startswith(("{literalinclude}", "{toctree}", "{eval-rst}"))}
+    assert others <= {"console", "{include} ../CHANGES.md"}
+    assert all(path.startswith("../examples/") for path in shown)
+    assert all(is_tested(path.removeprefix("../examples/")) for path in shown)
+
+
+def is_tested(path: str) -> bool:
+    """Whether a test of the examples names a file, or the folder it is in."""
+    tests = "".join(test.read_text() for test in TESTS_OF_EXAMPLES)
+    folder, _, file = path.partition("/")
+    named = (f'"{path.removesuffix(".py")}"', f'"{folder}/', f'"{folder}"', f'"{folder}.md"')
+    return any(name in tests for name in (named if file else (*named[:1], f'"{path}"')))
+
+
+TESTS_OF_EXAMPLES = [
+    *(ROOT / "tests" / "examples").glob("test_*.py"),
+    *(ROOT / "tests" / "browser").glob("test_*.py"),
+    ROOT / "tests" / "keys" / "test_providers.py",
+    ROOT / "tests" / "sessions" / "test_examples.py",
+    ROOT / "tests" / "authorization" / "test_example.py",
+]
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """What can be imported can be looked up."""
+    page = (ROOT / "docs" / "reference.md").read_text()
+    missing = [name for name in flask_jwt_extended.__all__ if f"flask_jwt_extended.{name}\n" not in page]
+    assert missing == ["ConfigurationError"]  # among the exceptions
+    assert "automodule:: flask_jwt_extended.exceptions" in page
+
+
+def test_every_example_is_on_its_page() -> None:
+    """The list of examples is all of them."""
+    page = (ROOT / "docs" / "examples.md").read_text()
+    names = {path.name.removesuffix(".py") for path in EXAMPLES.iterdir() if not path.name.startswith("_")}
+    assert [name for name in sorted(names) if f"`{name}" not in page] == []
+
+
+@named
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     """Each relative link of a page names a file."""
     targets = [piece.split(")", 1)[0].partition("#")[0] for piece in page.read_text().split("](")[1:]]

@@ -22,6 +22,7 @@ FLOORS = [
     {"pipeline", "lifecycle"},
     {"key_checks"},
     {"audit", "checks", "inspection"},
+    {"moving"},
     {"jwt_manager"},
     {"utils"},
     {"view_decorators", "session_utils", "terminal"},

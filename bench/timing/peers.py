@@ -53,7 +53,7 @@ class Worker:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self._process = subprocess.Popen(
-            [*_interpreter(subject), str(BENCH / "worker.py"), subject.module],
+            [*interpreter(subject), str(BENCH / "worker.py"), subject.module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -82,7 +82,7 @@ class Worker:
         self._process.communicate()
 
 
-def _interpreter(subject: Subject) -> list[str]:
+def interpreter(subject: Subject) -> list[str]:
     """Return the start of a command line; a peer must not see this environment's PYTHONPATH."""
     if subject.peer is None:
         return [sys.executable]

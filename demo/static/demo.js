@@ -24,13 +24,14 @@ function csrfHeader(kind) {
   return value ? { "X-CSRF-TOKEN": value } : {};
 }
 
-/** Send a request and return all there is to show about it. */
-async function send(title, method, path, { headers = {}, body } = {}) {
+/** Send a request and return all there is to show about it. A thief's comes from elsewhere: without our cookies. */
+async function send(title, method, path, { headers = {}, body, stranger = false } = {}) {
   const sent = { ...headers };
   if (body !== undefined) sent["Content-Type"] = "application/json";
   const entry = { title, method, path, sent, body: body && JSON.stringify(body), at: new Date() };
   try {
-    const answer = await fetch(path, { method, headers: sent, body: entry.body });
+    const credentials = stranger ? "omit" : "same-origin";
+    const answer = await fetch(path, { method, headers: sent, body: entry.body, credentials, cache: "no-store" });
     entry.status = answer.status;
     entry.reason = answer.statusText;
     entry.got = Object.fromEntries(answer.headers);
@@ -112,6 +113,52 @@ const actions = {
     if (entry.ok) showNotes(entry.data.notes);
   },
 
+  async steal() {
+    const entry = await send("A thief copies your refresh token", "POST", "/api/session/theft", {
+      headers: csrfHeader("refresh"),
+    });
+    stolen = entry.data?.refresh_token ?? null;
+    if (stolen) entry.text = entry.text.replace(stolen, shortened(stolen));
+    show(entry, "Only a demo hands it to a script. Now refresh: you go on, and the copy is worth less by the second.");
+    showTheft("over", stolen ? "Somebody has a copy of your refresh token" : "Nothing is stolen");
+  },
+
+  async "use-stolen"() {
+    if (!stolen) return announce(null, "There is no copy", "Let the thief copy the token first.");
+    const entry = await send("The thief uses the copy", "POST", "/api/session/refresh", {
+      headers: { Authorization: `Bearer ${stolen}` },
+      stranger: true,
+    });
+    entry.sent = { Authorization: `Bearer ${shortened(stolen)}` };
+    const { access_token: access, refresh_token: refresh } = entry.data;
+    for (const token of [access, refresh]) if (token) entry.text = entry.text.replace(token, shortened(token));
+    const caught = !entry.ok;
+    show(
+      entry,
+      "It passed, for now: this is what a second tab looks like. One of the two who use this session will be late, and that ends it.",
+      "The token was used before, so somebody has a copy: the whole session is ended, the thief's tokens and yours. Log in again.",
+    );
+    if (caught) showTheft("in", "Caught: the session is ended");
+  },
+
+  async keys() {
+    show(await loadKeys(), "Anybody may know the public halves: they verify, and sign nothing.");
+  },
+
+  async rotate() {
+    const before = await signingKey();
+    const entry = await send("Rotate the keys", "POST", "/api/keys", { headers: csrfHeader("access") });
+    show(entry, "Another process has changed the file. This one looks at it every two seconds.");
+    if (!entry.ok) return;
+    byId("terminal").hidden = false;
+    byId("terminal").textContent = entry.data.terminal.map(typed).join("\n");
+    const began = Date.now();
+    while ((await signingKey()) === before && Date.now() - began < 10_000) await pause(200);
+    const seconds = ((Date.now() - began) / 1000).toFixed(1);
+    log(await loadKeys(), "Anybody may know the public halves: they verify, and sign nothing.", { open: false });
+    announce(entry, "The new key signs", `Noticed after ${seconds} seconds. Your token still passes; refresh it to get one of the new key.`);
+  },
+
   empty() {
     byId("entries").replaceChildren();
     byId("outcome").textContent = "";
@@ -146,21 +193,84 @@ async function loadToken() {
   return entry;
 }
 
+// Theft, keys, routes ----------------------------------------------------------------------------
+
+/** The copy that the thief has. A real one would not keep it here. */
+let stolen = null;
+
+/** A token, so short that nobody takes it for one that could be used. */
+const shortened = (text) => `${text.slice(0, 12)}...`;
+
+function showTheft(state, text) {
+  byId("theft").dataset.state = state;
+  byId("theft").textContent = text;
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+const signingKey = async () => (await send("", "GET", "/api/keys")).data.signs;
+
+/** A command as somebody would type it, and what it prints. */
+const typed = ({ command, output }) => `$ ${command}\n${output.trimEnd()}`;
+
+/** The published keys, and the name of the one that signs. */
+const keys = { published: [], signs: null };
+
+async function loadKeys() {
+  const entry = await send("Look at the keys", "GET", "/.well-known/jwks.json");
+  if (entry.ok) Object.assign(keys, { published: entry.data.keys, signs: await signingKey() });
+  showKeys();
+  return entry;
+}
+
+/** Show the keys, and which has signed the token of this browser. */
+function showKeys() {
+  byId("keys").replaceChildren(...keys.published.map(keyItem));
+}
+
+function keyItem({ kid, alg }) {
+  const item = element("li", undefined, kid === keys.signs ? "current" : "");
+  const head = element("p", undefined, "device-head");
+  head.append(element("strong", kid.slice(0, 12)), element("span", kid === keys.signs ? "signs" : "verifies", "pill"));
+  if (kid === token?.header.kid) head.append(element("span", "your token", "pill"));
+  item.append(head, element("code", alg));
+  return item;
+}
+
+async function loadRoutes() {
+  const { data } = await send("", "GET", "/api/routes");
+  byId("route-rows").replaceChildren(...(data.routes ?? []).map(routeRow));
+}
+
+function routeRow({ method, rule, guard, demands }) {
+  const row = element("tr");
+  row.append(...[method, rule, guard, demands].map((text, place) => cell(text, place === 1 ? "code" : "span")));
+  return row;
+}
+
+function cell(text, tag) {
+  const made = element("td");
+  made.append(element(tag, text));
+  return made;
+}
+
 // Token ------------------------------------------------------------------------------------------
 
 const MEANING = {
   sub: "Whom it is about",
   name: "Added by this demo",
+  roles: "What its owner may do",
   type: "Access or refresh",
   fresh: "Made from a password?",
   iat: "Issued",
   nbf: "Not valid before",
   exp: "Expires",
+  auth_time: "When the password was typed",
   sid: "Its session",
   jti: "Its own number",
   csrf: "Sent as X-CSRF-TOKEN",
 };
-const TIMES = ["iat", "nbf", "exp"];
+const TIMES = ["iat", "nbf", "exp", "auth_time"];
 const DATE = new Intl.DateTimeFormat("en-GB", {
   day: "numeric",
   month: "short",
@@ -182,9 +292,11 @@ function showToken(answer) {
   for (const id of ["token", "claims"]) byId(id).hidden = !token;
   byId("no-token").hidden = Boolean(token);
   if (token) {
-    byId("caption").textContent = `${token.header.alg} token, found in ${token.location}`;
+    byId("caption").textContent =
+      `${token.header.alg} token of the key ${token.header.kid.slice(0, 12)}, found in ${token.location}`;
     byId("rows").replaceChildren(...claimNames().map(claimRow));
   }
+  showKeys();
   tick();
 }
 
@@ -303,6 +415,7 @@ function endButton({ id, label, current }) {
 }
 
 function showSignedOut() {
+  stolen = null;
   showNotes([]);
   showDevices([]);
   showToken(null);
@@ -320,24 +433,26 @@ const ADVICE = [
   [/CSRF/, "The browser added the cookie by itself, as it may for another site's page. That alone is not enough."],
   [/expired/, "Refresh it, or log in again."],
   [/[Ff]resh token/, "This one came from a refresh. Log in again to have a fresh one."],
+  [/does not allow/, "The token lacks the role that this asks for: a 403, not a 401. Logging in again would not help."],
   [/^Missing/, "No token came along. Log in first."],
   [REVOKED, "The session was ended, perhaps from another device. Log in again."],
   [/unavailable/, "As long as nobody can tell whether the session goes on, nothing passes."],
   [/Signature/, "It is from an earlier run of the demo, whose key is gone. Log in again."],
 ];
 
-/** Why an answer is as it is: `success`, or advice that fits the server's message. */
-function explain(entry, success) {
+/** Why an answer is as it is: `success`, `failure` if the caller knows, or advice that fits the server's message. */
+function explain(entry, success, failure) {
   if (entry.ok) return success;
+  if (failure) return failure;
   const message = String(entry.data?.msg ?? "");
   const advice = ADVICE.find(([pattern]) => pattern.test(message));
   return advice ? `${message}. ${advice[1]}` : message;
 }
 
 /** Log what a click did, and say it aloud. */
-function show(entry, success) {
-  log(entry, success, { open: true });
-  announce(entry, entry.title, explain(entry, success));
+function show(entry, success, failure) {
+  log(entry, success, { open: true, failure });
+  announce(entry, entry.title, explain(entry, success, failure));
   if (!entry.ok && REVOKED.test(entry.data?.msg)) showSignedOut();
 }
 
@@ -356,13 +471,13 @@ function announce(entry, title, text) {
 
 const badge = (entry) => element("span", entry.status || "none", `badge ${entry.ok ? "accepted" : "refused"}`);
 
-function log(entry, success, { open }) {
+function log(entry, success, { open, failure }) {
   if (open) for (const details of byId("entries").querySelectorAll("details")) details.open = false;
   const details = element("details");
   details.open = open;
   details.append(
     summary(entry),
-    element("p", explain(entry, success)),
+    element("p", explain(entry, success, failure)),
     element("h3", "Sent"),
     element("pre", sentText(entry)),
     element("h3", "Came back"),
@@ -416,9 +531,11 @@ byId("note-form").addEventListener("submit", (event) => {
 });
 
 setInterval(tick, 250);
+loadRoutes();
 
 // A cookie of an earlier visit: show its token, or say why it no longer counts.
 if (cookie("csrf_access_token")) {
   const entry = await loadSession();
   if (!entry.ok) announce(entry, entry.title, explain(entry));
 }
+await loadKeys();

@@ -7,9 +7,8 @@ cannot be told from an open one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from flask import Flask
 from flask.sansio.app import App
@@ -23,8 +22,7 @@ _GUARDINGS = "flask-jwt-extended.guardings"
 _ASKED_FOR_ALONE = {"HEAD", "OPTIONS"}
 
 
-@dataclass(frozen=True)
-class Guarding:
+class Guarding(NamedTuple):
     """What :meth:`JWTManager.protect` was told.
 
     :ivar blueprint: the name of what it guards; ``None``: the whole application
@@ -36,7 +34,7 @@ class Guarding:
 
     def of(self, blueprint: str) -> Guarding:
         """This one, for a blueprint as an application calls it."""
-        return replace(self, blueprint=blueprint)
+        return self._replace(blueprint=blueprint)
 
     def covers(self, endpoint: str) -> bool:
         """Tell whether an endpoint is of what it guards."""
@@ -57,8 +55,7 @@ def guardings_of(app: App) -> list[Guarding]:
     return cast("list[Guarding]", app.extensions.setdefault(_GUARDINGS, []))
 
 
-@dataclass(frozen=True, order=True)
-class Route:
+class Route(NamedTuple):
     """A rule of an application, for one method.
 
     :ivar guard: ``decorator``, ``default`` (by ``protect``), ``exempt`` or ``none``

@@ -108,7 +108,7 @@ def large_leeway(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def _locations(app: Flask, runtime: Runtime) -> set[str]:
+def token_locations(app: Flask, runtime: Runtime) -> set[str]:
     """Where tokens are looked for: by default, and by views that choose for themselves."""
     policies = (policy_of(view, "GET") for view in app.view_functions.values())
     return set(runtime.settings.token_location).union(*(policy.locations for policy in policies if policy))
@@ -117,7 +117,7 @@ def _locations(app: Flask, runtime: Runtime) -> set[str]:
 def exposed_cookies(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """Cookies carry tokens and browsers may send them over HTTP, or with requests that other sites start."""
     settings = runtime.settings
-    if "cookies" not in _locations(app, runtime):
+    if "cookies" not in token_locations(app, runtime):
         return
     if not settings.cookie_secure:
         yield Finding(
@@ -141,7 +141,7 @@ def forgeable_requests(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """Cookies carry tokens, and nothing tells a request of this site from one of another."""
     settings = runtime.settings
     protects = (settings.cookie_csrf_protect or settings.csrf_origin_check) and settings.csrf_methods != frozenset()
-    if "cookies" in _locations(app, runtime) and not protects:
+    if "cookies" in token_locations(app, runtime) and not protects:
         yield Finding(
             "error",
             "no_csrf_protection",
@@ -153,7 +153,7 @@ def forgeable_requests(app: Flask, runtime: Runtime) -> Iterator[Finding]:
 
 def tokens_in_urls(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """Tokens are taken from the query string."""
-    if "query_string" in _locations(app, runtime):
+    if "query_string" in token_locations(app, runtime):
         yield Finding(
             "warning",
             "token_in_url",

@@ -13,7 +13,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -28,6 +28,7 @@ from .findings import SEVERITIES, Finding
 from .inspection import Inspection, Verdict, inspect_token
 from .jwt_manager import filled_in
 from .keys_cli import keys
+from .moving import what_changes
 from .routes_cli import routes_command
 from .runtime import Runtime
 from .session_cli import sessions
@@ -64,15 +65,17 @@ jwt.add_command(routes_command)
 @jwt.command("check")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list.")
 @click.option("--strict", is_flag=True, help="Let warnings count as errors.")
+@click.option("--moving", is_flag=True, help='Tell what JWT_PROFILE = "strict" would change instead.')
 @click.pass_context
-def check_command(ctx: click.Context, as_json: bool, strict: bool) -> None:
+def check_command(ctx: click.Context, as_json: bool, strict: bool, moving: bool) -> None:
     """Look for mistakes and weak spots.
 
     Loads the application a second time, to see whether its key stays the same.
 
     The exit status is 1 if there is an error.
     """
-    findings = _findings(app_at_hand(), ctx.find_object(ScriptInfo))
+    app = app_at_hand()
+    findings = _changes(app) if moving else _findings(app, ctx.find_object(ScriptInfo))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -89,6 +92,18 @@ def _findings(app: Flask, info: ScriptInfo | None) -> list[Finding]:
     found = list(checks.check(app, runtime))
     if not any(finding.code in ("missing_key", "unusable_key", "unusable_keys") for finding in found):
         found += _compare_with_another_process(info, runtime)
+    return _worst_first(found)
+
+
+def _changes(app: Flask) -> list[Finding]:
+    try:
+        runtime = runtime_at_hand()
+    except ConfigurationError as error:
+        return [_misconfigured(error)]
+    return _worst_first(what_changes(app, runtime, filled_in(app)))
+
+
+def _worst_first(found: Iterable[Finding]) -> list[Finding]:
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from jwt.exceptions import InvalidAudienceError, InvalidSubjectError, InvalidTokenError
 
 from .core import compact
-from .http.jwks import IssuerKeys
 from .issuers import TrustedIssuer
 from .settings import Settings
 from .typing import Claims
+
+if TYPE_CHECKING:
+    from .http.jwks import IssuerKeys
 
 
 class ForeignIssuer:
@@ -31,6 +34,8 @@ class ForeignIssuer:
 
     @cached_property
     def _keys(self) -> IssuerKeys:
+        from .http.jwks import IssuerKeys  # who trusts nobody needs no fetcher
+
         return IssuerKeys(self.terms)
 
     @cached_property

@@ -6,17 +6,17 @@ Values only: their keys are fetched by :mod:`.http.jwks`, their tokens verified 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 from .exceptions import ConfigurationError
 
 #: Algorithms that a foreign issuer may sign with, unless it is held to fewer. Never a symmetric one.
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+#: What an access token of OAuth 2.0 must have (RFC 9068, section 2.2), where ``typ`` is ``at+jwt``.
+RFC_9068 = ("exp", "iat", "sub", "client_id", "jti")
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrustedIssuer:
+class TrustedIssuer(NamedTuple):
     """An issuer, and the terms on which its tokens are accepted.
 
     :ivar issuer: its ``iss``, compared whole
@@ -47,9 +47,6 @@ class TrustedIssuer:
     typ: str | None = None
     required_claims: tuple[str, ...] = ("exp", "iat")
 
-    #: What an access token of OAuth 2.0 must have (RFC 9068, section 2.2), where ``typ`` is ``at+jwt``.
-    RFC_9068: ClassVar[tuple[str, ...]] = ("exp", "iat", "sub", "client_id", "jti")
-
 
 def trusted_issuers(value: Any, name: str) -> Mapping[str, TrustedIssuer]:
     """Parse JWT_TRUSTED_ISSUERS: terms by issuer.
@@ -69,7 +66,7 @@ def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
     where = f"{name}[{issuer!r}]"
     if not isinstance(issuer, str) or not isinstance(terms, Mapping):
         raise ConfigurationError(f"{where} must be a mapping: jwks_uri or discovery, audience, algorithms...")
-    known = {each.name for each in fields(TrustedIssuer)} - {"issuer"}
+    known = set(TrustedIssuer._fields) - {"issuer"}
     if unknown := sorted(set(terms) - known):
         raise ConfigurationError(f"{where} has no term {unknown[0]!r}: there are {', '.join(sorted(known))}")
     parsed: dict[str, Any] = dict(terms)
@@ -89,7 +86,7 @@ def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
         parsed["discovery"] = issuer.rstrip("/") + "/.well-known/openid-configuration"
         _check_url(parsed["discovery"], where)
     if str(parsed.get("typ")).lower() == "at+jwt":
-        parsed.setdefault("required_claims", TrustedIssuer.RFC_9068)
+        parsed.setdefault("required_claims", RFC_9068)
     return TrustedIssuer(issuer=issuer, **parsed)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from jwt.exceptions import InvalidKeyError
 
@@ -15,11 +16,11 @@ from .exceptions import ConfigurationError
 from .loaders import call
 from .parsers import lifetime
 from .runtime import Runtime
+from .signals import logger
 from .typing import ExpiresDelta, Fresh
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewToken:
+class NewToken(NamedTuple):
     """What a caller asks to be put into a new token.
 
     :ivar expires_delta: ``None``: as the settings say for its type
@@ -32,7 +33,7 @@ class NewToken:
     expires_delta: ExpiresDelta | None = None
     additional_claims: dict[str, Any] | None = None
     additional_headers: dict[str, Any] | None = None
-    fixed: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = MappingProxyType({})
 
 
 def issue(new: NewToken, runtime: Runtime, now: float) -> str:
@@ -58,6 +59,8 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
         lifetime=expires,
         additional={**claims, **(new.additional_claims or {}), **new.fixed},
     )
+    if settings.verify_sub and not isinstance(payload.get("sub", ""), str):
+        _tell_of_subject(type(payload["sub"]).__name__)
     typ = settings.access_token_typ if new.token_type == "access" else "JWT"
     header = {"typ": typ, "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
     header["alg"] = header["alg"] or settings.algorithm
@@ -70,6 +73,16 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
         return compact.sign(runtime.encode(dict(sorted(header.items()))), runtime.encode(payload), key)
     except (InvalidKeyError, NotImplementedError) as error:
         raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
+
+
+@cache
+def _tell_of_subject(kind: str) -> None:
+    """Say once that tokens are being made which nobody will accept."""
+    logger.warning(
+        "A token was made whose sub is of type %s, and is refused: sub must be a string (RFC 7519, section 4.1.2). "
+        "Use create_access_token(str(identity)), register a user_identity_loader, or set JWT_VERIFY_SUB = False",
+        kind,
+    )
 
 
 def subject_of(identity: Any, runtime: Runtime) -> Any:

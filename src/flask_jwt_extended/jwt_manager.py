@@ -9,7 +9,7 @@ import copy
 import time
 import warnings
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -17,7 +17,6 @@ from blinker import NamedSignal
 from flask import Blueprint, Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
-from .checks import foot_guns
 from .exceptions import ConfigurationError, StoreUnavailableError, code_of
 from .http import responses
 from .http.published import jwks_response
@@ -58,13 +57,13 @@ TokenTestF = TypeVar("TokenTestF", bound=TokenTest)
 UserLookupF = TypeVar("UserLookupF", bound=UserLookupLoader)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)  # there are keys in it
 class _State:
     """A runtime, the raw configuration it was made from, and the defaults that were left in that configuration."""
 
-    raw: tuple[Any, ...] = field(repr=False)  # there are keys in it
+    raw: tuple[Any, ...]
     runtime: Runtime
-    filled: dict[str, Any] = field(repr=False)
+    filled: dict[str, Any]
 
 
 def manager_of(app: Flask) -> JWTManager:
@@ -427,6 +426,8 @@ def _look_over(app: Flask) -> None:
     """Before the first request, when every view is there, say once what is set up to fail or to protect nothing."""
     hooks = app.before_request_funcs[None]
     app.before_request_funcs[None] = [hook for hook in hooks if getattr(hook, "func", None) is not _look_over]
+    from .checks import foot_guns  # once: to import it costs more than anything above
+
     for finding in foot_guns(app, runtime_of(app)):
         logger.warning("%s. %s", finding.message, finding.fix)
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jwt.algorithms import requires_cryptography
 from jwt.exceptions import InvalidKeyError
@@ -20,9 +19,11 @@ from .core import compact
 from .core.jwks import SetKey, published, read_jwk, ring_of, to_jwk
 from .core.keys import Key, KeyRing, prepare
 from .exceptions import ConfigurationError
-from .keyfiles import source_of
 from .settings import Settings
 from .signals import logger
+
+if TYPE_CHECKING:
+    from .keyfiles import Source
 
 #: Seconds between two looks at the files of JWT_KEYS.
 LOOK_AGAIN = 2.0
@@ -31,8 +32,15 @@ LOOK_AGAIN = 2.0
 _UNREAD = object()
 
 
-@dataclass(frozen=True)
-class InForce:
+def _source_of(settings: Settings) -> Source | None:
+    if not settings.keys:
+        return None
+    from .keyfiles import source_of  # who has no set of keys needs no reader of files
+
+    return source_of(settings.keys, settings.keys_passphrase)
+
+
+class InForce(NamedTuple):
     """Keys in force.
 
     :ivar ring: the keys
@@ -45,7 +53,7 @@ class InForce:
     ring: KeyRing
     verifier: compact.Verifier
     algorithms: Collection[str]
-    listed: tuple[SetKey, ...] = field(repr=False)
+    listed: tuple[SetKey, ...]
     until: float
 
 
@@ -58,7 +66,7 @@ class Keychain:
     def __init__(self, settings: Settings, strong: Callable[[Key], Key]) -> None:
         self._settings = settings
         self._strong = strong
-        self._source = source_of(settings.keys, settings.keys_passphrase) if settings.keys else None
+        self._source = _source_of(settings)
         self._read: Sequence[SetKey] = ()
         self._stamp: object = _UNREAD
         self._look_again = math.inf
@@ -109,7 +117,8 @@ class Keychain:
             self._read = self._source.read()
         except (InvalidKeyError, OSError, ValueError) as error:
             if self._current is None:
-                raise ConfigurationError(f"JWT_KEYS cannot be used: {error}") from None
+                fix = ". flask jwt keys generate makes the file" if isinstance(error, FileNotFoundError) else ""
+                raise ConfigurationError(f"JWT_KEYS cannot be used: {error}{fix}") from None
             logger.error("JWT_KEYS has changed and cannot be used, the keys stay as they were: %s", error)
             return False
         return True

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from .admission import judge, store_of
 from .core import claims as claims_
@@ -38,7 +38,7 @@ from .typing import Claims, Fresh
 _ATTEMPTS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TokenPair:
     """The tokens of a session.
 
@@ -78,8 +78,7 @@ class SessionInfo:
     current: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewSession:
+class NewSession(NamedTuple):
     """What a caller asks of a new session, and what is known of the client.
 
     :ivar claims: additional claims for every token of it
@@ -120,7 +119,8 @@ def start(new: NewSession, runtime: Runtime, now: float) -> TokenPair:
         generation=1,
         current=current,
     )
-    pair = _Pair(record, runtime, new.identity).signed(now, fresh=new.fresh)
+    presented = {"type": "refresh", "csrf": str(uuid.uuid4())}  # as if a first one had been exchanged
+    pair = _Pair(record, runtime, new.identity, presented).signed(now, fresh=new.fresh)
     store.add(record)
     runtime.notify(session_started, session_id=record.session_id, identity=identity, cause="login")
     return pair
@@ -195,8 +195,7 @@ def as_json(value: Any, runtime: Runtime) -> Any:
     return json.loads(runtime.encode(value))
 
 
-@dataclass(frozen=True)
-class _Pair:
+class _Pair(NamedTuple):
     """The tokens that belong to a state of a session.
 
     :ivar loaded: what loaders are told of the identity
@@ -206,7 +205,7 @@ class _Pair:
     record: SessionRecord
     runtime: Runtime
     loaded: Any
-    presented: Claims | None = None
+    presented: Claims
 
     def signed(self, now: float, *, fresh: Fresh = False) -> TokenPair:
         return TokenPair(self.access(now, fresh=fresh), self.refresh(), self.record.session_id)
@@ -243,19 +242,18 @@ class _Pair:
         return issue(new, self.runtime, now)
 
     def _csrf_value(self, token_type: str) -> str | None:
-        """The double submit value, the same for everybody who exchanges the same token.
+        """The double submit value: one for each kind of token, the same for as long as the session goes on.
 
-        It comes from that token's own, which neither the store nor a log ever sees. An access token that is prolonged
-        hands on its own: the page that this very response holds may have it in a form.
+        Another tab may refresh after a page has read the value and before the browser adds the cookie, and open pages
+        have it in their forms. So each token hands on its own. That of access tokens comes from that of refresh tokens,
+        which neither the store nor a log ever sees.
         """
-        presented = self.presented or {}
-        value = presented.get("csrf")
+        value = self.presented.get("csrf")
         if not self.runtime.settings.cookie_csrf_protect or not isinstance(value, str):
             return None
-        if presented["type"] == "access":
+        if self.presented["type"] == token_type:
             return value
-        message = f"{token_type} {self.record.current.jti}"
-        return hmac.new(value.encode("utf-8", "surrogatepass"), message.encode(), "sha256").hexdigest()
+        return hmac.new(value.encode("utf-8", "surrogatepass"), token_type.encode(), "sha256").hexdigest()
 
 
 # --- ending and listing ---------------------------------------------------------------------------------------------

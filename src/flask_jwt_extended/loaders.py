@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -27,7 +25,6 @@ from .typing import (
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-@dataclass(slots=True)
 class Loaders:
     """The loaders of one :class:`JWTManager`; ``None`` where the application has none."""
 
@@ -69,6 +66,8 @@ def _wait_for(ensure_sync: EnsureSync, awaitable: Awaitable[T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return cast("T", ensure_sync(wait)())
+    from concurrent.futures import ThreadPoolExecutor
+
     # An async view called a function of ours: its loop stands still until we return, so another thread has to wait.
     with ThreadPoolExecutor(1) as waiter:
         return cast("T", waiter.submit(copy_context().run, ensure_sync(wait)).result())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def routes_command(ctx: click.Context, as_json: bool, fail_on_unprotected: bool,
 
 
 def _as_json(found: list[Route]) -> str:
-    return "[\n" + ",\n".join(printable(json.dumps(asdict(route))) for route in found) + "\n]"
+    return "[\n" + ",\n".join(printable(json.dumps(route._asdict())) for route in found) + "\n]"
 
 
 def _print(found: list[Route]) -> None:

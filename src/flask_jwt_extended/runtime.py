@@ -20,7 +20,7 @@ from .settings import Settings
 from .typing import JSONDefault
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Runtime:
     """Made by the manager for one configuration of one application; a change of that makes a new one.
 
@@ -59,8 +59,15 @@ class Runtime:
         return compact.json_encoder(self.json_default)
 
     def encode(self, value: Any) -> bytes:
-        """Write a header or claims as JSON."""
-        return self._encoder.encode(value).encode()
+        """Write a header or claims as JSON.
+
+        :raises TypeError: if something in it cannot be written so
+        """
+        try:
+            return self._encoder.encode(value).encode()
+        except TypeError as error:
+            fix = "for objects as identities register a user_identity_loader"
+            raise TypeError(f"{error}, and a token holds nothing else: {fix}") from None
 
     def strong(self, key: Key) -> Key:
         """Hold a key against JWT_KEY_STRENGTH.
@@ -69,7 +76,9 @@ class Runtime:
         """
         if key.weaknesses and self.settings.key_strength == "refuse":
             reasons = " ".join(map(str, key.weaknesses))
-            raise ConfigurationError(f"{reasons} Or set JWT_KEY_STRENGTH = 'warn' until it is replaced")
+            raise ConfigurationError(
+                f"{reasons} flask jwt check says how to make another; JWT_KEY_STRENGTH = 'warn' takes it meanwhile"
+            )
         if key.weaknesses and not key.warned:
             for weakness in key.weaknesses:
                 warnings.warn(weakness, stacklevel=2)

@@ -16,7 +16,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cached_property
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from jwt.algorithms import requires_cryptography
 
@@ -68,8 +68,7 @@ def _prefixed(name: str, path_option: str) -> Callable[[Mapping[str, Any]], str]
     return default
 
 
-@dataclass(frozen=True)
-class TokenKind:
+class TokenKind(NamedTuple):
     """What differs between access and refresh tokens on their way through a request."""
 
     name: str
@@ -83,7 +82,7 @@ class TokenKind:
     json_keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False, eq=False)
 class Settings:
     """The options of one application, parsed and validated. Made by :func:`resolve`; never changes."""
 
@@ -467,7 +466,12 @@ class Settings:
     #: Flask's own SECRET_KEY: not an option of this extension, but the fallback of one.
     flask_secret_key: Any = field(default=None, repr=False)
 
-    def __post_init__(self) -> None:
+    def __init__(self, **values: Any) -> None:
+        # By hand: to generate one with as many parameters as there are options would be a tenth of all imports.
+        self.__dict__.update(values)
+        self._judge()
+
+    def _judge(self) -> None:
         for wish, name in (
             (self.cookie_samesite == "None", 'JWT_COOKIE_SAMESITE = "None"'),
             (self.cookie_partitioned, "JWT_COOKIE_PARTITIONED = True"),
@@ -592,7 +596,7 @@ class Settings:
         return self._kind("refresh", self.refresh_json_key)
 
     def _kind(self, name: str, json_keys: tuple[str, ...]) -> TokenKind:
-        own = [each.name for each in fields(TokenKind) if each.name not in ("name", "json_keys")]
+        own = [each for each in TokenKind._fields if each not in ("name", "json_keys")]
         return TokenKind(name=name, json_keys=json_keys, **{each: getattr(self, f"{name}_{each}") for each in own})
 
 
@@ -604,8 +608,7 @@ def option_name(attribute: str) -> str:
     return _PREFIX + attribute.upper()
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One declared option, for whoever lists them."""
 
     attribute: str

@@ -86,6 +86,9 @@ def socketio_required(
     :param check_every: seconds between two looks at whether the token was revoked
     :param demands: those of ``jwt_required``, but for ``optional`` and ``report_only``
     """
+    # Not Python's own of that name, behind which the client is told nothing.
+    from socketio.exceptions import ConnectionRefusedError as Refusal
+
     policy, find = _policy(demands), token or _token_in
 
     def decorate(handler: F) -> F:
@@ -95,7 +98,7 @@ def socketio_required(
             try:
                 admitted = _admit(app, policy, find(auth))
             except (JWTExtendedException, PyJWTError) as error:
-                raise ConnectionRefusedError(code_of(error)) from None
+                raise Refusal(code_of(error)) from None
             server = socketio.server
             _Watch(
                 app,

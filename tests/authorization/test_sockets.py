@@ -17,7 +17,6 @@ import simple_websocket
 import socketio as socketio_client
 from flask import Flask
 from socketio.exceptions import ConnectionError as RefusedError
-from werkzeug.serving import make_server
 
 from flask_jwt_extended import (
     JWTManager,
@@ -31,6 +30,7 @@ from flask_jwt_extended import (
 from flask_jwt_extended.sockets import sock_required, socketio_required
 
 from ..conftest import SECRET
+from ..examples.servers import WebSocket, served
 from ..keys.helpers import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -47,20 +47,6 @@ def make_app(**options: Any) -> Flask:
 def token(app: Flask, **arguments: Any) -> str:
     with app.app_context():
         return create_access_token("ada", **arguments)
-
-
-@contextmanager
-def served(app: Flask) -> Iterator[int]:
-    """Serve an application on a port of this machine."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield int(server.port)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 # --- flask-sock -----------------------------------------------------------------------------------------------------
@@ -98,8 +84,7 @@ def connect(app: Flask) -> Iterator[Connect]:
 
         def connect(path: str = "/echo", *, headers: dict[str, str] | None = None, bearer: str | None = None) -> Any:
             sent = ({"Authorization": f"Bearer {bearer}"} if bearer else {}) | (headers or {})
-            octets = {name.encode(): value.encode() for name, value in sent.items()}
-            opened.append(simple_websocket.Client(f"ws://127.0.0.1:{port}{path}", headers=octets))
+            opened.append(WebSocket(f"ws://127.0.0.1:{port}{path}", sent))
             return opened[-1]
 
         yield connect
@@ -262,9 +247,15 @@ def test_a_client_without_one_is_refused(chat: tuple[Flask, int]) -> None:
     app, port = chat
     wrong: list[dict[str, Any]] = [{}, {"auth": {"token": "nonsense"}}, {"auth": {"token": 5}}, {"auth": ["x"]}]
     wrong += [{"auth": {"token": token(app, expires_delta=-5)}}]
-    for options in wrong:
-        with pytest.raises(RefusedError), client(port, **options):
-            pass
+    codes = ["missing_token", "malformed_token", "missing_token", "missing_token", "expired_token"]
+    for options, code in zip(wrong, codes, strict=True):
+        told: list[Any] = []
+        io = socketio_client.Client(reconnection=False)
+        io.on("connect_error", told.append)
+        with pytest.raises(RefusedError):
+            io.connect(f"http://127.0.0.1:{port}", wait_timeout=5, **options)
+        assert eventually(lambda told=told: bool(told))
+        assert told[0]["message"] == code
 
 
 def test_a_namespace_may_ask_for_more(chat: tuple[Flask, int]) -> None:

@@ -6,12 +6,12 @@ by a real server on this machine, in place of the provider's host.
 
 from __future__ import annotations
 
-import ast
 import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -220,8 +220,8 @@ def recipes() -> dict[str, dict[str, Claims]]:
     sections = re.split(r"^### (.+)$", rest, flags=re.MULTILINE)[1:]
     found = {}
     for heading, text in zip(sections[::2], sections[1::2], strict=True):
-        (block,) = re.findall(r"```python\nJWT_TRUSTED_ISSUERS = (.+?)```", text, re.DOTALL)
-        found[heading] = ast.literal_eval(block)
+        (file,) = re.findall(r"```{literalinclude} (\S+)", text)
+        found[heading] = run_path(str(PAGE.parent / file))["JWT_TRUSTED_ISSUERS"]
     return found
 
 

@@ -80,7 +80,12 @@ class Verifier:
     def _verify_unseen(self, encoded: str | bytes) -> tuple[Header, bytes]:
         parts = header, signing_input, _, _ = parse(encoded, self._max_bytes)
         algorithm = admit(header, self._algorithms)
-        key, payload = verify_with(self._ring.candidates(algorithm, header.get("kid")), parts)
+        candidates = self._ring.candidates(algorithm, header.get("kid"))
+        if (
+            not candidates and algorithm in self._ring.algorithms
+        ):  # the key that it names has retired, or was never ours
+            raise InvalidSignatureError("Signature verification failed")
+        key, payload = verify_with(candidates, parts)
         if len(self._seen) < REMEMBERED_HEADERS and all(type(value) is str for value in header.values()):
             self._seen[signing_input.partition(b".")[0]] = (header.copy(), key)
         return header, payload

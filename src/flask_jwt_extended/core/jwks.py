@@ -12,10 +12,9 @@ import math
 import warnings
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 from jwt.algorithms import Algorithm, get_default_algorithms
@@ -54,8 +53,7 @@ class State(str, Enum):
     RETIRING = "retiring"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SetKey:
+class SetKey(NamedTuple):
     """A key in a set.
 
     :ivar kid: names it in the header of tokens
@@ -67,9 +65,12 @@ class SetKey:
 
     kid: str
     key: Key
+    jwk: Mapping[str, Any]
     state: State = State.ACTIVE
     until: float = math.inf
-    jwk: Mapping[str, Any] = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"<SetKey {self.kid}, {self.state.value}>"
 
     @property
     def public(self) -> dict[str, Any] | None:

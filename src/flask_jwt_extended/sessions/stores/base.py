@@ -7,10 +7,12 @@ The contract tests are :mod:`flask_jwt_extended.testing.store_contract`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from ...findings import Finding
 from ..records import SessionRecord
+
+if TYPE_CHECKING:
+    from ...findings import Finding
 
 #: Seconds that a record is kept past the moment it stops to matter, so that a clock that is behind finds it still.
 MARGIN = 3600

@@ -1,0 +1,254 @@
+"""The API of the demo: sessions, devices, notes, a theft, keys and the audit."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+from commands import rotate_keys
+from flask import Blueprint, Response, abort, current_app, jsonify, request
+from jwt import InvalidTokenError
+from people import User, check_password, find_user, text_fields
+
+from flask_jwt_extended import (
+    SessionInfo,
+    TokenPair,
+    create_access_token,
+    current_user,
+    end_all_sessions,
+    end_session,
+    get_jwt,
+    get_jwt_header,
+    get_jwt_request_location,
+    get_unverified_jwt_headers,
+    jwt_exempt,
+    jwt_required,
+    list_sessions,
+    refresh_session,
+    revoke_token,
+    set_session_cookies,
+    start_session,
+    unset_jwt_cookies,
+    verify_jwt_in_request,
+)
+from flask_jwt_extended.audit import routes
+from flask_jwt_extended.exceptions import NoAuthorizationError, RevokedTokenError
+
+MAX_LABEL = 40
+MAX_NOTES = 10
+
+api = Blueprint("api", __name__, url_prefix="/api")
+
+# Sessions ---------------------------------------------------------------------------------------
+
+# What a User-Agent says, and what people call it. The first that is found counts: Edge says Chrome too.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "Chrome/": "Chrome",
+    "CriOS/": "Chrome",
+    "Safari/": "Safari",
+}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+
+
+def device_name(user_agent: str) -> str:
+    """Return a name by which its owner will know a session: "Firefox on Linux", "curl"."""
+    browser = called(user_agent, BROWSERS) or user_agent.split("/", 1)[0].strip()[:MAX_LABEL] or "Unknown program"
+    system = called(user_agent, SYSTEMS)
+    return f"{browser} on {system}" if system else browser
+
+
+def called(user_agent: str, names: dict[str, str]) -> str | None:
+    """Return the name of the first mark that a User-Agent has."""
+    return next((name for mark, name in names.items() if mark in user_agent), None)
+
+
+def new_session(user: User) -> TokenPair:
+    """Start a session for whoever has just typed a password: its first access token is fresh."""
+    label = device_name(request.headers.get("User-Agent", ""))
+    return start_session(user, label=label, additional_claims={"name": user.name, "roles": user.roles})
+
+
+@api.post("/login")
+@jwt_exempt
+def log_in() -> Response:
+    """Give a program both tokens in the body; it sends them in the Authorization header."""
+    return jsonify(new_session(check_password()))
+
+
+@api.post("/session")
+@jwt_exempt
+def open_session() -> Response:
+    """Give a browser both tokens in HttpOnly cookies, and not in the body: no script reads them.
+
+    A form on another site cannot post here and log someone in: a form cannot send JSON.
+    """
+    user = check_password()
+    end_overwritten_session()
+    response = jsonify(msg=f"Welcome, {user.name}.")
+    set_session_cookies(response, new_session(user))
+    return response
+
+
+def end_overwritten_session() -> None:
+    """End the session this browser had: nobody could use it once its cookies are overwritten."""
+    token = request.cookies.get(current_app.config["JWT_REFRESH_COOKIE_NAME"])
+    if token:
+        with suppress(InvalidTokenError):  # of an earlier run, or no token at all
+            revoke_token(token)
+
+
+@api.post("/session/refresh")
+@jwt_required(refresh=True)
+def refresh() -> Response:
+    """Trade a refresh token for the next two tokens, carried the way it came. It is good for one trade."""
+    pair = refresh_session()
+    if get_jwt_request_location() != "cookies":
+        return jsonify(pair)
+    response = jsonify(msg="Here are two new tokens.")
+    set_session_cookies(response, pair)
+    return response
+
+
+@api.delete("/session")
+@jwt_exempt
+def log_out() -> Response:
+    """End the session and delete the cookies.
+
+    It asks for the refresh token, since whose access token has expired wants to leave too; and where that is missing
+    or no longer counts, there is nothing left to end.
+    """
+    with suppress(NoAuthorizationError, RevokedTokenError, InvalidTokenError):
+        verify_jwt_in_request(refresh=True)
+        end_session()
+    return goodbye()
+
+
+def goodbye() -> Response:
+    """Tell a browser to delete the cookies."""
+    response = jsonify(msg="Goodbye.")
+    unset_jwt_cookies(response)
+    return response
+
+
+@api.get("/devices")
+def list_devices() -> Response:
+    """List one's own sessions, the youngest first."""
+    return devices()
+
+
+def devices() -> Response:
+    """Write the sessions of whoever asks."""
+    return jsonify(devices=[device(session) for session in list_sessions()])
+
+
+def device(session: SessionInfo) -> dict[str, Any]:
+    """Return what the page shows of a session. Times are seconds since the epoch, as in a token."""
+    return {
+        "id": session.session_id,
+        "label": session.label,
+        "browser": session.user_agent,
+        "address": session.address,
+        "started": session.created_at.timestamp(),
+        "refreshed": session.last_refreshed_at.timestamp(),
+        "current": session.current,
+    }
+
+
+@api.delete("/devices/<session_id>")
+def end_device(session_id: str) -> Response:
+    """End one of one's own sessions; somebody else's is a 404, as if it were not there."""
+    if not end_session(session_id):
+        abort(404, "You have no such session.")
+    return goodbye() if session_id == get_jwt()["sid"] else devices()
+
+
+@api.delete("/devices")
+def end_other_devices() -> Response:
+    """End all of one's sessions but this one."""
+    end_all_sessions(keep_current=True)
+    return devices()
+
+
+# Notes ------------------------------------------------------------------------------------------
+
+
+@api.get("/me")
+def me() -> Response:
+    """Show the token of this request, and the server's clock to measure its expiry with."""
+    return jsonify(
+        location=get_jwt_request_location(),
+        header=get_jwt_header(),
+        claims=get_jwt(),
+        now=time.time(),
+    )
+
+
+@api.get("/notes")
+def list_notes() -> Response:
+    """Read one's own notes."""
+    return jsonify(notes=current_user.notes)
+
+
+@api.post("/notes")
+def add_note() -> tuple[Response, int]:
+    """Write a note. From a browser this needs the CSRF token, as every change does."""
+    notes: list[str] = current_user.notes
+    notes.extend(text_fields("text"))
+    del notes[:-MAX_NOTES]
+    return jsonify(notes=notes), 201
+
+
+@api.delete("/notes")
+@jwt_required(fresh=True)
+def delete_notes() -> Response:
+    """Delete one's notes. A refreshed token does not do: log in again first."""
+    current_user.notes.clear()
+    return jsonify(notes=current_user.notes)
+
+
+# A theft ----------------------------------------------------------------------------------------
+
+
+@api.post("/session/theft")
+@jwt_required(refresh=True)
+def hand_over() -> Response:
+    """Return the refresh token of this request, so that the page can play the thief. Only a demo does this."""
+    return jsonify(refresh_token=request.cookies[current_app.config["JWT_REFRESH_COOKIE_NAME"]])
+
+
+# Keys and routes --------------------------------------------------------------------------------
+
+
+@api.get("/keys")
+@jwt_exempt
+def signing_key() -> Response:
+    """Tell which key signs now; all that verify are at ``/.well-known/jwks.json``."""
+    return jsonify(signs=get_unverified_jwt_headers(create_access_token(find_user("ada")))["kid"])
+
+
+@api.post("/keys")
+@jwt_required(roles="keeper of keys")
+def rotate() -> Response:
+    """Let the next key sign, as somebody at a terminal would: another process changes the file of keys."""
+    return jsonify(terminal=rotate_keys(current_app.config["JWT_KEYS"]))
+
+
+@api.get("/routes")
+@jwt_exempt
+def audit() -> Response:
+    """List what each route demands, read from the decorators: what ``flask jwt routes`` prints."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
+    return jsonify(routes=[route._asdict() for route in routes(app)])

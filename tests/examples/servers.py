@@ -1,0 +1,94 @@
+# mypy: disable-error-code="import-untyped,misc"
+# The library has no types.
+"""Running things for real: an application on a port, programs that end when they are told to, a WebSocket to both."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import simple_websocket
+from flask import Flask
+from werkzeug.serving import make_server
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def served(app: Flask | Any, port: int = 0) -> Iterator[int]:
+    """Serve an application on a port of this machine."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield int(server.port)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def running(
+    command: list[str], port: int, folder: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program until it listens, and stop it."""
+    errors = folder / f"{Path(command[0]).name}.log"
+    with errors.open("w") as log, subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log) as it:
+        try:
+            assert any(listens(port) or it.poll() is not None for _ in range(600)), errors.read_text()
+            assert it.poll() is None, errors.read_text()
+            yield it
+        finally:
+            it.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                it.wait(20)
+            it.kill()
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens; if not, some time has passed."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 0.1).close()
+    except OSError:
+        threading.Event().wait(0.05)
+        return False
+    return True
+
+
+def python(*arguments: str) -> list[str]:
+    """A command for the interpreter of these tests."""
+    return [sys.executable, *arguments]
+
+
+def direct(*handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
+    """An opener that asks no proxy."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
+
+
+class WebSocket(simple_websocket.Client):
+    """A client that hears what came in one piece with the answer to its handshake, too: the library forgets it.
+
+    On a busy machine that is how a refusal comes.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        octets = {name.encode(): value.encode() for name, value in (headers or {}).items()}
+        super().__init__(url, headers=octets)
+
+    def _thread(self) -> None:
+        self.connected = self._handle_events()  # pyright: ignore[reportAttributeAccessIssue]  # pyright sees no parent
+        super()._thread()  # pyright: ignore[reportAttributeAccessIssue]
