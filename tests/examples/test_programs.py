@@ -11,6 +11,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from http.client import HTTPResponse, HTTPSConnection
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -192,6 +194,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(f"https://localhost:{front}", folder / "app.log")
 
 
+#: Where the browsers of that site are: not where the proxy is.
+ELSEWHERE = "127.0.0.2"
+
+
+class FromElsewhere(urllib.request.HTTPSHandler):
+    """Connects from another address than that of the proxy."""
+
+    def __init__(self, trusting: ssl.SSLContext) -> None:
+        super().__init__()
+        self.connect = partial(HTTPSConnection, source_address=(ELSEWHERE, 0), context=trusting)
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(self.connect, req)
+
+
 class Browser:
     """A browser of that site: it keeps cookies, trusts the certificate, and says where it comes from."""
 
@@ -199,9 +216,7 @@ class Browser:
         self.site = site
         self.jar = CookieJar()
         trusting = ssl.create_default_context(cafile=str(site.log.with_name("app.pem")))
-        self.opener = direct(
-            urllib.request.HTTPSHandler(context=trusting), urllib.request.HTTPCookieProcessor(self.jar)
-        )
+        self.opener = direct(FromElsewhere(trusting), urllib.request.HTTPCookieProcessor(self.jar))
 
     def cookie(self, name: str) -> str:
         """The value of a cookie."""
@@ -233,7 +248,7 @@ def test_deployed(site: Site) -> None:
     csrf = browser.cookie("__Host-csrf_access_token")
     assert browser.call("POST", "/orders", {}, X_CSRF_TOKEN=csrf) == (201, {"ordered by": "ada"})
     assert browser.call("POST", "/orders", {}, X_CSRF_TOKEN=csrf, Origin="https://evil.example")[0] == 400
-    assert browser.call("GET", "/devices") == (200, ["127.0.0.1"])
+    assert browser.call("GET", "/devices") == (200, [ELSEWHERE])
     assert browser.call("POST", "/refresh", {}, X_CSRF_TOKEN=browser.cookie("__Host-csrf_refresh_token"))[0] == 200
     assert browser.call("GET", "/health") == (200, {"up": True})
 
