@@ -16,6 +16,8 @@ from .conftest import SECRET, MakeApp, bearer
 from .test_cli import run
 
 ALWAYS = {"strict_error_style", "strict_required_claims", "strict_verify_aud", "strict_max_token_bytes"}
+#: Of the views of ``make_app``, which handle OPTIONS themselves.
+OPTIONS_VIEWS = {"strict_protect_options_method"}
 WITH_COOKIES = {
     "strict_cookie_secure",
     "strict_cookie_samesite",
@@ -39,8 +41,8 @@ def test_every_option_that_strict_changes_has_an_effect_in_words() -> None:
 
 
 def test_an_application_with_headers_hears_nothing_of_cookies(make_app: MakeApp) -> None:
-    """Four options concern everybody."""
-    assert set(changes(make_app())) == ALWAYS
+    """Four options concern everybody, one those with views for OPTIONS."""
+    assert set(changes(make_app())) == ALWAYS | OPTIONS_VIEWS
 
 
 def test_an_application_with_cookies_hears_of_them() -> None:
@@ -62,6 +64,7 @@ def test_what_is_set_stays_and_is_not_named(make_app: MakeApp) -> None:
         "VERIFY_AUD": False,
         "MAX_TOKEN_BYTES": 16384,
         "KEY_STRENGTH": "warn",
+        "PROTECT_OPTIONS_METHOD": False,
     }
     assert changes(make_app(**kept)) == {}
     assert "Nothing to complain about" in run(make_app(**kept), "check", "--moving").output
@@ -123,7 +126,7 @@ def test_an_audience_and_loaders_of_one_s_own_settle_it(make_app: MakeApp) -> No
         getattr(manager, f"{name}_loader")(lambda _header, _claims: {})
     for name in ("invalid_token", "unauthorized"):
         getattr(manager, f"{name}_loader")(lambda _why: {})
-    assert set(changes(app)) == ALWAYS - {"strict_error_style", "strict_verify_aud"}
+    assert set(changes(app)) == (ALWAYS | OPTIONS_VIEWS) - {"strict_error_style", "strict_verify_aud"}
 
 
 def test_a_configuration_that_does_not_work_is_said_first(make_app: MakeApp) -> None:

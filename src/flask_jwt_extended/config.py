@@ -21,7 +21,7 @@ _READ: dict[str, Callable[[Settings], Any]] = {
     "decode_key": lambda settings: settings.verification_key,
     "encode_key": lambda settings: settings.signing_key,
     "error_msg_key": lambda settings: settings.error_message_key,
-    "exempt_methods": lambda _settings: {"OPTIONS"},
+    "exempt_methods": lambda settings: set() if settings.protect_options_method else {"OPTIONS"},
     "identity_claim_key": lambda settings: settings.identity_claim,
     "json_encoder": lambda _settings: JSONEncoder,
     "json_key": lambda settings: settings.json_key[0],

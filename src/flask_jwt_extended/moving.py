@@ -133,6 +133,14 @@ def _methods(facts: _Facts) -> str | None:
     return f"Requests with {', '.join(facts.other_methods)} are refused without a CSRF value."
 
 
+def _options_views(facts: _Facts) -> str | None:
+    rules = facts.app.url_map.iter_rules()
+    own = [rule.rule for rule in rules if "OPTIONS" in (rule.methods or ()) and not rule.provide_automatic_options]  # type: ignore[attr-defined]  # Flask sets it
+    if not own:
+        return None
+    return f"OPTIONS requests without a token are refused by protected views, CORS preflights apart: {', '.join(own)}."
+
+
 _OLD_COOKIES = _Effect(_with_cookies("Who is logged in has the cookie with the old name, and has to log in again."))
 _READABLE = _Effect(_readable_cookies)
 
@@ -143,6 +151,7 @@ _EFFECTS: dict[str, _Effect] = {
     "max_token_bytes": _Effect(lambda _: "Tokens that are longer are refused: those with many claims, if any.", "info"),
     "key_strength": _Effect(_weak_keys),
     "single_token": _Effect(_several_tokens),
+    "protect_options_method": _Effect(_options_views),
     "cookie_secure": _Effect(
         _with_cookies("Browsers keep the cookies over HTTPS and on localhost only; over plain HTTP nobody can log in."),
         "info",

@@ -262,6 +262,14 @@ class Settings:
         "RFC, an ``error`` code beside the message, and nothing that helps an attacker.",
         strict="rfc6750",
     )
+    protect_options_method: bool = option(
+        False,
+        parsers.flag,
+        "Whether an OPTIONS request to a view that handles OPTIONS itself needs a token like any other request. CORS "
+        "preflights (``Origin`` with ``Access-Control-Request-Method``) never need one. If off, every OPTIONS request "
+        "is anonymous, whatever the view requires, as in 4.7.",
+        strict=True,
+    )
 
     header_name: str = option("Authorization", parsers.word, "The header that carries the token.")
     header_type: str = option(

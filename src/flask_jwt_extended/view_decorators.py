@@ -46,7 +46,8 @@ def verify_jwt_in_request(
 ) -> tuple[Header, Claims] | None:
     """Verify the token of this request and remember it for ``get_jwt``, ``current_user`` and the like.
 
-    An OPTIONS request passes as anonymous: a browser sends its preflight without credentials.
+    A CORS preflight passes as anonymous, because browsers send it without credentials; under the compat profile every
+    other OPTIONS request does too (JWT_PROTECT_OPTIONS_METHOD).
 
     :param optional: let a request without a token pass as anonymous; one with a bad token is refused all the same.
         ``"if-valid"``: let that pass as anonymous too
@@ -86,9 +87,17 @@ _GENUINE = verify_jwt_in_request
 def _verify(policy: Policy) -> tuple[Header, Claims] | None:
     app = app_at_hand()
     incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
-    token = None if incoming.method == "OPTIONS" else _admitted(incoming, policy, app)
+    token = None if incoming.method == "OPTIONS" and _is_exempt(incoming, app) else _admitted(incoming, policy, app)
     pipeline.remember(g._get_current_object(), token)
     return (token.header, token.claims) if token else None
+
+
+def _is_exempt(options_request: Request, app: Flask) -> bool:
+    """Whether an OPTIONS request needs no token: every one, or only CORS preflights (Fetch standard, section 3.2.2)."""
+    if not runtime_of(app).settings.protect_options_method:
+        return True
+    headers = options_request.headers
+    return bool(headers.get("Origin")) and bool(headers.get("Access-Control-Request-Method"))
 
 
 def _admitted(incoming: Request, policy: Policy, app: Flask) -> Token | None:

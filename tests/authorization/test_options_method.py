@@ -1,0 +1,190 @@
+"""OPTIONS requests: browsers send CORS preflights without credentials; a view that handles OPTIONS itself is a view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.views import MethodView
+
+from flask_jwt_extended import (
+    JWTManager,
+    create_access_token,
+    get_current_user,
+    get_jwt,
+    get_jwt_header,
+    get_jwt_identity,
+    get_jwt_request_location,
+    jwt_required,
+    verify_jwt_in_request,
+)
+
+from ..conftest import SECRET, bearer
+
+PREFLIGHT = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "PUT"}
+#: What is like a preflight, and is none.
+NO_PREFLIGHT: dict[str, dict[str, str]] = {
+    "nothing": {},
+    "only the origin": {"Origin": "https://app.example.com"},
+    "only the method": {"Access-Control-Request-Method": "PUT"},
+    "an empty origin": {"Origin": "", "Access-Control-Request-Method": "PUT"},
+    "an empty method": {"Origin": "https://app.example.com", "Access-Control-Request-Method": ""},
+}
+
+
+def answer() -> dict[str, Any]:
+    """What a view learns about the request."""
+    return {
+        "identity": get_jwt_identity(),
+        "claims": get_jwt(),
+        "header": get_jwt_header(),
+        "user": get_current_user(),
+        "location": get_jwt_request_location(),
+    }
+
+
+def with_decorator(app: Flask, **requirements: Any) -> None:
+    view = jwt_required(**requirements)(answer)
+    app.add_url_rule("/view", "view", view, methods=["GET", "OPTIONS"])
+
+
+def with_a_call(app: Flask, **requirements: Any) -> None:
+    def view() -> dict[str, Any]:
+        verify_jwt_in_request(**requirements)
+        return answer()
+
+    app.add_url_rule("/view", "view", view, methods=["GET", "OPTIONS"])
+
+
+def without_automatic_options(app: Flask, **requirements: Any) -> None:
+    view = jwt_required(**requirements)(answer)
+    app.add_url_rule("/view", "view", view, methods=["OPTIONS", "GET"], provide_automatic_options=False)
+
+
+def with_a_method_view(app: Flask, **requirements: Any) -> None:
+    class View(MethodView):
+        decorators = [jwt_required(**requirements)]  # noqa: RUF012  # as Flask's documentation writes it
+
+        def get(self) -> Any:
+            return answer()
+
+        def options(self) -> Any:
+            return answer()
+
+    app.add_url_rule("/view", view_func=View.as_view("view"))
+
+
+def with_one_method(app: Flask, **requirements: Any) -> None:
+    class View(MethodView):
+        @jwt_required(**requirements)
+        def get(self) -> Any:
+            return answer()
+
+        @jwt_required(**requirements)
+        def options(self) -> Any:
+            return answer()
+
+    app.add_url_rule("/view", view_func=View.as_view("view"))
+
+
+def with_protect(app: Flask) -> None:
+    app.extensions["flask-jwt-extended"].protect(app)
+    app.add_url_rule("/view", "view", answer, methods=["GET", "OPTIONS"])
+
+
+Build = Callable[..., None]
+BUILDS: list[Build] = [
+    with_decorator,
+    with_a_call,
+    without_automatic_options,
+    with_a_method_view,
+    with_one_method,
+    with_protect,
+]
+REQUIREMENTS: list[dict[str, Any]] = [{}, {"fresh": True}, {"roles": "admin"}, {"scopes": "write"}, {"refresh": True}]
+#: ``protect`` requires nothing but a token.
+DECLARED = [(build, required) for build in BUILDS for required in REQUIREMENTS if not required or build != with_protect]
+
+
+def make(profile: str, build: Build, **requirements: Any) -> Flask:
+    app = Flask("app")
+    app.config.update(JWT_SECRET_KEY=SECRET, JWT_PROFILE=profile)
+    JWTManager(app).user_lookup_loader(lambda _header, claims: claims["sub"])
+    build(app, **requirements)
+    return app
+
+
+def options(app: Flask, **headers: str) -> Any:
+    return app.test_client().options("/view", headers=headers)
+
+
+@pytest.mark.parametrize(("build", "requirements"), DECLARED)
+def test_strict_refuses_an_anonymous_options_request_to_a_view_of_the_application(
+    build: Build, requirements: dict[str, Any]
+) -> None:
+    """Whatever the view requires, and however it is protected; a preflight passes."""
+    app = make("strict", build, **requirements)
+    assert options(app).status_code == 401
+    preflight = options(app, **PREFLIGHT)
+    assert (preflight.status_code, preflight.get_json()["identity"]) == (200, None)
+
+
+@pytest.mark.parametrize("headers", NO_PREFLIGHT.values(), ids=NO_PREFLIGHT)
+def test_strict_takes_for_a_preflight_only_what_browsers_send_as_one(headers: dict[str, str]) -> None:
+    """An origin and the method of the request that is to follow."""
+    assert options(make("strict", with_decorator), **headers).status_code == 401
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_strict_lets_an_options_request_pass_with_a_good_token(build: Build) -> None:
+    """It is then verified like every other request."""
+    app = make("strict", build)
+    with app.app_context():
+        token = create_access_token("ada")
+    response = options(app, **bearer(token))
+    assert (response.status_code, response.get_json()["identity"], response.get_json()["user"]) == (200, "ada", "ada")
+    assert options(app, **bearer("not.a.token")).status_code == 401
+
+
+@pytest.mark.parametrize("profile", ["compat", "strict"])
+@pytest.mark.parametrize("build", BUILDS)
+def test_identity_functions_know_nobody_in_an_anonymous_options_view(build: Build, profile: str) -> None:
+    """As in an optional view without a token."""
+    seen = options(make(profile, build), **PREFLIGHT).get_json()
+    assert seen == {"identity": None, "claims": {}, "header": {}, "user": None, "location": None}
+
+
+@pytest.mark.parametrize(("build", "requirements"), DECLARED)
+def test_compat_lets_every_options_request_pass_as_4_7_does(build: Build, requirements: dict[str, Any]) -> None:
+    """With any token, or none."""
+    app = make("compat", build, **requirements)
+    assert options(app).status_code == 200
+    assert options(app, **bearer("not.a.token")).status_code == 200
+
+
+def test_an_optional_view_takes_an_anonymous_options_request_in_strict() -> None:
+    """Because it takes every anonymous request."""
+    assert options(make("strict", with_decorator, optional=True)).status_code == 200
+
+
+@pytest.mark.parametrize("protect", [False, True], ids=["decorator", "protect"])
+def test_flask_answers_options_itself_where_the_view_does_not(protect: bool) -> None:
+    """The view is not called, so there is nothing to protect."""
+    app = make("strict", lambda _app: None)
+    if protect:
+        app.extensions["flask-jwt-extended"].protect(app)
+    app.add_url_rule("/view", "view", answer if protect else jwt_required()(answer))
+    response = options(app)
+    assert response.status_code == 200
+    assert response.headers["Allow"]
+    assert app.test_client().get("/view").status_code == 401
+
+
+@pytest.mark.parametrize(("profile", "chosen", "status"), [("strict", False, 200), ("compat", True, 401)])
+def test_the_option_wins_over_the_profile(profile: str, chosen: bool, status: int) -> None:
+    """JWT_PROTECT_OPTIONS_METHOD, before and after init_app."""
+    app = make(profile, with_decorator)
+    app.config["JWT_PROTECT_OPTIONS_METHOD"] = chosen
+    assert options(app).status_code == status
