@@ -13,7 +13,7 @@ PACKAGE = Path(flask_jwt_extended.__file__).parent
 
 #: From the ground up. A module may import from its own floor's folder and from the floors below.
 FLOORS = [
-    {"settings", "parsers", "exceptions", "typing", "signals", "findings", "issuers"},
+    {"settings", "parsers", "exceptions", "typing", "signals", "findings", "issuers", "cookie_rules", "redaction"},
     {"core", "loaders"},
     {"http", "sessions", "keyfiles", "marks"},
     {"keychain", "foreign"},

@@ -42,6 +42,13 @@ class ConfigurationError(RuntimeError):
     """The application is set up in a way that cannot work; the message names the fix."""
 
 
+class JWTConfigWarning(UserWarning):
+    """A setting that works but is probably not what you meant; the message names the option and the fix.
+
+    .. versionadded:: 5.0
+    """
+
+
 class JWTExtendedException(Exception):  # noqa: N818  # 4.7's name
     """The root of the errors that a request can provoke."""
 

@@ -17,7 +17,7 @@ from blinker import NamedSignal
 from flask import Blueprint, Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
-from .exceptions import ConfigurationError, StoreUnavailableError, code_of
+from .exceptions import ConfigurationError, JWTConfigWarning, StoreUnavailableError, code_of
 from .http import responses
 from .http.published import jwks_response
 from .loaders import Loaders, call
@@ -143,8 +143,9 @@ class JWTManager:
 
     def _bind(self, app: Flask, add_context_processor: bool) -> None:
         for warning in self._misgivings(app):
-            warnings.warn(warning, stacklevel=3)  # the line of the application
-        self._renew(app)
+            warnings.warn(warning, JWTConfigWarning, stacklevel=3)  # the line of the application
+        for doubt in self._renew(app).settings.cookie_doubts:
+            warnings.warn(doubt, JWTConfigWarning, stacklevel=3)
         app.extensions[EXTENSION] = self
         self._set_error_handler_callbacks(app)
         app.before_request(partial(_look_over, app))

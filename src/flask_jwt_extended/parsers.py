@@ -6,13 +6,16 @@ import math
 import warnings
 from collections.abc import Callable, Collection, Container
 from datetime import date, datetime, timedelta, timezone
+from string import ascii_lowercase, digits
 from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
 from jwt.algorithms import requires_cryptography
 
-from .exceptions import ConfigurationError
+from .cookie_rules import check_domain
+from .exceptions import ConfigurationError, JWTConfigWarning
+from .redaction import shown
 
 #: The places a token may come from, in the order a set of them is searched.
 LOCATIONS = ("headers", "cookies", "query_string", "json")
@@ -33,7 +36,11 @@ def store(value: Any, _name: str) -> Any:
 def flag(value: Any, name: str) -> bool:
     """Take the truth of a value, as 4.7 does. A string is most likely an environment variable: ``"false"`` is true."""
     if isinstance(value, str):
-        warnings.warn(f"{name} is the string {value!r}, which counts as {bool(value)}; use a bool", stacklevel=2)
+        warnings.warn(
+            f"{name} is the string {shown(value)}, which counts as {bool(value)}; use a bool",
+            JWTConfigWarning,
+            stacklevel=2,
+        )
     return bool(value)
 
 
@@ -42,7 +49,7 @@ def choice(*choices: str) -> Parser:
 
     def parse(value: Any, name: str) -> str:
         if value not in choices:
-            raise ConfigurationError(f"{name} must be {' or '.join(map(repr, choices))}, not {value!r}")
+            raise ConfigurationError(f"{name} must be {' or '.join(map(repr, choices))}, not {shown(value)}")
         return str(value)
 
     return parse
@@ -51,7 +58,7 @@ def choice(*choices: str) -> Parser:
 def text(value: Any, name: str) -> str:
     """Take a string."""
     if not isinstance(value, str):
-        raise ConfigurationError(f"{name} must be a string, not {value!r}")
+        raise ConfigurationError(f"{name} must be a string, not {shown(value)}")
     return value
 
 
@@ -77,7 +84,7 @@ def several(value: Any, name: str) -> tuple[Any, ...]:
     if isinstance(value, str):
         return (value,)
     if isinstance(value, bytes) or not isinstance(value, Collection):  # an iterator would be empty the next time
-        raise ConfigurationError(f"{name} must be a string or a list of strings, not {value!r}")
+        raise ConfigurationError(f"{name} must be a string or a list of strings, not {shown(value)}")
     return tuple(value)
 
 
@@ -97,7 +104,7 @@ def words_or_none(value: Any, name: str) -> tuple[str, ...]:
 def locations(value: Any, name: str) -> tuple[str, ...]:
     """Take one location of tokens, or several. A set of them is put in order."""
     if not isinstance(value, Collection):
-        raise ConfigurationError(f"{name} must be a sequence or a set, not {value!r}")
+        raise ConfigurationError(f"{name} must be a sequence or a set, not {shown(value)}")
     chosen = (value,) if isinstance(value, str) else tuple(value)
     if isinstance(value, (set, frozenset)):
         chosen = tuple(sorted(chosen, key=lambda location: (*LOCATIONS, location).index(location)))
@@ -106,7 +113,7 @@ def locations(value: Any, name: str) -> tuple[str, ...]:
     for location in chosen:
         if location not in LOCATIONS:
             raise ConfigurationError(
-                f'{name} can only contain "headers", "cookies", "query_string", or "json", not {location!r}'
+                f'{name} can only contain "headers", "cookies", "query_string", or "json", not {shown(location)}'
             )
     return chosen
 
@@ -125,7 +132,7 @@ def lifetime(value: Any, name: str) -> Any:
         _ = datetime.now(timezone.utc) + delta
     except (TypeError, ValueError, OverflowError) as error:
         raise ConfigurationError(
-            f"must be able to add {name} to datetime.datetime: use a timedelta, seconds, or False, not {value!r}"
+            f"must be able to add {name} to datetime.datetime: use a timedelta, seconds, or False, not {shown(value)}"
         ) from error
     return delta
 
@@ -134,7 +141,7 @@ def seconds(value: Any, name: str) -> float:
     """Take a finite number of seconds, or a ``timedelta``."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if type(number) not in (int, float) or not math.isfinite(number):
-        raise ConfigurationError(f"{name} must be a number of seconds or a timedelta, not {value!r}")
+        raise ConfigurationError(f"{name} must be a number of seconds or a timedelta, not {shown(value)}")
     return float(number)
 
 
@@ -142,7 +149,7 @@ def seconds_not_negative(value: Any, name: str) -> float:
     """Take a number of seconds, zero among them, or a ``timedelta``."""
     number = seconds(value, name)
     if number < 0:
-        raise ConfigurationError(f"{name} cannot be negative: {value!r}")
+        raise ConfigurationError(f"{name} cannot be negative: {shown(value)}")
     return number
 
 
@@ -150,7 +157,7 @@ def seconds_positive(value: Any, name: str) -> float:
     """Take a number of seconds above zero, or a ``timedelta``."""
     number = seconds(value, name)
     if number <= 0:
-        raise ConfigurationError(f"{name} must be more than zero seconds, not {value!r}")
+        raise ConfigurationError(f"{name} must be more than zero seconds, not {shown(value)}")
     return number
 
 
@@ -163,21 +170,21 @@ def moment(value: Any, name: str) -> float | None:
         return None if then is None else (then if then.tzinfo else then.replace(tzinfo=timezone.utc)).timestamp()
     except (AttributeError, ValueError):
         raise ConfigurationError(
-            f"{name} must be a date, or one in ISO 8601 such as 2027-01-31, not {value!r}"
+            f"{name} must be a date, or one in ISO 8601 such as 2027-01-31, not {shown(value)}"
         ) from None
 
 
 def size(value: Any, name: str) -> int:
     """Take a positive number of bytes."""
     if type(value) is not int or value < 1:
-        raise ConfigurationError(f"{name} must be a positive number of bytes, not {value!r}")
+        raise ConfigurationError(f"{name} must be a positive number of bytes, not {shown(value)}")
     return value
 
 
 def count(value: Any, name: str) -> int:
     """Take a number, zero among them."""
     if type(value) is not int or value < 0:
-        raise ConfigurationError(f"{name} must be a whole number, 0 or more, not {value!r}")
+        raise ConfigurationError(f"{name} must be a whole number, 0 or more, not {shown(value)}")
     return value
 
 
@@ -199,7 +206,7 @@ def algorithm(value: Any, name: str) -> str:
             if value in requires_cryptography
             else "the algorithms are listed in the documentation of PyJWT"
         )
-        raise ConfigurationError(f"{name} names {value!r}, which is not available here; {hint}") from error
+        raise ConfigurationError(f"{name} names {shown(value)}, which is not available here; {hint}") from error
     if value == "none":
         raise ConfigurationError(f"{name} cannot be 'none': such tokens carry no signature")
     return str(value)
@@ -209,7 +216,7 @@ def algorithms(value: Any, name: str) -> tuple[str, ...]:
     """Take algorithms; ``none``, which 4.7 let stand there without effect, is left out with a warning."""
     chosen = several(value or (), name)
     if "none" in chosen:
-        warnings.warn(f"{name} contains 'none', which is never accepted; remove it", stacklevel=2)
+        warnings.warn(f"{name} contains 'none', which is never accepted; remove it", JWTConfigWarning, stacklevel=2)
     return tuple(algorithm(each, name) for each in chosen if each != "none")
 
 
@@ -232,7 +239,7 @@ def issuer(value: Any, name: str) -> Container[str] | None:
     if isinstance(value, Collection):
         return tuple(text(each, name) for each in several(value, name))
     if not isinstance(value, Container):
-        raise ConfigurationError(f"{name} must be a string or a list of strings, not {value!r}")
+        raise ConfigurationError(f"{name} must be a string or a list of strings, not {shown(value)}")
     return value
 
 
@@ -241,7 +248,7 @@ def same_site(value: Any, name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or value.title() not in ("Strict", "Lax", "None"):
-        raise ConfigurationError(f'{name} must be "Strict", "Lax", "None" or None, not {value!r}')
+        raise ConfigurationError(f'{name} must be "Strict", "Lax", "None" or None, not {shown(value)}')
     return value.title()
 
 
@@ -252,15 +259,50 @@ def methods(value: Any, name: str) -> frozenset[str] | None:
     chosen = frozenset(text(method, name).upper() for method in several(value, name))
     for method in chosen:
         if not method.replace("-", "").isalnum():
-            raise ConfigurationError(f"{name} must be a string or a list of strings, one method each, not {value!r}")
+            raise ConfigurationError(
+                f"{name} must be a string or a list of strings, one method each, not {shown(value)}"
+            )
     return chosen
+
+
+def cookie_domain(value: Any, name: str) -> str | None:
+    """Take a domain that browsers accept for a cookie; ``None`` and the empty string are no domain."""
+    if value is None or value == "":
+        return None
+    check_domain(text(value, name), name)
+    return str(value)
+
+
+#: Ports that browsers leave out of an origin (RFC 6454, section 6.2).
+_USUAL_PORTS = {"http": 80, "https": 443}
+_HOST = frozenset(ascii_lowercase + digits + "-_.")
 
 
 def origins(value: Any, name: str) -> frozenset[str]:
     """Take origins as browsers write them: ``https://app.example.com``, with a port only if it is not the usual one."""
     chosen = frozenset(text(each, name).lower() for each in several(value or (), name))
     for origin in chosen:
-        parts = urlsplit(origin)
-        if f"{parts.scheme}://{parts.netloc}" != origin or not parts.netloc:
-            raise ConfigurationError(f'{name} must hold origins such as "https://app.example.com", not {origin!r}')
+        if problem := _problem_with_origin(origin):
+            raise ConfigurationError(
+                f'{name} must hold origins such as "https://app.example.com": {shown(origin)} {problem}'
+            )
     return chosen
+
+
+def _problem_with_origin(origin: str) -> str | None:
+    """What is wrong with an origin: a browser would never send it, so it would be trusted in vain, or by mistake."""
+    if "*" in origin:
+        return "has a wildcard, which is not supported: list every origin"
+    try:
+        parts = urlsplit(origin)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "is not a URL"
+    if f"{parts.scheme}://{parts.netloc}" != origin or not host or "@" in origin:
+        return "is not a scheme and a host"
+    if parts.netloc.endswith(":") or port == _USUAL_PORTS.get(parts.scheme, 0):
+        return "has the usual port of its scheme, which browsers leave out: leave it out too"
+    is_ipv6 = parts.netloc.startswith("[")
+    if not is_ipv6 and (not _HOST.issuperset(host) or not all(host.split("."))):
+        return "has no valid host: write a host that is not ASCII as xn--..."
+    return None

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 from jwt.algorithms import requires_cryptography
 
-from . import parsers
+from . import cookie_rules, parsers
+from .cookie_rules import CookieName
 from .exceptions import ConfigurationError
 from .issuers import TrustedIssuer, trusted_issuers
 from .parsers import Parser
@@ -62,7 +63,7 @@ def _prefixed(name: str, path_option: str) -> Callable[[Mapping[str, Any]], str]
     def default(config: Mapping[str, Any]) -> str:
         if not config.get("JWT_COOKIE_SECURE", True):
             return name
-        bound_to_host = config.get(path_option, "/") == "/" and config.get("JWT_COOKIE_DOMAIN") is None
+        bound_to_host = config.get(path_option, "/") == "/" and not config.get("JWT_COOKIE_DOMAIN")
         return f"__Host-{name}" if bound_to_host else f"__Secure-{name}"
 
     return default
@@ -283,8 +284,10 @@ class Settings:
     )
     cookie_domain: str | None = option(
         None,
-        parsers.optional_text,
-        "The domain that cookies are sent to. ``None``: the host that set them and no other.",
+        parsers.cookie_domain,
+        "The domain that cookies are sent to, with all its subdomains: ``example.com``. URLs, ports, IP addresses, "
+        "wildcards and public suffixes (``co.uk``, ``github.io``; the common ones are known) are refused, because "
+        "browsers drop such cookies. ``None``: only the host that set them.",
     )
     cookie_samesite: str | None = option(
         None,
@@ -501,19 +504,39 @@ class Settings:
             raise ConfigurationError(
                 "JWT_TRUSTED_ISSUERS must not name JWT_ENCODE_ISSUER: the keys of another would verify our tokens"
             )
-        for kind in (self.access, self.refresh):
-            self._check_prefix(kind.cookie_name, kind.cookie_path)
-            self._check_prefix(kind.csrf_cookie_name, kind.csrf_cookie_path)
+        for cookie in (*self._token_cookies, *self._csrf_cookies):
+            cookie_rules.check_prefix(cookie, secure=self.cookie_secure, domain=self.cookie_domain)
+        for doubt in self.cookie_doubts:
+            if self.profile == "strict":
+                raise ConfigurationError(doubt)
 
-    def _check_prefix(self, cookie: str, path: str) -> None:
-        """Hold a cookie to what its name promises (RFC 6265bis, section 4.1.3)."""
-        prefix = cookie.lower()
-        if prefix.startswith(("__host-", "__secure-")) and not self.cookie_secure:
-            raise ConfigurationError(f"The cookie name {cookie!r} needs JWT_COOKIE_SECURE = True")
-        if prefix.startswith("__host-") and (path != "/" or self.cookie_domain is not None):
-            raise ConfigurationError(
-                f"The cookie name {cookie!r} needs the path / and no JWT_COOKIE_DOMAIN; name it '__Secure-...' instead"
-            )
+    @property
+    def _token_cookies(self) -> Iterator[CookieName]:
+        for kind in (self.access, self.refresh):
+            yield CookieName(f"JWT_{kind.name.upper()}_COOKIE_NAME", kind.cookie_name, kind.cookie_path)
+
+    @property
+    def _csrf_cookies(self) -> Iterator[CookieName]:
+        for kind in (self.access, self.refresh):
+            option = f"JWT_{kind.name.upper()}_CSRF_COOKIE_NAME"
+            yield CookieName(option, kind.csrf_cookie_name, kind.csrf_cookie_path, is_readable=True)
+
+    @property
+    def with_csrf_cookie(self) -> bool:
+        """Whether the double submit value is sent in a cookie of its own."""
+        return self.cookie_csrf_protect and self.csrf_in_cookies
+
+    @cached_property
+    def cookie_doubts(self) -> tuple[str, ...]:
+        """What is doubtful about names and paths of cookies. The strict profile refuses it.
+
+        :raises ConfigurationError: if a cookie cannot work
+        """
+        cookies = (*self._token_cookies, *(self._csrf_cookies if self.with_csrf_cookie else ()))
+        doubts = (
+            doubt for cookie in cookies for doubt in (cookie_rules.check_name(cookie), cookie_rules.check_path(cookie))
+        )
+        return (*filter(None, doubts), *cookie_rules.check_distinct(cookies))
 
     @cached_property
     def lenient(self) -> Settings:

@@ -250,6 +250,8 @@ def set_access_cookies(
 
     :param max_age: seconds that the cookies live; ``None``: as JWT_SESSION_COOKIE says
     :param domain: ``None``: as JWT_COOKIE_DOMAIN says
+    :raises ConfigurationError: if browsers would drop the cookies with that domain: it is not a domain, or the cookies
+        are named ``__Host-...``
     :raises jwt.InvalidTokenError: if the token is not valid, and its CSRF value or its lifetime is needed
     """
     runtime = _runtime()
@@ -269,7 +271,7 @@ def set_refresh_cookies(
 
 def _set_cookies(response: Response, encoded: str, runtime: Runtime, kind: TokenKind, **lifetime: Any) -> None:
     settings = runtime.settings
-    with_csrf, bounded = cookies.with_csrf_cookie(settings), not settings.cookie_outlives_token
+    with_csrf, bounded = settings.with_csrf_cookie, not settings.cookie_outlives_token
     claims = decode_token(encoded) if with_csrf or bounded else {}
     cookies.set_cookies(
         response,
@@ -283,9 +285,11 @@ def _set_cookies(response: Response, encoded: str, runtime: Runtime, kind: Token
 
 
 def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
-    """Delete the cookies of both kinds of token.
+    """Delete the cookies of both kinds of token. Cookies named ``__Host-...`` never have a domain: they are deleted
+    without one, whatever ``domain`` says.
 
     :param domain: the domain they were set for; ``None``: as JWT_COOKIE_DOMAIN says
+    :raises ConfigurationError: if browsers accept no cookie with that domain
     """
     unset_access_cookies(response, domain)
     unset_refresh_cookies(response, domain)

@@ -6,6 +6,8 @@ from typing import Any
 
 from flask import Response
 
+from ..cookie_rules import check_domain, is_bound_to_host
+from ..exceptions import ConfigurationError
 from ..settings import COOKIE_YEAR, Settings, TokenKind
 
 
@@ -26,7 +28,11 @@ def set_cookies(
     :param max_age: seconds that the cookies live; ``None``: as JWT_SESSION_COOKIE says
     :param longest: seconds that they live at most, unless they end with the browser session; ``None``: no limit
     :param domain: ``None``: as JWT_COOKIE_DOMAIN says
+    :raises ConfigurationError: if browsers would drop a cookie with that domain
     """
+    if domain:
+        check_domain(domain, "domain")
+        _refuse_bound_names(kind, settings)
     if max_age is None and not settings.session_cookie:
         max_age = COOKIE_YEAR
     if max_age is not None and longest is not None:
@@ -36,17 +42,24 @@ def set_cookies(
 
 
 def unset_cookies(response: Response, kind: TokenKind, settings: Settings, *, domain: str | None = None) -> None:
-    """Delete the cookies of one kind of token.
+    """Delete the cookies of one kind of token. A ``__Host-`` cookie has no domain and is deleted without one.
 
     :param domain: ``None``: as JWT_COOKIE_DOMAIN says
+    :raises ConfigurationError: if browsers accept no cookie with that domain
     """
-    values = ("", "" if with_csrf_cookie(settings) else None)
+    if domain:
+        check_domain(domain, "domain")
+    values = ("", "" if settings.with_csrf_cookie else None)
     _write(response, kind, settings, values=values, domain=domain, lifetime={"expires": 0})
 
 
-def with_csrf_cookie(settings: Settings) -> bool:
-    """Whether the double submit value travels in a cookie of its own."""
-    return settings.cookie_csrf_protect and settings.csrf_in_cookies
+def _refuse_bound_names(kind: TokenKind, settings: Settings) -> None:
+    names = (kind.cookie_name, *((kind.csrf_cookie_name,) if settings.with_csrf_cookie else ()))
+    for name in filter(is_bound_to_host, names):
+        raise ConfigurationError(
+            f"The cookie {name!r} cannot have a domain (RFC 6265bis, section 4.1.3.2): leave out domain, or set "
+            f"JWT_COOKIE_DOMAIN, or name it '__Secure-{name[len('__Host-') :]}'"
+        )
 
 
 def _write(
@@ -59,14 +72,16 @@ def _write(
     lifetime: dict[str, Any],
 ) -> None:
     token, csrf_value = values
+    domain = domain or settings.cookie_domain
     shared = {
         "secure": settings.cookie_secure,
-        "domain": domain or settings.cookie_domain,
         "samesite": settings.cookie_samesite,
         **lifetime,
     }
     if settings.cookie_partitioned:
         shared["partitioned"] = True
-    response.set_cookie(kind.cookie_name, token, path=kind.cookie_path, httponly=True, **shared)
+    token_domain = None if is_bound_to_host(kind.cookie_name) else domain
+    response.set_cookie(kind.cookie_name, token, path=kind.cookie_path, domain=token_domain, httponly=True, **shared)
     if csrf_value is not None:  # scripts must be able to read this one
-        response.set_cookie(kind.csrf_cookie_name, csrf_value, path=kind.csrf_cookie_path, **shared)
+        csrf_domain = None if is_bound_to_host(kind.csrf_cookie_name) else domain
+        response.set_cookie(kind.csrf_cookie_name, csrf_value, path=kind.csrf_cookie_path, domain=csrf_domain, **shared)
