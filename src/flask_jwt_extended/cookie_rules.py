@@ -12,6 +12,7 @@ from string import ascii_letters, digits
 from typing import NamedTuple
 
 from .exceptions import ConfigurationError
+from .redaction import shown
 
 #: What a name may be written with (RFC 9110, section 5.6.2: ``token``).
 _TOKEN = frozenset(ascii_letters + digits + "!#$%&'*+-.^_`|~")
@@ -33,7 +34,8 @@ _HOSTING = (
     "appspot.com azurewebsites.net blogspot.com cloudfront.net elasticbeanstalk.com firebaseapp.com fly.dev github.io "
     "gitlab.io herokuapp.com hf.space netlify.app ngrok-free.app ngrok-free.dev ngrok.app ngrok.dev ngrok.io "
     "onrender.com ondigitalocean.app pages.dev pythonanywhere.com eu.pythonanywhere.com readthedocs.io repl.co "
-    "replit.app replit.dev run.app a.run.app streamlit.app trycloudflare.com up.railway.app vercel.app vercel.dev web.app workers.dev "
+    "replit.app replit.dev run.app a.run.app streamlit.app trycloudflare.com up.railway.app vercel.app vercel.dev "
+    "web.app workers.dev "
     "ne.jp or.jp go.jp me.uk ltd.uk plc.uk nhs.uk or.kr go.kr or.at gv.at govt.nz asn.au id.au firm.in gen.in"
 )
 PUBLIC_SUFFIXES = frozenset(
@@ -126,11 +128,11 @@ def check_name(cookie: CookieName) -> str | None:
     name = cookie.name
     if name != name.strip() or not name.isprintable() or not {";", "="}.isdisjoint(name):
         raise ConfigurationError(
-            f"{cookie.option} cannot be {name!r}: the name of a cookie has no '=', ';', control characters or "
+            f"{cookie.option} cannot be {shown(name)}: the name of a cookie has no '=', ';', control characters or "
             "surrounding spaces"
         )
     if not _TOKEN.issuperset(name):
-        return f"{cookie.option} is {name!r}: use letters, digits, '-' and '_' only (RFC 6265, section 4.1.1)"
+        return f"{cookie.option} is {shown(name)}: use letters, digits, '-' and '_' only (RFC 6265, section 4.1.1)"
     return None
 
 
@@ -140,8 +142,8 @@ def check_path(cookie: CookieName) -> str | None:
         return None
     option = cookie.option.replace("_NAME", "_PATH")
     return (
-        f"{option} is {cookie.path!r} and does not begin with '/': browsers replace it by the folder of the page that "
-        "sets the cookie, so that a logout elsewhere deletes nothing"
+        f"{option} is {shown(cookie.path)} and does not begin with '/': browsers replace it by the folder of the page "
+        "that sets the cookie, so that a logout elsewhere deletes nothing"
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .exceptions import ConfigurationError
+from .redaction import shown, without_credentials
 
 #: Algorithms that a foreign issuer may sign with, unless it is held to fewer. Never a symmetric one.
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -47,6 +48,12 @@ class TrustedIssuer(NamedTuple):
     typ: str | None = None
     required_claims: tuple[str, ...] = ("exp", "iat")
 
+    def __repr__(self) -> str:
+        """Without keys, which may be private, and without what URLs may hold of secrets."""
+        public = {name: value for name, value in self._asdict().items() if name != "keys"}
+        public |= {name: without_credentials(public[name]) for name in _URLS if public[name]}
+        return f"TrustedIssuer({', '.join(f'{name}={value!r}' for name, value in public.items())})"
+
 
 def trusted_issuers(value: Any, name: str) -> Mapping[str, TrustedIssuer]:
     """Parse JWT_TRUSTED_ISSUERS: terms by issuer.
@@ -54,21 +61,22 @@ def trusted_issuers(value: Any, name: str) -> Mapping[str, TrustedIssuer]:
     :raises ConfigurationError: if a term is unknown, missing or of the wrong form
     """
     if not isinstance(value or {}, Mapping):
-        raise ConfigurationError(f"{name} must be a mapping from issuers to their terms, not {value!r}")
+        raise ConfigurationError(f"{name} must be a mapping from issuers to their terms, not {shown(value)}")
     return {issuer: _terms(issuer, terms, name) for issuer, terms in (value or {}).items()}
 
 
+_URLS = ("issuer", "jwks_uri", "discovery")
 _NAMES = {"audience_claim", "identity_claim", "type", "typ"}
 _PLURAL = ("audience", "algorithms", "required_claims")
 
 
 def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
-    where = f"{name}[{issuer!r}]"
+    where = f"{name}[{shown(issuer)}]"
     if not isinstance(issuer, str) or not isinstance(terms, Mapping):
         raise ConfigurationError(f"{where} must be a mapping: jwks_uri or discovery, audience, algorithms...")
     known = set(TrustedIssuer._fields) - {"issuer"}
     if unknown := sorted(set(terms) - known):
-        raise ConfigurationError(f"{where} has no term {unknown[0]!r}: there are {', '.join(sorted(known))}")
+        raise ConfigurationError(f"{where} has no term {shown(unknown[0])}: there are {', '.join(sorted(known))}")
     parsed: dict[str, Any] = dict(terms)
     parsed |= {key: _several(terms[key], f"{where}[{key!r}]") for key in _PLURAL if key in terms}
     if not parsed.get("audience"):
@@ -77,7 +85,7 @@ def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
         raise ConfigurationError(f"{where} needs algorithms: leave the term away to accept all asymmetric ones")
     for algorithm in parsed.get("algorithms", ()):
         if algorithm not in ASYMMETRIC:
-            raise ConfigurationError(f"{where} cannot use {algorithm}: a public key is no secret")
+            raise ConfigurationError(f"{where} cannot use {shown(algorithm)}: a public key is no secret")
     for key in ("jwks_uri", "discovery"):
         if parsed.get(key) is not None:
             _check_url(parsed[key], f"{where}[{key!r}]")
@@ -93,22 +101,24 @@ def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
 def _check_names(parsed: Mapping[str, Any], where: str) -> None:
     for key in _NAMES & set(parsed):
         if not isinstance(parsed[key], str) or not parsed[key]:
-            raise ConfigurationError(f"{where}[{key!r}] must be a name, not {parsed[key]!r}")
+            raise ConfigurationError(f"{where}[{key!r}] must be a name, not {shown(parsed[key])}")
     if parsed.get("type", "access") not in ("access", "refresh"):
-        raise ConfigurationError(f'{where}[\'type\'] must be "access" or "refresh", not {parsed["type"]!r}')
+        raise ConfigurationError(f'{where}[\'type\'] must be "access" or "refresh", not {shown(parsed["type"])}')
 
 
 def _several(value: Any, where: str) -> tuple[str, ...]:
     listed = (value,) if isinstance(value, str) else value
     is_list = isinstance(listed, (list, tuple, set, frozenset))
     if not is_list or not all(isinstance(each, str) and each for each in listed):
-        raise ConfigurationError(f"{where} must be a string or a list of strings, none of them empty, not {value!r}")
+        raise ConfigurationError(
+            f"{where} must be a string or a list of strings, none of them empty, not {shown(value)}"
+        )
     return tuple(listed)
 
 
 def _check_url(url: Any, where: str) -> None:
     if not is_fetchable(url):
-        raise ConfigurationError(f"{where} must be an https:// URL (http:// for this machine alone), not {url!r}")
+        raise ConfigurationError(f"{where} must be an https:// URL (http:// for this machine alone), not {shown(url)}")
 
 
 def is_fetchable(url: Any) -> bool:
@@ -117,7 +127,7 @@ def is_fetchable(url: Any) -> bool:
 
     try:
         parts = urlsplit(url)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port
     except (ValueError, AttributeError, TypeError):
         return False
     local = host in ("localhost", "127.0.0.1", "::1")

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 from blinker import NamedSignal
 from flask import Blueprint, Flask, Response, g, request
@@ -64,6 +64,17 @@ class _State:
     raw: tuple[Any, ...]
     runtime: Runtime
     filled: dict[str, Any]
+
+
+class _OpenStore(NamedTuple):
+    """The open store, and the address and the timeout that it was opened with."""
+
+    wanted: tuple[Any, float]
+    store: SessionStore | None
+
+    def __repr__(self) -> str:
+        """Without the address: there is a password in it."""
+        return f"<_OpenStore {type(self.store).__name__}>"
 
 
 def manager_of(app: Flask) -> JWTManager:
@@ -401,7 +412,7 @@ def _store_for(app: Flask, settings: Settings) -> SessionStore | None:
         if store is not None:
             store.close()
         store = open_store(*wanted) if settings.store_uri is not None else None
-        app.extensions[_STORE] = wanted, store
+        app.extensions[_STORE] = _OpenStore(wanted, store)
     return cast("SessionStore | None", store)
 
 

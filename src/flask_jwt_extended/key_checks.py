@@ -28,6 +28,7 @@ from .core.secrets import GuessableSecretWarning
 from .exceptions import ConfigurationError, IssuerUnavailableError
 from .findings import Finding
 from .keychain import InForce
+from .redaction import without_credentials
 from .runtime import Runtime
 from .settings import Settings
 
@@ -343,7 +344,7 @@ def unreachable_issuers(runtime: Runtime) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 "issuer_unreachable",
-                f"The keys of {name} cannot be had: {reason}",
+                f"The keys of {without_credentials(name)} cannot be had: {reason}",
                 "Its tokens are answered with 503.",
                 "See that jwks_uri or discovery in JWT_TRUSTED_ISSUERS is right, and that this machine may reach it.",
             )

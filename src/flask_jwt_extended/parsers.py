@@ -67,6 +67,16 @@ def text_or_empty(value: Any, name: str) -> str:
     return text("" if value is None else value, name)
 
 
+def scheme(value: Any, name: str) -> str:
+    """Take a string that a header can hold; ``None`` is the empty one."""
+    taken = text_or_empty(value, name)
+    if taken and not (taken.isprintable() and max(taken) <= "\xff"):
+        raise ConfigurationError(
+            f"{name} must be a scheme such as 'Bearer', which a header can hold, not {shown(value)}"
+        )
+    return taken
+
+
 def optional_text(value: Any, name: str) -> str | None:
     """Take a string or ``None``."""
     return None if value is None else text(value, name)
@@ -200,13 +210,13 @@ def algorithm(value: Any, name: str) -> str:
     """Take an algorithm that PyJWT has here and that signs something."""
     try:
         jwt.get_algorithm_by_name(word(value, name))
-    except NotImplementedError as error:
+    except NotImplementedError:
         hint = (
             "install it with: pip install 'flask-jwt-extended[crypto]'"
             if value in requires_cryptography
             else "the algorithms are listed in the documentation of PyJWT"
         )
-        raise ConfigurationError(f"{name} names {shown(value)}, which is not available here; {hint}") from error
+        raise ConfigurationError(f"{name} names {shown(value)}, which is not available here; {hint}") from None
     if value == "none":
         raise ConfigurationError(f"{name} cannot be 'none': such tokens carry no signature")
     return str(value)

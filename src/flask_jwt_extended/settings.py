@@ -25,6 +25,7 @@ from .cookie_rules import CookieName
 from .exceptions import ConfigurationError
 from .issuers import TrustedIssuer, trusted_issuers
 from .parsers import Parser
+from .redaction import shown
 
 #: Bytes of the longest token, unless JWT_MAX_TOKEN_BYTES says otherwise.
 MAX_TOKEN_BYTES = 16384
@@ -275,7 +276,7 @@ class Settings:
     header_name: str = option("Authorization", parsers.word, "The header that carries the token.")
     header_type: str = option(
         "Bearer",
-        parsers.text_or_empty,
+        parsers.scheme,
         "The scheme in front of the token in the header, in any case of letters. Empty: the header is the bare token.",
     )
 
@@ -491,7 +492,9 @@ class Settings:
                 raise ConfigurationError(f"{name} needs JWT_COOKIE_SECURE = True: browsers drop such cookies otherwise")
         for name in self.report_only:
             if name not in REPORTABLE:
-                raise ConfigurationError(f"JWT_REPORT_ONLY cannot name {name}; it can name {', '.join(REPORTABLE)}")
+                raise ConfigurationError(
+                    f"JWT_REPORT_ONLY cannot name {shown(name)}; it can name {', '.join(REPORTABLE)}"
+                )
         if self.access_token_typ == "at+jwt":
             for value, name in (
                 (self.encode_issuer, "JWT_ENCODE_ISSUER"),

@@ -18,7 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock, Thread, Timer
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ from ..core.jwks import read_set
 from ..core.keys import Key, KeyRing
 from ..exceptions import ConfigurationError, IssuerUnavailableError
 from ..issuers import TrustedIssuer, is_fetchable
+from ..redaction import without_credentials
 from ..signals import logger
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class IssuerKeys:
         return self._after_another_look(known).content.candidates(algorithm, kid)
 
     def __repr__(self) -> str:
-        return f"<IssuerKeys {self._terms.issuer}>"
+        return f"<IssuerKeys {without_credentials(self._terms.issuer)}>"
 
     def _usable(self) -> _Answer[KeyRing] | None:
         known = self._known
@@ -155,7 +156,9 @@ class IssuerKeys:
         self._quiet_until = self._clock() + COOL_DOWN
         if failure is not None:
             self._reason = _reason(failure)
-            logger.warning("The keys of %s cannot be fetched: %s", self._terms.issuer, self._reason)
+            logger.warning(
+                "The keys of %s cannot be fetched: %s", without_credentials(self._terms.issuer), self._reason
+            )
 
     def _place(self, flight: _Flight) -> str:
         """Where the issuer says its keys are."""
@@ -176,7 +179,9 @@ class IssuerKeys:
         try:
             return self._ring(self._terms.keys)
         except InvalidKeyError as error:
-            raise ConfigurationError(f"The keys of {self._terms.issuer} cannot be used: {error}") from None
+            raise ConfigurationError(
+                f"The keys of {without_credentials(self._terms.issuer)} cannot be used: {error}"
+            ) from None
 
     def _ring(self, document: Any) -> KeyRing:
         return _ring_of(document, self._terms.algorithms)
@@ -214,8 +219,8 @@ if hasattr(os, "register_at_fork"):
 class _Answer(Generic[_T]):
     """A document, and for how long it is good: for ever, unless it was fetched."""
 
-    url: str
-    content: _T
+    url: str = field(repr=False)
+    content: _T = field(repr=False)
     asked: float = 0.0
     life: float = math.inf
     etag: str | None = None

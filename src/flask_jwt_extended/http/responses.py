@@ -6,6 +6,7 @@ import types
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, NoReturn
+from urllib.parse import quote
 
 import jwt
 from flask import Flask, Response
@@ -57,6 +58,9 @@ HANDLED_BESIDE: tuple[type[Exception], ...] = (
     InsufficientAuthenticationError,
     InsufficientScopeError,
 )
+
+#: Printable ASCII.
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 #: Seconds after which a client may ask again for what a store could not say.
 RETRY_AFTER = 1
@@ -170,11 +174,20 @@ def challenge(response: Response, error: Exception, settings: Settings, app: Fla
         parameters = {"realm": app.name}
         if refusal.code:
             parameters |= {"error": refusal.code, "error_description": refusal.description, **(asked_for or {})}
-        quoted = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
+        quoted = ", ".join(f"{name}={_quoted_string(value)}" for name, value in parameters.items())
         response.headers["WWW-Authenticate"] = f"{scheme} {quoted}"
     elif response.status_code == 401:
         response.headers["WWW-Authenticate"] = scheme
     return response
+
+
+def _quoted_string(text: str) -> str:
+    """Write a text as a quoted string (RFC 9110, section 5.6.4). What is not printable ASCII is percent-encoded: a
+    header cannot hold it, or clients disagree on what it is.
+    """
+    if not (text.isascii() and text.isprintable()):
+        text = quote(text, safe=_PRINTABLE, errors="replace")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _asked_for(error: Exception) -> dict[str, str] | None:
