@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from flask import Flask
-from flask.sansio.app import App
 
 from .core.policy import Policy
 from .marks import is_exempt, policy_of
 from .words import demands_in_words
+
+if TYPE_CHECKING:  # Flask 2.3 does not have it
+    from flask.sansio.app import App
 
 _GUARDINGS = "flask-jwt-extended.guardings"
 #: What protects nothing itself: Flask answers such a request, or the view does as for any other.

@@ -85,7 +85,8 @@ def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
         raise ConfigurationError(f"{where} needs algorithms: leave the term away to accept all asymmetric ones")
     for algorithm in parsed.get("algorithms", ()):
         if algorithm not in ASYMMETRIC:
-            raise ConfigurationError(f"{where} cannot use {shown(algorithm)}: a public key is no secret")
+            name = shown(algorithm).strip("'")
+            raise ConfigurationError(f"{where} cannot use {name}: a public key is no secret")
     for key in ("jwks_uri", "discovery"):
         if parsed.get(key) is not None:
             _check_url(parsed[key], f"{where}[{key!r}]")

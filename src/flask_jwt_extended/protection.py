@@ -6,15 +6,17 @@ Decides once for each view and method, by what decorators have left there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Blueprint, Flask, request
-from flask.sansio.app import App
 
 from .audit import Guarding, guardings_of
 from .jwt_manager import JWTManager
 from .marks import mark_exempt
 from .view_decorators import verify_jwt_in_request
+
+if TYPE_CHECKING:  # Flask 2.3 does not have it
+    from flask.sansio.app import App
 
 V = TypeVar("V", bound=Callable[..., Any])
 

@@ -583,6 +583,11 @@ def test_a_restart_that_nobody_sees(tmp_path: Path, opened: Opened) -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for this machine, and its key, in one file."""
+    return write_certificate(tmp_path_factory.mktemp("tls") / "redis.pem", HOST)
+
+
+def write_certificate(path: Path, address: str) -> Path:
+    """Make a certificate for an address, and its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "redis")])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -590,11 +595,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    path = tmp_path_factory.mktemp("tls") / "redis.pem"
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.write_bytes(secret + made.public_bytes(Encoding.PEM))
     return path
@@ -630,6 +634,47 @@ def test_tls_with_a_stranger(server: RedisServer, tls: Proxy, opened: Opened) ->
     """A certificate that nobody vouches for is an outage."""
     with Clock():
         opened(server.url(port=tls.port).replace("redis", "rediss", 1)).get("some")
+
+
+@pytest.fixture
+def impostor(server: RedisServer, tmp_path: Path) -> Iterator[tuple[Proxy, Path]]:
+    """A server with a good certificate for another address."""
+    made = write_certificate(tmp_path / "other.pem", "192.0.2.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made)
+    with Proxy(server.port, context=context) as proxy:
+        yield proxy, made
+
+
+def test_tls_with_a_certificate_for_another_host(
+    server: RedisServer, impostor: tuple[Proxy, Path], opened: Opened
+) -> None:
+    """The name in the certificate is checked, unless the URI turns that off."""
+    uri = secure(server, *impostor)
+    with Clock():
+        opened(uri).get("some")
+    assert opened(f"{uri}&ssl_check_hostname=false", 2.0).get("some") is None
+    assert opened(f"{uri}&ssl_cert_reqs=none", 2.0).get("some") is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "checked"),
+    [
+        ("rediss://localhost", True),
+        ("valkeys://localhost", True),
+        ("redis+sentinel://localhost/main?ssl=true", True),
+        ("redis+cluster://localhost?ssl=true", True),
+        ("rediss://localhost?ssl_check_hostname=true", True),
+        ("rediss://localhost?ssl_check_hostname=false", False),
+        ("rediss://localhost?ssl_cert_reqs=none", False),
+        ("rediss://localhost?ssl_cert_reqs=required", True),
+    ],
+)
+def test_the_name_in_a_certificate_is_checked_unless_the_uri_says_otherwise(uri: str, checked: bool) -> None:
+    """Whatever the version of redis-py does by default: 5.0 does not check."""
+    target = RedisStore(uri, 1.0)._target
+    for make in (target.make, target.ask):
+        assert make.keywords["ssl_check_hostname"] is checked  # type: ignore[attr-defined]  # of partial
 
 
 @pytest.mark.parametrize("connected", [True, False], ids=["in use", "new"])

@@ -83,7 +83,8 @@ class RedisStore:
     Options follow a question mark: ``prefix`` (of all keys, ``jwt:`` by default), ``max_connections`` (of one process
     to one server, 50 by default; who needs one more waits for it, within the deadline), ``ssl=true`` (TLS for Sentinels
     and clusters), ``sentinel_username`` and ``sentinel_password``, and those of redis-py's connections:
-    ``ssl_ca_certs``, ``ssl_check_hostname``, ``client_name`` and so on.
+    ``ssl_ca_certs``, ``ssl_check_hostname`` (on, unless it is set or ``ssl_cert_reqs=none``), ``client_name`` and so
+    on.
 
     Redis expires keys by itself, ``MARGIN`` seconds after what they hold has ended, counted from this machine's clock.
 

@@ -279,6 +279,8 @@ def _parse(uri: str) -> Target:
         service, _, path = path.strip("/").partition("/")
     options = parse_url(f"redis://{user}{at}localhost/{path.strip('/')}?{parts.query}")  # type: ignore[no-untyped-call]
     tls = options.pop("ssl", "no").lower() in {"1", "true", "yes", "on"} or parts.scheme in {"rediss", "valkeys"}
+    if tls:  # redis-py 5 does not check it by default, and any certificate of a public authority would do
+        options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")
     if (mode == "sentinel" and not service) or (mode == "cluster" and options.pop("db", 0) != 0):
         raise ValueError("A Sentinel URI names its service; a cluster has database 0 only")
     sentinel = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
