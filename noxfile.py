@@ -16,8 +16,8 @@ nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 #: What pyproject.toml calls the oldest, to the letter; a test compares.
 OLDEST = {
-    "Flask": "3.0",
-    "Werkzeug": "3.1",
+    "Flask": "2.3.3",
+    "Werkzeug": "3.1.9",
     "PyJWT": "2.15.1",
     "cryptography": "3.4.0",
     "SQLAlchemy": "2.0",

@@ -13,6 +13,7 @@ from flask_jwt_extended import (
     JWTManager,
     create_access_token,
     create_refresh_token,
+    jwt_required,
     set_access_cookies,
     set_refresh_cookies,
     unset_access_cookies,
@@ -455,3 +456,20 @@ def test_what_no_browser_sends_as_an_origin_is_refused_by_init_app(origin: str, 
 def test_what_browsers_send_as_an_origin_is_taken(origin: str, profile: str) -> None:
     """With a port where it is not the usual one, and also of extensions and apps."""
     make(profile, JWT_TRUSTED_ORIGINS=[origin])
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quoted", [False, True], ids=["plain", "quoted"])
+@pytest.mark.parametrize("before", ["", "\u00a0", "\u2000", "\u3000", "\x85", "\x1c", "=", "x"])
+def test_a_cookie_of_another_name_is_not_read_as_one_that_is_bound_to_the_host(before: str, quoted: bool) -> None:
+    """A sibling domain may set such a name; Werkzeug before 3.1.9 strips what stands before ``__Host-``."""
+    app = make("strict", JWT_COOKIE_CSRF_PROTECT=False)
+    app.add_url_rule("/", view_func=jwt_required()(lambda: ""))
+    with app.app_context():
+        token = create_access_token("mallory")
+    name = f"{before}__Host-access_token_cookie".encode().decode("latin-1")
+    header = f'{name}="{token}"' if quoted else f"{name}={token}"
+    response = app.test_client(use_cookies=False).get("/", environ_overrides={"HTTP_COOKIE": header})
+    assert response.status_code == (401 if before else 200)
