@@ -13,7 +13,18 @@ PACKAGE = Path(flask_jwt_extended.__file__).parent
 
 #: From the ground up. A module may import from its own floor's folder and from the floors below.
 FLOORS = [
-    {"settings", "parsers", "exceptions", "typing", "signals", "findings", "issuers", "cookie_rules", "redaction"},
+    {
+        "settings",
+        "parsers",
+        "exceptions",
+        "typing",
+        "signals",
+        "findings",
+        "issuers",
+        "cookie_rules",
+        "redaction",
+        "removed",
+    },
     {"core", "loaders"},
     {"http", "sessions", "keyfiles", "marks"},
     {"keychain", "foreign"},
@@ -103,6 +114,7 @@ def test_public_names() -> None:
     assert sorted(flask_jwt_extended.__all__) == flask_jwt_extended.__all__
     assert set(flask_jwt_extended.__all__) == {
         "ConfigurationError",
+        "JWTConfigWarning",
         "JWTManager",
         "SessionInfo",
         "TokenPair",

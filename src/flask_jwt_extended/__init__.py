@@ -2,10 +2,11 @@
 
 from .core.jwks import key_ring
 from .core.policy import all_of
-from .exceptions import ConfigurationError
+from .exceptions import ConfigurationError, JWTConfigWarning
 from .jwt_manager import JWTManager
 from .lifecycle import SessionInfo, TokenPair
 from .protection import jwt_exempt
+from .removed import explain_missing
 from .session_utils import (
     end_all_sessions,
     end_session,
@@ -43,6 +44,7 @@ __version__ = "5.0.0.dev0"
 
 __all__ = [
     "ConfigurationError",
+    "JWTConfigWarning",
     "JWTManager",
     "SessionInfo",
     "TokenPair",
@@ -79,3 +81,5 @@ __all__ = [
     "unset_refresh_cookies",
     "verify_jwt_in_request",
 ]
+
+__getattr__ = explain_missing(__name__)

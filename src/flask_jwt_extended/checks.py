@@ -53,14 +53,26 @@ def foot_guns(app: Flask, runtime: Runtime) -> Iterator[Finding]:
 
 
 def misspelt_options(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
-    """The configuration has a ``JWT_*`` name that is no option."""
-    for name, nearest in unknown_options(app.config):
+    """The configuration has a ``JWT_*`` name that is not an option."""
+    for name, fix in unknown_options(app.config):
+        yield Finding(
+            "warning" if fix else "info",
+            "unknown_option",
+            f"{name} is not a known option of flask_jwt_extended",
+            "It has no effect here: what it should change or protect stays as it is by default.",
+            fix[:1].upper() + fix[1:] if fix else "Nothing, if it is an option of your own.",
+        )
+
+
+def doubtful_cookies(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+    """Names or paths of cookies that browsers may not treat as expected."""
+    for doubt in runtime.settings.cookie_doubts:
         yield Finding(
             "warning",
-            "unknown_option",
-            f"{name} is no option of flask_jwt_extended",
-            "It has no effect: what it should change or protect stays as it is by default.",
-            f"Did you mean {nearest}?" if nearest else "Remove it, or give it a name that does not begin with JWT_.",
+            "doubtful_cookie",
+            doubt,
+            "Browsers may drop the cookie, keep it after a logout, or send another one.",
+            "Set the option as the message says. The strict profile refuses it.",
         )
 
 
@@ -287,6 +299,7 @@ def _rules(app: Flask) -> dict[str, list[str]]:
 #: Every check of an application, beside those of its keys.
 CHECKS: tuple[Check, ...] = (
     misspelt_options,
+    doubtful_cookies,
     long_lives,
     large_leeway,
     exposed_cookies,

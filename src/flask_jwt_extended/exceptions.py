@@ -37,6 +37,8 @@ from typing import Any, ClassVar
 import jwt
 from jwt.exceptions import InvalidJTIError, InvalidSubjectError
 
+from .removed import explain_missing
+
 
 class ConfigurationError(RuntimeError):
     """The application is set up in a way that cannot work; the message names the fix."""
@@ -252,3 +254,6 @@ def code_of(error: Exception) -> str:
         if issubclass(each, JWTExtendedException):
             return each.code
     return "error"
+
+
+__getattr__ = explain_missing(__name__)

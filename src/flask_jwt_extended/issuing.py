@@ -60,7 +60,7 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
         additional={**claims, **(new.additional_claims or {}), **new.fixed},
     )
     if settings.verify_sub and not isinstance(payload.get("sub", ""), str):
-        _tell_of_subject(type(payload["sub"]).__name__)
+        _check_subject(payload["sub"], runtime)
     typ = settings.access_token_typ if new.token_type == "access" else "JWT"
     header = {"typ": typ, "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
     header["alg"] = header["alg"] or settings.algorithm
@@ -73,6 +73,12 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
         return compact.sign(runtime.encode(dict(sorted(header.items()))), runtime.encode(payload), key)
     except (InvalidKeyError, NotImplementedError) as error:
         raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
+
+
+def _check_subject(subject: Any, runtime: Runtime) -> None:
+    """Warn of a subject that JSON does not write as a string. It writes UUIDs, for example, as one."""
+    if not runtime.encode(subject).startswith(b'"'):
+        _tell_of_subject(type(subject).__name__)
 
 
 @cache

@@ -22,6 +22,7 @@ from .http import responses
 from .http.published import jwks_response
 from .loaders import Loaders, call
 from .marks import mark_exempt
+from .removed import missing_method
 from .runtime import Runtime
 from .sessions.stores import open_store
 from .sessions.stores.base import SessionStore
@@ -172,8 +173,9 @@ class JWTManager:
                 "This application already has a JWTManager; the loaders of the first are dropped. "
                 "Make one JWTManager and call init_app on it"
             )
-        for name, nearest in unknown_options(app.config):
-            yield f"{name} is no option of flask_jwt_extended" + (f"; did you mean {nearest}?" if nearest else "")
+        for name, fix in unknown_options(app.config):
+            if fix is not None:
+                yield f"{name} is not a known option of flask_jwt_extended; {fix}"
         for name in ("_decode_jwt_from_config", "_encode_jwt_from_config"):
             if hasattr(self, name):
                 yield f"{type(self).__name__}.{name} is not called any more; use the loaders"
@@ -243,6 +245,9 @@ class JWTManager:
     @property
     def _user_lookup_callback(self) -> UserLookupLoader | None:
         return self.loaders.user_lookup
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing_method(type(self), name)
 
     def _settings(self) -> Settings:
         return runtime_of(self._app_at_hand()).settings

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cached_property
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from jwt.algorithms import requires_cryptography
 
-from . import cookie_rules, parsers
+from . import cookie_rules, parsers, removed
 from .cookie_rules import CookieName
 from .exceptions import ConfigurationError
 from .issuers import TrustedIssuer, trusted_issuers
@@ -717,9 +717,38 @@ def resolve(config: Mapping[str, Any]) -> Settings:
     return Settings(**parsed, flask_secret_key=config.get("SECRET_KEY"))
 
 
-def unknown_options(config: Iterable[str]) -> Iterator[tuple[str, str | None]]:
-    """Names that look like options of this extension but are none, each with the nearest that is."""
+#: How similar a name is to an option that it is taken for a misspelling of (``difflib``). What this shall catch and
+#: ignore is a table in tests/test_unknown_options.py.
+_CLOSE = 0.885
+#: Names that are not that similar, but are often written instead.
+_CONFUSED = {
+    "JWT_SECRET": "JWT_SECRET_KEY",
+    "JWT_CSRF_PROTECT": "JWT_COOKIE_CSRF_PROTECT",
+    "JWT_ACCESS_EXPIRES": "JWT_ACCESS_TOKEN_EXPIRES",
+    "JWT_REFRESH_EXPIRES": "JWT_REFRESH_TOKEN_EXPIRES",
+}
+
+
+def unknown_options(config: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Return the ``JWT_*`` names of a configuration that are not options, each with what to do about it.
+
+    ``None``: it is like no option, so it is most likely the application's own.
+    """
     for name in config:
         if name.startswith(_PREFIX) and name not in NAMES:
-            nearest = difflib.get_close_matches(name, NAMES, n=1)
-            yield name, nearest[0] if nearest else None
+            nearest = _confused(name, config) or _nearest(name)
+            yield name, removed.OPTIONS.get(name) or (f"did you mean {nearest}?" if nearest else None)
+
+
+def _confused(name: str, config: Mapping[str, Any]) -> str | None:
+    """The option that a name is written for. Where that is set too, an application uses both."""
+    meant = _CONFUSED.get(name)
+    is_left = any(each.name == meant and config.get(meant) in (None, each.default_for(config)) for each in OPTIONS)
+    return meant if is_left else None
+
+
+def _nearest(name: str) -> str | None:
+    """The option that a name misspells. JWT_ACCESS_TOKEN_EXPIRES_MINUTES does not misspell what it begins with."""
+    bare = {each.removeprefix(_PREFIX): each for each in NAMES if not name.startswith(f"{each}_")}
+    close = difflib.get_close_matches(name.removeprefix(_PREFIX), bare, n=1, cutoff=_CLOSE)
+    return bare[close[0]] if close else None

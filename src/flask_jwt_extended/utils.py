@@ -17,6 +17,7 @@ from .exceptions import ConfigurationError, JWTExtendedException
 from .http import cookies
 from .issuing import NewToken
 from .jwt_manager import JWTManager, refuse, runtime_of
+from .removed import explain_arguments, explain_missing
 from .runtime import Runtime
 from .settings import MAX_TOKEN_BYTES, TokenKind
 from .typing import Claims, ExpiresDelta, Fresh, Header
@@ -103,6 +104,7 @@ def get_current_user() -> Any:
 # --- making and reading tokens --------------------------------------------------------------------------------------
 
 
+@explain_arguments
 def create_access_token(
     identity: Any,
     fresh: Fresh = False,
@@ -131,6 +133,7 @@ def create_access_token(
     return issuing.issue(new, _runtime(), time.time())
 
 
+@explain_arguments
 def create_refresh_token(
     identity: Any,
     expires_delta: ExpiresDelta | None = None,
@@ -305,3 +308,6 @@ def unset_refresh_cookies(response: Response, domain: str | None = None) -> None
     """Delete the cookies of the refresh token. The parameters are those of :func:`unset_jwt_cookies`."""
     settings = _runtime().settings
     cookies.unset_cookies(response, settings.refresh, settings, domain=domain)
+
+
+__getattr__ = explain_missing(__name__)

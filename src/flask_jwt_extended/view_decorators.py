@@ -19,6 +19,7 @@ from .exceptions import JWTExtendedException
 from .http.extract import query_values
 from .jwt_manager import refuse, runtime_of
 from .marks import mark_demanding, mark_protected
+from .removed import explain_missing
 from .typing import Claims, Header, LocationType, OptionalType
 from .utils import app_at_hand
 
@@ -178,3 +179,6 @@ def _places(locations: str | Iterable[str] | None) -> tuple[str, ...]:
     if isinstance(locations, str):
         return (locations,)
     return tuple(locations or ())
+
+
+__getattr__ = explain_missing(__name__)

@@ -258,8 +258,14 @@ def _refuse_form(octets: bytes) -> NoReturn:
     head, _, payload = signing_input.partition(b".")
     for segment, name in ((head, "header"), (payload, "payload")):
         if segment.translate(None, _ALPHABET):
-            raise DecodeError(f"Invalid {name} padding")
-    raise DecodeError("Invalid crypto padding")
+            raise DecodeError(_bad_segment(segment, name))
+    raise DecodeError(_bad_segment(octets.rpartition(b".")[2], "crypto"))
+
+
+def _bad_segment(segment: bytes, name: str) -> str:
+    if segment.endswith(b"=") and not segment.rstrip(b"=").translate(None, _ALPHABET):  # AWS load balancers do so
+        return f"Invalid {name} padding: base64url in a JWT has no '=' (RFC 7515, section 2)"
+    return f"Invalid {name} padding"
 
 
 def _check_header(header: Header) -> None:
