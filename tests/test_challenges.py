@@ -49,7 +49,7 @@ REALMS = {
 
 def make(name: str, **options: Any) -> Flask:
     app = Flask("app")
-    app.name = name
+    vars(app)["name"] = name  # a cached property
     app.config.update({"JWT_SECRET_KEY": SECRET, "JWT_PROFILE": "strict", **options})
     JWTManager(app)
     app.add_url_rule("/", view_func=jwt_required()(lambda: ""))

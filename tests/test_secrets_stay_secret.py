@@ -95,7 +95,7 @@ BAD: dict[str, dict[str, Any]] = {
     "keys in the place of an audience": {"JWT_TRUSTED_ISSUERS": {"https://idp.example": {"audience": PRIVATE_JWK}}},
     "a secret among the keys of an issuer": issuer(keys={"keys": [SECRET_JWK]}),
     "no set among the keys of an issuer": issuer(keys=PRIVATE_PEM),
-    "an unknown term": issuer(**{PRIVATE_PEM: 1}),
+    "an unknown term": {"JWT_TRUSTED_ISSUERS": {"https://idp.example": {PRIVATE_PEM: 1}}},
     "cookie domain": {"JWT_COOKIE_DOMAIN": f"https://ada:{WORD}@example.com"},
     "cookie domain without a scheme": {"JWT_COOKIE_DOMAIN": f"ada:{WORD}@example.com"},
     "trusted origins": {"JWT_TRUSTED_ORIGINS": [URL]},

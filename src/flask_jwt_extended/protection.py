@@ -63,7 +63,7 @@ def _guarded(app: App, dispatch: Callable[..., Any]) -> Callable[..., Any]:
         incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
         rule = incoming.url_rule
         # Without a rule it is a 404, a 405 or a redirect; Flask answers automatic OPTIONS without calling the view.
-        if rule is not None and not (incoming.method == "OPTIONS" and rule.provide_automatic_options):  # type: ignore[attr-defined]  # Flask sets it
+        if rule is not None and not (incoming.method == "OPTIONS" and rule.provide_automatic_options):
             key = views[rule.endpoint], incoming.method
             needed = decided.get(key)
             if needed is None:

@@ -743,8 +743,8 @@ def unknown_options(config: Mapping[str, Any]) -> Iterator[tuple[str, str | None
 def _confused(name: str, config: Mapping[str, Any]) -> str | None:
     """The option that a name is written for. Where that is set too, an application uses both."""
     meant = _CONFUSED.get(name)
-    is_left = any(each.name == meant and config.get(meant) in (None, each.default_for(config)) for each in OPTIONS)
-    return meant if is_left else None
+    untouched = [each.default_for(config) for each in OPTIONS if each.name == meant]
+    return meant if meant is not None and config.get(meant) in (None, *untouched) else None
 
 
 def _nearest(name: str) -> str | None:

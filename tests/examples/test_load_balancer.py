@@ -27,7 +27,7 @@ def padded(claims: dict[str, Any], **header: Any) -> str:
 
 @pytest.fixture
 def example(load: Load, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The example, that takes our key for the one of AWS."""
+    """The example, which takes our key for the one of AWS."""
     module = load("load_balancer")
     keys = {KID: pem(PRIVATE_KEYS["ES256"])[1]}
     monkeypatch.setitem(module.verified.__globals__, "public_key", keys.__getitem__)
@@ -40,7 +40,7 @@ def exchanged(client: FlaskClient, token: str) -> Any:
 
 def good(example: Any, **changes: Any) -> str:
     header = {"signer": example.app.config["LOAD_BALANCER"], **changes.pop("header", {})}
-    return padded({"sub": "ada", "exp": time.time() + 60, **changes}, **header)
+    return padded({"sub": "ada", "exp": int(time.time()) + 60, **changes}, **header)
 
 
 def test_a_padded_token_is_exchanged(example: Any) -> None:
