@@ -1,5 +1,7 @@
 """JSON Web Tokens for Flask: issue, carry, verify, refresh and revoke them."""
 
+from typing import TYPE_CHECKING
+
 from .core.jwks import key_ring
 from .core.policy import all_of
 from .exceptions import ConfigurationError, JWTConfigWarning
@@ -82,4 +84,5 @@ __all__ = [
     "verify_jwt_in_request",
 ]
 
-__getattr__ = explain_missing(__name__)
+if not TYPE_CHECKING:  # or every name would exist for type checkers
+    __getattr__ = explain_missing(__name__)

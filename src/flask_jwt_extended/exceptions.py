@@ -32,7 +32,7 @@ because applications catch those. This module knows nothing of HTTP frameworks, 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jwt
 from jwt.exceptions import InvalidJTIError, InvalidSubjectError
@@ -256,4 +256,5 @@ def code_of(error: Exception) -> str:
     return "error"
 
 
-__getattr__ = explain_missing(__name__)
+if not TYPE_CHECKING:  # or every name would exist for type checkers
+    __getattr__ = explain_missing(__name__)

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
 
 from blinker import NamedSignal
 from flask import Blueprint, Flask, Response, g, request
@@ -246,8 +246,10 @@ class JWTManager:
     def _user_lookup_callback(self) -> UserLookupLoader | None:
         return self.loaders.user_lookup
 
-    def __getattr__(self, name: str) -> Any:
-        raise missing_method(type(self), name)
+    if not TYPE_CHECKING:  # or every attribute would exist for type checkers
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_method(type(self), name)
 
     def _settings(self) -> Settings:
         return runtime_of(self._app_at_hand()).settings

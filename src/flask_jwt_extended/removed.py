@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
-from opcode import opmap
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -70,6 +69,8 @@ def explain_missing(module: str) -> Callable[[str], Any]:
         replacement = _NAMES[module].get(name)
         if replacement is None:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        from opcode import opmap  # needed by nobody else
+
         message = f"{name} was removed in Flask-JWT-Extended 4.0: use {replacement}"
         caller = sys._getframe(1)
         # Import statements hide the message of an AttributeError.

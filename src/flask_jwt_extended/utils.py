@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Response, current_app, g
 from jwt.exceptions import PyJWTError
@@ -310,4 +310,5 @@ def unset_refresh_cookies(response: Response, domain: str | None = None) -> None
     cookies.unset_cookies(response, settings.refresh, settings, domain=domain)
 
 
-__getattr__ = explain_missing(__name__)
+if not TYPE_CHECKING:  # or every name would exist for type checkers
+    __getattr__ = explain_missing(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import lru_cache, wraps
 from inspect import iscoroutinefunction
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from flask import Flask, Request, Response, after_this_request, g, request
 from jwt.exceptions import PyJWTError
@@ -181,4 +181,5 @@ def _places(locations: str | Iterable[str] | None) -> tuple[str, ...]:
     return tuple(locations or ())
 
 
-__getattr__ = explain_missing(__name__)
+if not TYPE_CHECKING:  # or every name would exist for type checkers
+    __getattr__ = explain_missing(__name__)
