@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ from flask_jwt_extended import (
 from flask_jwt_extended.exceptions import ConfigurationError, JWTConfigWarning
 
 from .conftest import SECRET
+from .test_cli import run
 
 PROFILES = ["compat", "strict"]
 COOKIES = {"JWT_TOKEN_LOCATION": "cookies", "JWT_COOKIE_SECURE": True}
@@ -349,6 +351,23 @@ def test_a_path_without_a_slash_is_refused_by_strict_and_a_warning_in_compat(opt
     name = option.replace("_PATH", "_NAME")
     with pytest.raises(ConfigurationError, match=f"{option} is '{path}'"):
         make("strict", **{option: path, name: "a-name"})
+
+
+def findings(app: Flask) -> list[str]:
+    """What ``flask jwt check`` says about cookies that may not work."""
+    found = json.loads(run(app, "check", "--json").output)
+    return [finding["message"] for finding in found if finding["code"] == "doubtful_cookie"]
+
+
+def test_flask_jwt_check_reports_doubtful_cookies() -> None:
+    """Also those that were configured after init_app, and those that Flask's session has too."""
+    app = make()
+    assert findings(app) == []
+    app.config["JWT_ACCESS_COOKIE_NAME"] = "session"
+    app.config["JWT_REFRESH_COOKIE_PATH"] = "auth"
+    path, session = findings(app)
+    assert "JWT_REFRESH_COOKIE_PATH is 'auth'" in path
+    assert "SESSION_COOKIE_NAME is 'session'" in session
 
 
 # --- prefixes and attributes ----------------------------------------------------------------------------------------

@@ -64,15 +64,20 @@ def misspelt_options(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def doubtful_cookies(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
-    """Names or paths of cookies that browsers may not treat as expected."""
-    for doubt in runtime.settings.cookie_doubts:
+def doubtful_cookies(app: Flask, runtime: Runtime) -> Iterator[Finding]:
+    """Names or paths of cookies that browsers may not treat as expected, or that Flask's session has too."""
+    doubts = list(runtime.settings.cookie_doubts)
+    session = app.config.get("SESSION_COOKIE_NAME")
+    for kind in (runtime.settings.access, runtime.settings.refresh):
+        if session in (kind.cookie_name, kind.csrf_cookie_name):
+            doubts.append(f"SESSION_COOKIE_NAME is {session!r}, the name of a cookie of the {kind.name} token")
+    for doubt in doubts:
         yield Finding(
             "warning",
             "doubtful_cookie",
             doubt,
-            "Browsers may drop the cookie, keep it after a logout, or send another one.",
-            "Set the option as the message says. The strict profile refuses it.",
+            "Browsers may drop the cookie, keep it after a logout, or let one replace the other.",
+            "Choose another name or path.",
         )
 
 
