@@ -42,6 +42,20 @@ def admit(token: Token, runtime: Runtime, now: float) -> None:
         runtime.notify(store_outage, cause=error.reason, allowed=True)
 
 
+def check_without_store(token: Token, runtime: Runtime) -> None:
+    """Refuse the token of a session where there is no store: whether the session has ended is not known.
+
+    :raises SessionEndedError: if the token has a ``sid`` claim
+    """
+    if token.claims.get("sid") is None:
+        return
+    runtime.warn_once(
+        "A token with the claim sid was refused: it belongs to a session, and JWT_STORE_URI is not set. Set "
+        "JWT_STORE_URI, or give the claim another name if your application adds it for a purpose of its own"
+    )
+    raise SessionEndedError(token.header, token.claims)
+
+
 def _check_status(token: Token, store: SessionStore, now: float) -> None:
     jti, session_id = token.claims["jti"], token.claims.get("sid")
     if session_id is not None and type(session_id) is not str:

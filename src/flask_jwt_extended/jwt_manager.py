@@ -308,8 +308,9 @@ class JWTManager:
     def roles_loader(self, callback: RolesF) -> RolesF:
         """Register the function that tells the roles of a token, for ``jwt_required(roles=...)``.
 
-        It takes the header and the claims of the token and returns names. Without it they are those in ``roles`` and
-        ``groups``.
+        It takes the header and the claims of the token and returns names: a list, a set or another iterable of
+        strings. A string is one role. ``None``, a mapping and items that are not strings are no roles; the log says so
+        once. Without it the roles are those in ``roles`` and ``groups``.
         """
         self.loaders.roles = callback
         return callback
@@ -317,7 +318,9 @@ class JWTManager:
     def token_in_blocklist_loader(self, callback: TokenTestF) -> TokenTestF:
         """Register the function that tells whether a token was revoked.
 
-        It takes the header and the claims of the token and returns ``True`` if it was.
+        It takes the header and the claims of the token and returns ``True`` if it was, ``False`` if not. ``None``, for
+        want of a ``return`` statement, refuses the token under JWT_PROFILE = "strict" and accepts it under "compat", as
+        in 4.7; the log says so once.
         """
         self.loaders.token_in_blocklist = callback
         return callback
