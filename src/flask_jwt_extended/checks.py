@@ -21,7 +21,7 @@ from .key_checks import KEY_CHECKS, missing_keys, mixed_algorithms
 from .marks import has_lost_its_guard, layers, policy_of
 from .runtime import Runtime
 from .settings import option_name, unknown_options
-from .token_checks import refused_claims, refused_tokens
+from .token_checks import claims_refused_at_start, refused_claims, refused_tokens
 from .words import DAY, duration
 
 #: Seconds of leeway above which it is no difference between clocks any more.
@@ -46,7 +46,7 @@ def foot_guns(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """
     yield from bare_views(app, runtime)
     yield from mixed_algorithms(runtime)
-    yield from refused_claims(app, runtime)
+    yield from claims_refused_at_start(app, runtime)
     if runtime.settings.is_asymmetric:
         yield from (finding for finding in missing_keys(runtime) if finding.severity == "error")
 

@@ -147,6 +147,7 @@ def refresh_session() -> TokenPair:
     :raises ConfigurationError: if the view does not ask for a refresh token, or JWT_STORE_URI is not set
     """
     with _at_hand() as runtime:
+        store_of(runtime)  # without one there are no sessions: that is not the client's mistake
         token = _token()
         if token.claims["type"] != "refresh":
             raise ConfigurationError("refresh_session() belongs into a view with @jwt_required(refresh=True)")
@@ -220,8 +221,10 @@ def end_session(session_id: str | None = None) -> bool:
     :param session_id: which; ``None``: that of this request's token
     :return: whether there was such a session
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
+    :raises ConfigurationError: if JWT_STORE_URI is not set
     """
     with _at_hand() as runtime:
+        store_of(runtime)
         if _is_anonymous():
             return False
         if session_id is None:

@@ -7,6 +7,7 @@ or a request are left out. Judges and explains, and prints nothing.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,6 @@ from jwt.exceptions import (
     ImmatureSignatureError,
     InvalidAudienceError,
     InvalidIssuerError,
-    InvalidKeyError,
     MissingRequiredClaimError,
     PyJWTError,
 )
@@ -25,7 +25,7 @@ from jwt.exceptions import (
 from . import pipeline
 from .core import claims as claims_
 from .core.policy import Policy
-from .exceptions import ConfigurationError, JWTDecodeError, JWTExtendedException
+from .exceptions import ConfigurationError, JWTExtendedException
 from .findings import Finding, Severity
 from .issuing import NewToken, issue
 from .loaders import Loaders, call
@@ -36,16 +36,31 @@ from .settings import Settings, TokenKind, option_name
 _IDENTITY = "1"
 
 
+def claims_refused_at_start(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+    """The application refuses every token that it makes, whatever its loaders add. Asks no loader and needs no key."""
+    if runtime.loaders.additional_claims is None:
+        yield from (each for each in _refused_claims(runtime, {}, "error") if each.severity == "error")
+
+
 def refused_claims(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """The application refuses every token that it makes, for what its settings write into it. Needs no key."""
+    load = runtime.loaders.additional_claims
+    try:
+        with app.app_context():
+            additional = dict(call(runtime.ensure_sync, load, _IDENTITY)) if load else {}
+    except Exception:  # it needs an identity of the application, or a request
+        return _refused_claims(runtime, {}, "warning")
+    return _refused_claims(runtime, additional, "error")
+
+
+def _refused_claims(runtime: Runtime, additional: Mapping[str, Any], severity: Severity) -> Iterator[Finding]:
     settings, now = runtime.settings, time.time()
-    additional, is_known = _additional_claims(app, runtime)
     for kind in (settings.access, settings.refresh):
         try:
             claims = _claims(kind, settings, now, additional)
             claims_.validate(claims, settings.for_access_tokens if kind.name == "access" else settings, now)
         except (PyJWTError, JWTExtendedException, TypeError) as error:
-            yield _refused(kind.name, error, settings, "error" if is_known else "warning")
+            yield _refused(kind.name, error, settings, severity)
 
 
 def _claims(kind: TokenKind, settings: Settings, now: float, additional: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,18 +73,6 @@ def _claims(kind: TokenKind, settings: Settings, now: float, additional: Mapping
         lifetime=kind.token_expires,
         additional=additional,
     )
-
-
-def _additional_claims(app: Flask, runtime: Runtime) -> tuple[Mapping[str, Any], bool]:
-    """What ``additional_claims_loader`` adds, and whether that is known: it may need an identity of the application."""
-    load = runtime.loaders.additional_claims
-    if load is None:
-        return {}, True
-    try:
-        with app.app_context():
-            return dict(call(runtime.ensure_sync, load, _IDENTITY)), True
-    except Exception:
-        return {}, False
 
 
 def _refused(kind: str, error: Exception, settings: Settings, severity: Severity) -> Finding:
@@ -91,19 +94,24 @@ _WRITTEN = ("exp", "nbf", "iss", "aud", "csrf", "iat", "jti", "type", "fresh")
 def _fix(kind: str, error: Exception, settings: Settings) -> str:
     claim = error.claim if isinstance(error, MissingRequiredClaimError) else None
     lifetime = option_name(f"{kind}_token_expires")
-    if isinstance(error, InvalidAudienceError) or claim == "aud":
-        return "Let JWT_ENCODE_AUDIENCE name an audience of JWT_DECODE_AUDIENCE."
-    if isinstance(error, InvalidIssuerError) or claim == "iss":
-        return "Let JWT_ENCODE_ISSUER be an issuer of JWT_DECODE_ISSUER."
-    if isinstance(error, ExpiredSignatureError):
-        return f"Set {lifetime} to more than zero, and JWT_DECODE_LEEWAY to zero or more."
-    if isinstance(error, ImmatureSignatureError):
-        return "Set JWT_DECODE_LEEWAY to zero or more."
-    if claim == "exp":
-        return f"Set {lifetime} to a timedelta: JWT_REQUIRED_CLAIMS asks for exp."
-    if claim is not None:
-        return f"Take {claim} off JWT_REQUIRED_CLAIMS, or add it in additional_claims_loader."
-    return f"JWT_IDENTITY_CLAIM is {settings.identity_claim!r}: see that it holds the identity."
+    fixes = {
+        "aud": "Let JWT_ENCODE_AUDIENCE name an audience of JWT_DECODE_AUDIENCE.",
+        "iss": "Let JWT_ENCODE_ISSUER be an issuer of JWT_DECODE_ISSUER.",
+        "exp": f"Set {lifetime} to a timedelta: JWT_REQUIRED_CLAIMS names exp.",
+        "expired": f"Set {lifetime} to more than zero, and JWT_DECODE_LEEWAY to zero or more.",
+        "early": "Set JWT_DECODE_LEEWAY to zero or more.",
+        "other": f"See that JWT_IDENTITY_CLAIM, {settings.identity_claim!r}, names a claim for the identity alone.",
+    }
+    reason = next((name for each, name in _REASONS.items() if isinstance(error, each)), "other")
+    return fixes.get(claim or reason, f"Take {claim} off JWT_REQUIRED_CLAIMS, or add it in additional_claims_loader.")
+
+
+_REASONS = {
+    InvalidAudienceError: "aud",
+    InvalidIssuerError: "iss",
+    ExpiredSignatureError: "expired",
+    ImmatureSignatureError: "early",
+}
 
 
 def refused_tokens(app: Flask, runtime: Runtime) -> Iterator[Finding]:
@@ -114,23 +122,29 @@ def refused_tokens(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     loaders = runtime.loaders
     if loaders.encode_key or loaders.decode_key or next(refused_claims(app, runtime), None):
         return
-    # No store either: there is no session.
-    probe = replace(runtime, loaders=Loaders(), store=None)
-    for kind in ("access", "refresh"):
-        try:
-            encoded = issue(NewToken(kind, _IDENTITY), probe, time.time())
-        except (ConfigurationError, InvalidKeyError, PyJWTError):
-            return
-        try:
-            pipeline.check(encoded, Policy(refresh=kind == "refresh"), probe, time.time())
-        except (PyJWTError, JWTExtendedException, JWTDecodeError) as error:
-            yield Finding(
-                "error",
-                "own_tokens_refused",
-                f"{kind.capitalize()} tokens of this application are refused by it: {error}",
-                "Every request with a token that was made as the settings say is refused.",
-                f"Such a token has {len(encoded)} bytes: compare JWT_MAX_TOKEN_BYTES. Otherwise see that JWT_ALGORITHM "
-                "and the keys belong together.",
-            )
-        except ConfigurationError:
-            return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # weak keys are reported by others
+        for kind in ("access", "refresh"):
+            if finding := _refused_token(kind, replace(runtime, loaders=Loaders(), store=None)):
+                yield finding
+
+
+def _refused_token(kind: str, runtime: Runtime) -> Finding | None:
+    try:
+        encoded = issue(NewToken(kind, _IDENTITY), runtime, time.time())
+    except (ConfigurationError, PyJWTError):  # there is no key that signs
+        return None
+    try:
+        pipeline.check(encoded, Policy(refresh=kind == "refresh"), runtime, time.time())
+    except ConfigurationError:  # there is no key that verifies
+        return None
+    except (PyJWTError, JWTExtendedException) as error:
+        return Finding(
+            "error",
+            "own_tokens_refused",
+            f"{kind.capitalize()} tokens of this application are refused by it: {error}",
+            "Every request with a token that was made as the settings say is refused.",
+            f"Such a token has {len(encoded)} bytes: compare JWT_MAX_TOKEN_BYTES. Otherwise see that JWT_ALGORITHM and "
+            "the keys belong together.",
+        )
+    return None
