@@ -7,6 +7,7 @@ more only before a token is called one from the future.
 from __future__ import annotations
 
 import time
+from typing import NoReturn
 
 from .core.token import Token
 from .exceptions import (
@@ -42,13 +43,11 @@ def admit(token: Token, runtime: Runtime, now: float) -> None:
         runtime.notify(store_outage, cause=error.reason, allowed=True)
 
 
-def check_without_store(token: Token, runtime: Runtime) -> None:
+def refuse_without_store(token: Token, runtime: Runtime) -> NoReturn:
     """Refuse the token of a session where there is no store: whether the session has ended is not known.
 
-    :raises SessionEndedError: if the token has a ``sid`` claim
+    :raises SessionEndedError: always
     """
-    if token.claims.get("sid") is None:
-        return
     runtime.warn_once(
         "A token with the claim sid was refused: it belongs to a session, and JWT_STORE_URI is not set. Set "
         "JWT_STORE_URI, or give the claim another name if your application adds it for a purpose of its own"

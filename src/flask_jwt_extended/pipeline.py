@@ -15,7 +15,7 @@ from typing import Any
 from flask import Request
 from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenError, PyJWTError
 
-from .admission import admit, check_without_store, use_up
+from .admission import admit, refuse_without_store, use_up
 from .core import claims as claims_
 from .core import compact
 from .core.keys import Key, KeyRing, prepare
@@ -148,10 +148,11 @@ def see_whether_revoked(token: Token, runtime: Runtime, now: float, *, is_used: 
     :raises StoreUnavailableError: if nobody can tell
     """
     if runtime.store is None:
-        check_without_store(token, runtime)
+        if token.claims.get("sid") is not None:
+            refuse_without_store(token, runtime)
     elif not is_used:
         admit(token, runtime, now)
-    if is_blocklisted(token, runtime):
+    if runtime.loaders.token_in_blocklist is not None and is_blocklisted(token, runtime):
         raise RevokedTokenError(token.header, token.claims)
 
 
@@ -170,11 +171,11 @@ def verify(
     :raises InvalidTokenError: PyJWT's error for what is wrong with it
     """
     header, claims, issuer = _read(encoded, runtime, now)
-    if issuer is None:
-        settings = _own_settings(header, claims, runtime.settings)
-    else:
-        settings = issuer.settings
+    settings = runtime.settings if issuer is None else issuer.settings
+    if issuer is not None:
         issuer.check(claims)
+    elif settings.access_token_typ == "at+jwt":
+        settings = _settings_for_kind(header, claims, settings)
     try:
         claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
     except ExpiredSignatureError as error:
@@ -188,13 +189,11 @@ def verify(
     return Token(header, claims)
 
 
-def _own_settings(header: Header, claims: Claims, settings: Settings) -> Settings:
-    """Return how the claims of a token of our own are checked.
+def _settings_for_kind(header: Header, claims: Claims, settings: Settings) -> Settings:
+    """Return how the claims of a token of our own are checked, with JWT_ACCESS_TOKEN_TYP = "at+jwt".
 
-    :raises InvalidTokenError: if its ``typ`` is not that of its kind, with JWT_ACCESS_TOKEN_TYP = "at+jwt"
+    :raises InvalidTokenError: if its ``typ`` is not that of its kind
     """
-    if settings.access_token_typ != "at+jwt":
-        return settings
     is_access = claims.get("type", "access") == "access"
     compact.check_access_typ(header, is_access)
     return settings.for_access_tokens if is_access else settings

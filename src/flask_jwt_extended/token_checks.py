@@ -38,19 +38,40 @@ _IDENTITY = "1"
 
 def claims_refused_at_start(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """The application refuses every token that it makes, whatever its loaders add. Asks no loader and needs no key."""
-    if runtime.loaders.additional_claims is None:
+    if runtime.loaders.additional_claims is None and _makes_tokens(runtime):
         yield from (each for each in _refused_claims(runtime, {}, "error") if each.severity == "error")
 
 
 def refused_claims(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """The application refuses every token that it makes, for what its settings write into it. Needs no key."""
+    if not _makes_tokens(runtime):
+        return iter(())
+    additional = _additional_claims(app, runtime)
+    severity: Severity = "error" if additional is not None else "warning"
+    return _refused_claims(runtime, additional or {}, severity)
+
+
+def _makes_tokens(runtime: Runtime) -> bool:
+    """Whether the application has a key that signs. One with public keys alone checks the tokens of others."""
+    settings = runtime.settings
+    if runtime.loaders.encode_key is not None:
+        return True
+    if not settings.keys:
+        return bool(settings.private_key) if settings.is_asymmetric else True
+    try:
+        return runtime.keys.at(time.time()).ring.signer is not None
+    except ConfigurationError:  # reported by others
+        return True
+
+
+def _additional_claims(app: Flask, runtime: Runtime) -> dict[str, Any] | None:
+    """What ``additional_claims_loader`` adds; ``None``: it needs an identity of the application, or a request."""
     load = runtime.loaders.additional_claims
     try:
         with app.app_context():
-            additional = dict(call(runtime.ensure_sync, load, _IDENTITY)) if load else {}
-    except Exception:  # it needs an identity of the application, or a request
-        return _refused_claims(runtime, {}, "warning")
-    return _refused_claims(runtime, additional, "error")
+            return dict(call(runtime.ensure_sync, load, _IDENTITY)) if load else {}
+    except Exception:
+        return None
 
 
 def _refused_claims(runtime: Runtime, additional: Mapping[str, Any], severity: Severity) -> Iterator[Finding]:
@@ -122,27 +143,29 @@ def refused_tokens(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     loaders = runtime.loaders
     if loaders.encode_key or loaders.decode_key or next(refused_claims(app, runtime), None):
         return
+    additional, probe = _additional_claims(app, runtime), replace(runtime, loaders=Loaders(), store=None)
+    made = [NewToken(kind, _IDENTITY, additional_claims=additional) for kind in ("access", "refresh")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weak keys are reported by others
-        for kind in ("access", "refresh"):
-            if finding := _refused_token(kind, replace(runtime, loaders=Loaders(), store=None)):
-                yield finding
+        found = [_refused_token(new, probe) for new in made]
+    yield from filter(None, found)
 
 
-def _refused_token(kind: str, runtime: Runtime) -> Finding | None:
+def _refused_token(new: NewToken, runtime: Runtime) -> Finding | None:
+    policy = Policy(refresh=new.token_type == "refresh", skip_revocation_check=True)
     try:
-        encoded = issue(NewToken(kind, _IDENTITY), runtime, time.time())
-    except (ConfigurationError, PyJWTError):  # there is no key that signs
+        encoded = issue(new, runtime, time.time())
+    except (ConfigurationError, PyJWTError, TypeError, ValueError):  # no key that signs, or claims that are not JSON
         return None
     try:
-        pipeline.check(encoded, Policy(refresh=kind == "refresh"), runtime, time.time())
+        pipeline.check(encoded, policy, runtime, time.time())
     except ConfigurationError:  # there is no key that verifies
         return None
     except (PyJWTError, JWTExtendedException) as error:
         return Finding(
             "error",
             "own_tokens_refused",
-            f"{kind.capitalize()} tokens of this application are refused by it: {error}",
+            f"{new.token_type.capitalize()} tokens of this application are refused by it: {error}",
             "Every request with a token that was made as the settings say is refused.",
             f"Such a token has {len(encoded)} bytes: compare JWT_MAX_TOKEN_BYTES. Otherwise see that JWT_ALGORITHM and "
             "the keys belong together.",
