@@ -619,7 +619,7 @@ class Settings:
         audience = parsers.audience(self.encode_audience, "JWT_ENCODE_AUDIENCE")
         return replace(
             self,
-            decode_issuer=(self.encode_issuer,) if self.decode_issuer is None else self.decode_issuer,
+            decode_issuer=(str(self.encode_issuer),) if self.decode_issuer is None else self.decode_issuer,
             decode_audience=audience if self.decode_audience is None else self.decode_audience,
         )
 

@@ -190,8 +190,8 @@ def test_two_tokens_in_one_request_are_two_uses(app: Flask) -> None:
 def test_the_applications_own_blocklist_is_asked_every_time(app: Flask) -> None:
     """It may have been blocked between the hook and the view."""
     manager: JWTManager = app.extensions["flask-jwt-extended"]
-    asked: list[int] = []
-    manager.token_in_blocklist_loader(lambda _header, _claims: bool(asked.append(1)) or len(asked) == 2)
+    answers = iter([False, True])
+    manager.token_in_blocklist_loader(lambda _header, _claims: next(answers))
     _hook_and_decorator(app)
     assert _in_header(app.test_client(), once(app)).status_code == 401
 
