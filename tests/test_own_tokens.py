@@ -375,6 +375,9 @@ def test_strict_refuses_tokens_that_are_expired_when_they_are_made(make_app: Mak
     with pytest.raises(ConfigurationError, match=f"JWT_{option}"):
         make_app(PROFILE="strict", **{option: value})
     assert refused(make_app(**{option: value}))
+    app = make_app(PROFILE="strict")
+    app.config[f"JWT_{option}"] = value  # tests do that too
+    assert refused(app)
 
 
 @pytest.mark.parametrize("profile", PROFILES)

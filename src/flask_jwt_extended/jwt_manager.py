@@ -144,7 +144,7 @@ class JWTManager:
     def _bind(self, app: Flask, add_context_processor: bool) -> None:
         for warning in self._misgivings(app):
             warnings.warn(warning, stacklevel=3)  # the line of the application
-        self._renew(app)
+        self._renew(app).settings.check_at_start()
         app.extensions[EXTENSION] = self
         self._set_error_handler_callbacks(app)
         app.before_request(partial(_look_over, app))

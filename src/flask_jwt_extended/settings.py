@@ -517,7 +517,7 @@ class Settings:
             raise ConfigurationError(
                 f"JWT_IDENTITY_CLAIM cannot be {self.identity_claim!r}: that claim has another meaning in every token"
             )
-        self._check_lifetimes()
+        self._check_positive("session_lifetime", "session_idle_timeout", "cookie_extension_lifetime")
         if self.encode_issuer in self.trusted_issuers:
             raise ConfigurationError(
                 "JWT_TRUSTED_ISSUERS must not name JWT_ENCODE_ISSUER: the keys of another would verify our tokens"
@@ -526,13 +526,16 @@ class Settings:
             self._check_prefix(kind.cookie_name, kind.cookie_path)
             self._check_prefix(kind.csrf_cookie_name, kind.csrf_cookie_path)
 
-    def _check_lifetimes(self) -> None:
-        """Refuse lifetimes that end before they begin. Tests of 4.7 applications make expired tokens with them, so in
-        compat ``flask jwt check`` reports those that 4.7 knows.
+    def check_at_start(self) -> None:
+        """Refuse what makes no sense when an application starts. Tests set such values later, to make expired tokens;
+        those of 4.7 applications before, so in compat ``flask jwt check`` reports them.
+
+        :raises ConfigurationError: if tokens are expired when they are made, under strict
         """
-        names = ["session_lifetime", "session_idle_timeout", "cookie_extension_lifetime"]
         if self.profile == "strict":
-            names += ["access_token_expires", "refresh_token_expires"]
+            self._check_positive("access_token_expires", "refresh_token_expires")
+
+    def _check_positive(self, *names: str) -> None:
         for name in names:
             if not parsers.is_positive(getattr(self, name)):
                 raise ConfigurationError(f"{option_name(name)} must be longer than zero: use a timedelta or seconds")
