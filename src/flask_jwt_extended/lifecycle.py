@@ -155,11 +155,12 @@ def _is_replaced(claims: Claims, by: SessionRecord, runtime: Runtime, now: float
 
 
 def _would_pass(claims: Claims, record: SessionRecord, runtime: Runtime, now: float) -> bool:
-    if claims["jti"] is None or _has_expired(claims, now):
+    jti = claims.get("jti")
+    if jti is None or _has_expired(claims, now):
         return False
-    if claims["type"] == "refresh":
-        return standing(record, claims["jti"], now, runtime.settings.refresh_grace) is not Standing.REUSED
-    return not store_of(runtime).status(record.session_id, digest(claims["jti"])).revoked
+    if claims.get("type") == "refresh":
+        return standing(record, jti, now, runtime.settings.refresh_grace) is not Standing.REUSED
+    return not store_of(runtime).status(record.session_id, digest(jti)).revoked
 
 
 def refresh(token: Token, runtime: Runtime, now: float, user: Any) -> TokenPair:

@@ -4,10 +4,12 @@ presented. It never fails for what is wrong with an old token, and an old copy e
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import jwt as pyjwt
 import pytest
 from flask import Response, jsonify
 from flask.testing import FlaskClient
@@ -22,10 +24,11 @@ from flask_jwt_extended import (
     start_session,
     verify_jwt_in_request,
 )
+from flask_jwt_extended.core.jwks import to_jwk
 from flask_jwt_extended.exceptions import StoreUnavailableError
 from flask_jwt_extended.sessions.stores.memory import MemoryStore
 
-from ..conftest import MakeApp
+from ..conftest import PRIVATE_KEYS, MakeApp
 from .helpers import (
     DAY,
     HTTPS,
@@ -284,6 +287,22 @@ def test_a_session_claim_that_names_no_session_does_not_matter(service: Service,
         with hear() as heard:
             assert service.run(lambda: start_session("alice"), token=token).status_code == 200
         assert told(heard) == [("session_started", "login")]
+
+
+@pytest.mark.parametrize("view", ["access", "open"])
+def test_a_token_of_another_issuer_names_no_session_of_ours(make: MakeService, view: str) -> None:
+    """Whatever its ``sid`` says: a user of the issuer may start a session here, and ends none."""
+    key, issuer = PRIVATE_KEYS["ES256"], "https://idp.example"
+    jwks = {"keys": [to_jwk("ES256", key.public_key())]}
+    service = make(TRUSTED_ISSUERS={issuer: {"keys": jwks, "audience": "here"}})
+    victim = service.login("alice")
+    now = int(time.time())
+    claims = {"iss": issuer, "aud": "here", "sub": "alice", "iat": now, "exp": now + 60, "sid": victim.session_id}
+    foreign = pyjwt.encode(claims, key, "ES256")
+    answer = service.run(lambda: start_session("alice"), view=view, token=foreign)
+    assert answer.status_code == 200
+    assert service.passes(victim.access_token)
+    assert service.passes(answer.get_json()["access_token"])
 
 
 def test_a_key_loader_that_fails_does_not_block_a_login(service: Service) -> None:
