@@ -136,12 +136,12 @@ def replace_sessions(presented: Iterable[Claims], by: SessionRecord, runtime: Ru
     :param by: the session that was started
     :param now: seconds since the epoch
     """
-    for claims in presented:
-        try:
+    try:
+        for claims in presented:
             if claims["sid"] != by.session_id and _is_replaced(claims, by, runtime, now):
                 end(claims["sid"], runtime, cause="replaced", now=now)
-        except StoreUnavailableError as error:
-            logger.warning("The session before a login could not be ended: the store is unavailable (%s)", error.reason)
+    except StoreUnavailableError as error:
+        logger.warning("The session before a login could not be ended: the store is unavailable (%s)", error.reason)
 
 
 def _is_replaced(claims: Claims, by: SessionRecord, runtime: Runtime, now: float) -> bool:
