@@ -26,7 +26,6 @@ from flask_jwt_extended import (
     jwt_required,
     list_sessions,
     refresh_session,
-    revoke_token,
     set_session_cookies,
     start_session,
     unset_jwt_cookies,
@@ -75,17 +74,21 @@ def called(user_agent: str, names: dict[str, str]) -> str | None:
     return next((name for mark, name in names.items() if mark in user_agent), None)
 
 
-def new_session(user: User) -> TokenPair:
-    """Start a session for whoever has just typed a password: its first access token is fresh."""
+def new_session(user: User, *, keep_previous: bool = False) -> TokenPair:
+    """Start a session for whoever has just typed a password: its first access token is fresh.
+
+    It replaces the session that this browser had, unless ``keep_previous`` is set.
+    """
     label = device_name(request.headers.get("User-Agent", ""))
-    return start_session(user, label=label, additional_claims={"name": user.name, "roles": user.roles})
+    claims = {"name": user.name, "roles": user.roles}
+    return start_session(user, label=label, additional_claims=claims, keep_previous=keep_previous)
 
 
 @api.post("/login")
 @jwt_exempt
 def log_in() -> Response:
     """Give a program both tokens in the body; it sends them in the Authorization header."""
-    return jsonify(new_session(check_password()))
+    return jsonify(new_session(check_password(), keep_previous=True))  # the cookies stay those of the browser
 
 
 @api.post("/session")
@@ -96,18 +99,9 @@ def open_session() -> Response:
     A form on another site cannot post here and log someone in: a form cannot send JSON.
     """
     user = check_password()
-    end_overwritten_session()
     response = jsonify(msg=f"Welcome, {user.name}.")
     set_session_cookies(response, new_session(user))
     return response
-
-
-def end_overwritten_session() -> None:
-    """End the session this browser had: nobody could use it once its cookies are overwritten."""
-    token = request.cookies.get(current_app.config["JWT_REFRESH_COOKIE_NAME"])
-    if token:
-        with suppress(InvalidTokenError):  # of an earlier run, or no token at all
-            revoke_token(token)
 
 
 @api.post("/session/refresh")

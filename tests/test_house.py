@@ -31,7 +31,7 @@ FLOORS = [
     {"runtime"},
     {"issuing", "admission", "words"},
     {"pipeline", "lifecycle"},
-    {"key_checks"},
+    {"key_checks", "token_checks"},
     {"audit", "checks", "inspection"},
     {"moving"},
     {"jwt_manager"},

@@ -183,6 +183,11 @@ def sessions_without_a_store() -> str:
 
 
 @mistake
+def a_store_that_is_empty() -> str:
+    return raised(lambda: shop(JWT_STORE_URI=""))
+
+
+@mistake
 def a_store_without_a_scheme() -> str:
     return raised(lambda: token_of_session(shop(JWT_STORE_URI="jwt.db")))
 

@@ -89,6 +89,7 @@ DOCUMENTED: dict[str, Any] = {
     "JWT_REPORT_ONLY": (),
     "JWT_LEGACY_SUB_UNTIL": None,
     "JWT_STORE_URI": None,
+    "JWT_COOKIE_EXTENSION_LIFETIME": timedelta(hours=12),
     "JWT_STORE_TIMEOUT": 1.0,
     "JWT_STORE_OUTAGE": "refuse",
     "JWT_REFRESH_GRACE": 10,

@@ -7,6 +7,7 @@ more only before a token is called one from the future.
 from __future__ import annotations
 
 import time
+from typing import NoReturn
 
 from .core.token import Token
 from .exceptions import (
@@ -40,6 +41,18 @@ def admit(token: Token, runtime: Runtime, now: float) -> None:
             raise
         logger.warning("The store is unavailable (%s): a token passes unchecked", error.reason)
         runtime.notify(store_outage, cause=error.reason, allowed=True)
+
+
+def refuse_without_store(token: Token, runtime: Runtime) -> NoReturn:
+    """Refuse the token of a session where there is no store: whether the session has ended is not known.
+
+    :raises SessionEndedError: always
+    """
+    runtime.warn_once(
+        "A token with the claim sid was refused: it belongs to a session, and JWT_STORE_URI is not set. Set "
+        "JWT_STORE_URI, or give the claim another name if your application adds it for a purpose of its own"
+    )
+    raise SessionEndedError(token.header, token.claims)
 
 
 def _check_status(token: Token, store: SessionStore, now: float) -> None:

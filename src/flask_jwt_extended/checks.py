@@ -21,6 +21,7 @@ from .key_checks import KEY_CHECKS, missing_keys, mixed_algorithms
 from .marks import has_lost_its_guard, layers, policy_of
 from .runtime import Runtime
 from .settings import option_name, unknown_options
+from .token_checks import claims_refused_at_start, refused_claims, refused_tokens
 from .words import DAY, duration
 
 #: Seconds of leeway above which it is no difference between clocks any more.
@@ -45,6 +46,7 @@ def foot_guns(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """
     yield from bare_views(app, runtime)
     yield from mixed_algorithms(runtime)
+    yield from claims_refused_at_start(app, runtime)
     if runtime.settings.is_asymmetric:
         yield from (finding for finding in missing_keys(runtime) if finding.severity == "error")
 
@@ -113,9 +115,9 @@ def _seconds(delta: Any) -> float:
 
 
 def large_leeway(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
-    """JWT_DECODE_LEEWAY is more than clocks differ."""
+    """JWT_DECODE_LEEWAY is more than clocks differ, or than an access token lives."""
     leeway = runtime.settings.decode_leeway
-    if leeway > LARGE_LEEWAY:
+    if leeway > LARGE_LEEWAY or leeway > _seconds(runtime.settings.access_token_expires) > 0:
         yield Finding(
             "warning",
             "large_leeway",
@@ -307,6 +309,8 @@ CHECKS: tuple[Check, ...] = (
     doubtful_cookies,
     long_lives,
     large_leeway,
+    refused_claims,
+    refused_tokens,
     exposed_cookies,
     forgeable_requests,
     tokens_in_urls,

@@ -72,7 +72,7 @@ def inspect_token(encoded: str, runtime: Runtime, now: float) -> Inspection:
         verdicts = [form, *_judge_signature(encoded, header, issuer, runtime, now), *_judge_payload(payload)]
         genuine = all(verdict.passed for verdict in verdicts)
         if claims is not None:
-            settings = runtime.settings if issuer is None else issuer.settings
+            settings = _settings_for(claims, issuer, runtime)
             meant = claims if issuer is None else _adopted(claims, issuer)
             verdicts += judge_claims(claims, settings, now)
             if issuer is not None:
@@ -83,6 +83,13 @@ def inspect_token(encoded: str, runtime: Runtime, now: float) -> Inspection:
         if all(verdict.passed is not False for verdict in verdicts):
             verdicts.append(_judge("as a whole", "verified", partial(pipeline.verify, encoded, runtime, now)))
         return Inspection(header, claims, tuple(verdicts))
+
+
+def _settings_for(claims: Claims, issuer: ForeignIssuer | None, runtime: Runtime) -> Settings:
+    if issuer is not None:
+        return issuer.settings
+    is_access = claims.get("type", "access") == "access"
+    return runtime.settings.for_access_tokens if is_access else runtime.settings
 
 
 def _judge(name: str, good: str, test: Callable[[], object]) -> Verdict:
@@ -203,6 +210,8 @@ def _ask_store(claims: Claims, runtime: Runtime, now: float) -> Iterator[Verdict
     """Ask what the store knows of a genuine token, and change nothing there: a request may end the session."""
     store = runtime.store
     if store is None:
+        if claims.get("sid") is not None:
+            yield Verdict("session", False, "it is of a session, and JWT_STORE_URI is not set")
         return
     rotates = claims.get("type") == "refresh" and "sid" in claims
     name = "session" if rotates or claims.get("sid") is not None else "revoked"
@@ -256,8 +265,9 @@ _STANDINGS = {
 
 def _ask_loaders(header: Header | None, claims: Claims, runtime: Runtime) -> Iterator[Verdict]:
     """Ask what a view would ask about a genuine token. A loader that needs a request cannot answer here."""
+    is_strict = runtime.settings.profile == "strict"  # None is a forgotten return: see pipeline.is_blocklisted
     questions: tuple[tuple[str, Callable[[Any], bool]], ...] = (
-        ("token_in_blocklist", lambda revoked: not revoked),
+        ("token_in_blocklist", lambda revoked: not revoked and (revoked is not None or not is_strict)),
         ("token_verification", bool),
         ("user_lookup", lambda user: user is not None),
     )

@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from jwt.exceptions import InvalidKeyError
+from jwt.exceptions import InvalidKeyError, InvalidTokenError
 
 from .core import claims as claims_
 from .core import compact
@@ -16,8 +16,9 @@ from .exceptions import ConfigurationError
 from .loaders import call
 from .parsers import lifetime
 from .runtime import Runtime
+from .settings import Settings
 from .signals import logger
-from .typing import ExpiresDelta, Fresh
+from .typing import Claims, ExpiresDelta, Fresh, Header
 
 
 class NewToken(NamedTuple):
@@ -66,6 +67,7 @@ def issue(new: NewToken, runtime: Runtime, now: float) -> str:
     header["alg"] = header["alg"] or settings.algorithm
     if not header["typ"]:
         del header["typ"]
+    _check_acceptable(header, payload, settings)
     try:
         kid, key = _signer(header["alg"], new.identity, runtime, now)
         if kid is not None:
@@ -79,6 +81,32 @@ def _check_subject(subject: Any, runtime: Runtime) -> None:
     """Warn of a subject that JSON does not write as a string. It writes UUIDs, for example, as one."""
     if not runtime.encode(subject).startswith(b'"'):
         _tell_of_subject(type(subject).__name__)
+
+
+def _check_acceptable(header: Header, payload: Claims, settings: Settings) -> None:
+    """See that this application would accept a token that it makes.
+
+    :raises ConfigurationError: if the ``typ`` is not that of its kind, with JWT_ACCESS_TOKEN_TYP = "at+jwt"
+    """
+    for name in settings.claims_needed:
+        if payload.get(name) is None:
+            _tell_of_missing_claim(name)
+    if settings.access_token_typ != "at+jwt":
+        return
+    try:
+        compact.check_access_typ(header, payload["type"] == "access")
+    except InvalidTokenError as error:
+        raise ConfigurationError(
+            f'{error}, with JWT_ACCESS_TOKEN_TYP = "at+jwt": leave typ out of additional_headers and of what '
+            "additional_headers_loader returns"
+        ) from None
+
+
+@cache
+def _tell_of_missing_claim(name: str) -> None:
+    """Say once that tokens are being made which this application refuses."""
+    cause = "its expires_delta or its lifetime is False" if name == "exp" else "JWT_REQUIRED_CLAIMS names it"
+    logger.warning("A token was made without the claim %s, and is refused here: %s", name, cause)
 
 
 @cache

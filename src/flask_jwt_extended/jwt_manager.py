@@ -156,7 +156,9 @@ class JWTManager:
     def _bind(self, app: Flask, add_context_processor: bool) -> None:
         for warning in self._misgivings(app):
             warnings.warn(warning, JWTConfigWarning, stacklevel=3)  # the line of the application
-        for doubt in self._renew(app).settings.cookie_doubts:
+        settings = self._renew(app).settings
+        settings.check_at_start()
+        for doubt in settings.cookie_doubts:
             warnings.warn(doubt, JWTConfigWarning, stacklevel=3)
         app.extensions[EXTENSION] = self
         self._set_error_handler_callbacks(app)
@@ -327,8 +329,9 @@ class JWTManager:
     def roles_loader(self, callback: RolesF) -> RolesF:
         """Register the function that tells the roles of a token, for ``jwt_required(roles=...)``.
 
-        It takes the header and the claims of the token and returns names. Without it they are those in ``roles`` and
-        ``groups``.
+        It takes the header and the claims of the token and returns names: a list, a set or another iterable of
+        strings. A string is one role. ``None``, a mapping and items that are not strings are no roles; the log says so
+        once. Without it the roles are those in ``roles`` and ``groups``.
         """
         self.loaders.roles = callback
         return callback
@@ -336,7 +339,9 @@ class JWTManager:
     def token_in_blocklist_loader(self, callback: TokenTestF) -> TokenTestF:
         """Register the function that tells whether a token was revoked.
 
-        It takes the header and the claims of the token and returns ``True`` if it was.
+        It takes the header and the claims of the token and returns ``True`` if it was, ``False`` if not. ``None``, for
+        want of a ``return`` statement, refuses the token under JWT_PROFILE = "strict" and accepts it under "compat", as
+        in 4.7; the log says so once.
         """
         self.loaders.token_in_blocklist = callback
         return callback

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
@@ -29,9 +29,10 @@ from .sessions.records import (
     digest,
     owner_of,
     rotated,
+    standing,
     touched,
 )
-from .signals import refresh_replayed, session_ended, session_refreshed, session_started
+from .signals import logger, refresh_replayed, session_ended, session_refreshed, session_started
 from .typing import Claims, Fresh
 
 #: How often a change is tried while others change the same session.
@@ -95,10 +96,11 @@ class NewSession(NamedTuple):
 # --- starting and refreshing ----------------------------------------------------------------------------------------
 
 
-def start(new: NewSession, runtime: Runtime, now: float) -> TokenPair:
+def start(new: NewSession, runtime: Runtime, now: float, replaced: Iterable[Claims] = ()) -> TokenPair:
     """Start a session and make its first tokens.
 
     :param now: seconds since the epoch
+    :param replaced: the claims of tokens whose sessions it replaces: see :func:`replace_sessions`
     :raises StoreUnavailableError: if it cannot be kept
     """
     store, settings = store_of(runtime), runtime.settings
@@ -123,7 +125,42 @@ def start(new: NewSession, runtime: Runtime, now: float) -> TokenPair:
     pair = _Pair(record, runtime, new.identity, presented).signed(now, fresh=new.fresh)
     store.add(record)
     runtime.notify(session_started, session_id=record.session_id, identity=identity, cause="login")
+    replace_sessions(replaced, record, runtime, now)
     return pair
+
+
+def replace_sessions(presented: Iterable[Claims], by: SessionRecord, runtime: Runtime, now: float) -> None:
+    """End the sessions whose tokens came with a login (ASVS 7.2.4). The login stands if the store fails meanwhile.
+
+    :param presented: the claims of verified tokens, which may have expired or been superseded
+    :param by: the session that was started
+    :param now: seconds since the epoch
+    """
+    try:
+        for claims in presented:
+            if claims["sid"] != by.session_id and _is_replaced(claims, by, runtime, now):
+                end(claims["sid"], runtime, cause="replaced", now=now)
+    except StoreUnavailableError as error:
+        logger.warning("The session before a login could not be ended: the store is unavailable (%s)", error.reason)
+
+
+def _is_replaced(claims: Claims, by: SessionRecord, runtime: Runtime, now: float) -> bool:
+    """Whether a token stands for the session that a login replaces: it would pass, or both are of the same identity.
+    An old copy of a token does not end the session of another identity.
+    """
+    record = store_of(runtime).get(claims["sid"])
+    if record is None:
+        return False
+    return record.owner == by.owner or _would_pass(claims, record, runtime, now)
+
+
+def _would_pass(claims: Claims, record: SessionRecord, runtime: Runtime, now: float) -> bool:
+    jti = claims.get("jti")
+    if jti is None or _has_expired(claims, now):
+        return False
+    if claims.get("type") == "refresh":
+        return standing(record, jti, now, runtime.settings.refresh_grace) is not Standing.REUSED
+    return not store_of(runtime).status(record.session_id, digest(jti)).revoked
 
 
 def refresh(token: Token, runtime: Runtime, now: float, user: Any) -> TokenPair:
@@ -152,8 +189,9 @@ def refresh(token: Token, runtime: Runtime, now: float, user: Any) -> TokenPair:
     raise StoreUnavailableError("contention")
 
 
-def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str:
-    """Make another access token for the session of one that may pass now, without its refresh token.
+def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str | None:
+    """Make another access token for the session of one that may pass now, without its refresh token. ``None``: the last
+    login or exchange is longer ago than JWT_COOKIE_EXTENSION_LIFETIME.
 
     :param now: seconds since the epoch
     :param user: what loaders are told instead of the identity claim; ``None``: they are told that
@@ -165,6 +203,8 @@ def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str:
         record = store.get(session_id)
         if record is None or record.deadline <= now or store.status(session_id, digest(token.claims["jti"])).revoked:
             raise SessionEndedError(token.header, token.claims)
+        if now >= _limit(runtime.settings.cookie_extension_lifetime, record.exchanged_at):
+            return None
         after = touched(record, now, _deadline(runtime, now, record.current))
         if store.replace(after, record.generation):
             _tell(session_refreshed, after, runtime, "implicit")
@@ -328,7 +368,7 @@ def _utc(seconds: float) -> datetime:
 
 def revoke(claims: Claims, runtime: Runtime, now: float) -> bool:
     """Revoke a verified token, and say whether that was news. With its refresh token a session ends
-    (RFC 7009, section 2.1).
+    (RFC 7009, section 2.1), unless that token has expired or has a successor in use: an old copy ends nothing.
 
     :param now: seconds since the epoch
     :raises ConfigurationError: if the token has no ``jti`` to revoke it by
@@ -337,11 +377,26 @@ def revoke(claims: Claims, runtime: Runtime, now: float) -> bool:
     if session_id is not None and not isinstance(session_id, str):
         return False  # of no session of ours: it passes nowhere
     if claims["type"] == "refresh" and session_id is not None:
-        return end(session_id, runtime, cause="token_revoked", now=now)
+        return _end_by_refresh_token(session_id, claims, runtime, now)
     if claims["jti"] is None:
         raise ConfigurationError("A token without a jti claim cannot be revoked")
     until = claims["exp"] + runtime.settings.decode_leeway if "exp" in claims else NEVER
     return store_of(runtime).revoke(digest(claims["jti"]), min(until, NEVER), session_id)
+
+
+def _end_by_refresh_token(session_id: str, claims: Claims, runtime: Runtime, now: float) -> bool:
+    """End a session with a refresh token that could still be exchanged."""
+    record = store_of(runtime).get(session_id)
+    if record is None or _has_expired(claims, now):
+        return False
+    if standing(record, claims["jti"], now, runtime.settings.refresh_grace) is Standing.REUSED:
+        logger.info("A refresh token that was exchanged before was to be revoked: its session stays active")
+        return False
+    return end(session_id, runtime, cause="token_revoked", now=now)
+
+
+def _has_expired(claims: Claims, now: float) -> bool:
+    return "exp" in claims and int(claims["exp"]) <= now
 
 
 def _tell(signal: Any, record: SessionRecord, runtime: Runtime, cause: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import copy_context
 from inspect import isawaitable
 from typing import Any, cast
@@ -44,6 +44,27 @@ class Loaders:
     user_identity: IdentityLoader | None = None
     user_lookup: UserLookupLoader | None = None
     user_lookup_error: TokenResponse | None = None
+
+
+def name_of(loader: object) -> str:
+    """Return the name of a loader, for a message to its developer."""
+    return str(getattr(loader, "__qualname__", type(loader).__qualname__))
+
+
+def role_names(value: object) -> tuple[frozenset[str], bool]:
+    """Return the roles that ``roles_loader`` names, and whether it returned nothing else.
+
+    A string is one role, never a collection of characters. What is not text is not a role, and neither are the keys of
+    a mapping, whose values may say ``False``.
+    """
+    if isinstance(value, str):
+        return frozenset((str.__str__(value),)), True
+    if isinstance(value, (Mapping, bytes, bytearray)) or not isinstance(value, Iterable):
+        return frozenset(), False
+    items = list(value)
+    # A member of an enum hashes as its name, and compares as its text.
+    names = frozenset(str.__str__(each) for each in items if isinstance(each, str))
+    return names, all(isinstance(each, str) for each in items)
 
 
 def call(ensure_sync: EnsureSync, loader: Callable[..., MaybeAsync[T]], *arguments: Any) -> T:

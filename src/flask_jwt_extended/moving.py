@@ -95,6 +95,10 @@ def _audience(facts: _Facts) -> str | None:
     return "Tokens with an aud are refused: those are for somebody else, as long as JWT_DECODE_AUDIENCE is not set."
 
 
+def _as_encoded(claim: str) -> Callable[[_Facts], str | None]:
+    return lambda _facts: f"Tokens without {claim}, or with another one, are refused."
+
+
 def _weak_keys(facts: _Facts) -> str | None:
     weaknesses = [finding.message for finding in weak_keys(facts.runtime)]
     if weaknesses:
@@ -148,6 +152,8 @@ _EFFECTS: dict[str, _Effect] = {
     "error_style": _Effect(_answers, "info"),
     "required_claims": _Effect(_required_claims),
     "verify_aud": _Effect(_audience),
+    "decode_audience": _Effect(_as_encoded("JWT_ENCODE_AUDIENCE")),
+    "decode_issuer": _Effect(_as_encoded("JWT_ENCODE_ISSUER")),
     "max_token_bytes": _Effect(lambda _: "Tokens that are longer are refused: those with many claims, if any.", "info"),
     "key_strength": _Effect(_weak_keys),
     "single_token": _Effect(_several_tokens),

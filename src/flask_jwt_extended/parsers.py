@@ -28,9 +28,16 @@ def anything(value: Any, _name: str) -> Any:
     return value or None
 
 
-def store(value: Any, _name: str) -> Any:
-    """Take any value but ``None`` and the empty string, which count as not set. A store may be empty and yet be one."""
-    return None if value is None or value == "" else value
+def store(value: Any, name: str) -> Any:
+    """Take any value; ``None`` is no store. An empty string is refused: it is most likely a variable that is not set,
+    and without a store the tokens of ended sessions cannot be told from others.
+    """
+    if isinstance(value, str) and not value.strip():
+        raise ConfigurationError(
+            f'{name} is empty. Name a store, such as "sqlite:///jwt.db", or remove the option if this application '
+            "keeps no sessions"
+        )
+    return value
 
 
 def flag(value: Any, name: str) -> bool:
@@ -145,6 +152,14 @@ def lifetime(value: Any, name: str) -> Any:
             f"must be able to add {name} to datetime.datetime: use a timedelta, seconds, or False, not {shown(value)}"
         ) from error
     return delta
+
+
+def is_positive(lifetime: Any) -> bool:
+    """Whether something that lives this long has not ended when it begins; ``False`` is for ever."""
+    if lifetime is False:
+        return True
+    begin = datetime(2000, 1, 1, tzinfo=timezone.utc)  # a relativedelta has no length of its own
+    return bool(begin + lifetime > begin)
 
 
 def seconds(value: Any, name: str) -> float:

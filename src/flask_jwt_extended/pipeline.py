@@ -15,7 +15,7 @@ from typing import Any
 from flask import Request
 from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenError, PyJWTError
 
-from .admission import admit, use_up
+from .admission import admit, refuse_without_store, use_up
 from .core import claims as claims_
 from .core import compact
 from .core.keys import Key, KeyRing, prepare
@@ -33,8 +33,9 @@ from .exceptions import (
 )
 from .foreign import ForeignIssuer, issuer_of
 from .http.extract import find_token
-from .loaders import call
+from .loaders import call, name_of, role_names
 from .runtime import Runtime
+from .settings import Settings
 from .signals import legacy_subject, logger, refusal_reported
 from .typing import Claims, DecodeKeyLoader, Header, TokenTest, UserLookupLoader
 
@@ -88,7 +89,7 @@ def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float)
     kind = settings.refresh if policy.refresh else settings.access
     try:
         encoded, location, csrf_value = find_token(request, policy.locations or settings.token_location, kind, settings)
-        token = check(encoded, policy, runtime, now, csrf_value=csrf_value)
+        token = check(encoded, policy, runtime, now, csrf_value=csrf_value, request=request)
     except NoAuthorizationError:
         if policy.optional:
             return None
@@ -97,39 +98,62 @@ def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float)
     return token
 
 
-def check(encoded: str, policy: Policy, runtime: Runtime, now: float, *, csrf_value: str | None = None) -> Token:
+def check(
+    encoded: str,
+    policy: Policy,
+    runtime: Runtime,
+    now: float,
+    *,
+    csrf_value: str | None = None,
+    request: Request | None = None,
+) -> Token:
     """Verify a token, hold it against a policy, ask the store and the loaders, and return it with its user.
 
     :param now: seconds since the epoch
     :param csrf_value: the double submit value that it must hold; ``None``: any
+    :param request: the request that carries it: one request may check a single-use token several times. ``None``: each
+        check is a use
     """
     loaders = runtime.loaders
     token = verify(encoded, runtime, now, csrf_value=csrf_value)
+    used = _used_by(request) if token.claims.get("single_use") is True else None
+    is_used = used is not None and encoded in used
     policy.check(token, now)
     if policy.roles is not None:
         policy.check_roles(token, _roles_of(token, runtime))
     if not policy.skip_revocation_check:
-        see_whether_revoked(token, runtime, now)
+        see_whether_revoked(token, runtime, now, is_used=is_used)
     if loaders.token_verification is not None:
         _ask_verification(loaders.token_verification, token, runtime)
     if loaders.user_lookup is not None:
         token.user = look_up_user(loaders.user_lookup, token, runtime)
-    if token.claims.get("single_use") is True:
+    if used is not None and not is_used:
         use_up(token, runtime)
+        used.add(encoded)
     return token
 
 
-def see_whether_revoked(token: Token, runtime: Runtime, now: float) -> None:
+def _used_by(request: Request | None) -> set[str]:
+    """Return the single-use tokens that this request has used: to check one of them again is not another use."""
+    used: set[str] = set() if request is None else vars(request).setdefault("_jwt_extended_used", set())
+    return used
+
+
+def see_whether_revoked(token: Token, runtime: Runtime, now: float, *, is_used: bool = False) -> None:
     """Ask the store, and ``token_in_blocklist_loader``.
 
     :param now: seconds since the epoch
-    :raises RevokedTokenError: if it was revoked, or its session has ended
+    :param is_used: whether this request has used the token, so that the store knows it as revoked
+    :raises RevokedTokenError: if it was revoked, its session has ended, or it is of a session and there is no store
     :raises StoreUnavailableError: if nobody can tell
     """
-    if runtime.store is not None:
+    if runtime.store is None:
+        if token.claims.get("sid") is not None:
+            refuse_without_store(token, runtime)
+    elif not is_used:
         admit(token, runtime, now)
-    if runtime.loaders.token_in_blocklist is not None:
-        _ask_blocklist(runtime.loaders.token_in_blocklist, token, runtime)
+    if runtime.loaders.token_in_blocklist is not None and is_blocklisted(token, runtime):
+        raise RevokedTokenError(token.header, token.claims)
 
 
 def verify(
@@ -150,6 +174,8 @@ def verify(
     settings = runtime.settings if issuer is None else issuer.settings
     if issuer is not None:
         issuer.check(claims)
+    elif settings.access_token_typ == "at+jwt":
+        settings = _settings_for_kind(header, claims, settings)
     try:
         claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
     except ExpiredSignatureError as error:
@@ -161,6 +187,16 @@ def verify(
     elif settings.legacy_sub_until is not None and type(claims.get("sub", "")) is not str:
         runtime.notify(legacy_subject, count=next(_LEGACY_SUBJECTS))
     return Token(header, claims)
+
+
+def _settings_for_kind(header: Header, claims: Claims, settings: Settings) -> Settings:
+    """Return how the claims of a token of our own are checked, with JWT_ACCESS_TOKEN_TYP = "at+jwt".
+
+    :raises InvalidTokenError: if its ``typ`` is not that of its kind
+    """
+    is_access = claims.get("type", "access") == "access"
+    compact.check_access_typ(header, is_access)
+    return settings.for_access_tokens if is_access else settings
 
 
 def _read(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, Claims, ForeignIssuer | None]:
@@ -229,12 +265,34 @@ def _roles_of(token: Token, runtime: Runtime) -> Collection[str]:
     load = runtime.loaders.roles
     if load is None:
         return roles_of(token.claims)
-    return frozenset(call(runtime.ensure_sync, load, token.header, token.claims))
+    roles, are_good = role_names(call(runtime.ensure_sync, load, token.header, token.claims))
+    if not are_good:
+        runtime.warn_once(
+            "roles_loader (%s) must return the names of roles, as a string or a list of strings: anything else it "
+            "returns is no role",
+            name_of(load),
+        )
+    return roles
 
 
-def _ask_blocklist(is_revoked: TokenTest, token: Token, runtime: Runtime) -> None:
-    if call(runtime.ensure_sync, is_revoked, token.header, token.claims):
-        raise RevokedTokenError(token.header, token.claims)
+def is_blocklisted(token: Token, runtime: Runtime) -> bool:
+    """Ask ``token_in_blocklist_loader``, if there is one. An answer of ``None`` is a forgotten ``return``: it counts as
+    ``False`` in compat, as in 4.7, and as ``True`` in strict.
+    """
+    load = runtime.loaders.token_in_blocklist
+    if load is None:
+        return False
+    answer: object = call(runtime.ensure_sync, load, token.header, token.claims)
+    if answer is not None:
+        return bool(answer)
+    is_strict = runtime.settings.profile == "strict"
+    runtime.warn_once(
+        "token_in_blocklist_loader (%s) returned None, and the token was %s: it must return True or False. Is a return "
+        "statement missing?",
+        name_of(load),
+        "refused" if is_strict else "accepted",
+    )
+    return is_strict
 
 
 def _ask_verification(accepts: TokenTest, token: Token, runtime: Runtime) -> None:

@@ -17,6 +17,7 @@ from .keychain import Keychain
 from .loaders import EnsureSync, Loaders
 from .sessions.stores.base import SessionStore
 from .settings import Settings
+from .signals import logger
 from .typing import JSONDefault
 
 
@@ -41,7 +42,8 @@ class Runtime:
     def lenient(self) -> Runtime:
         """This one without what JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
         other = replace(self, settings=self.settings.lenient)
-        other.__dict__.update(keys=self.keys, issuers=self.issuers)  # as if they had been asked for
+        # As if they had been asked for.
+        other.__dict__.update(keys=self.keys, issuers=self.issuers, _warned=self._warned)
         return other
 
     @cached_property
@@ -68,6 +70,16 @@ class Runtime:
         except TypeError as error:
             fix = "for objects as identities register a user_identity_loader"
             raise TypeError(f"{error}, and a token holds nothing else: {fix}") from None
+
+    def warn_once(self, message: str, *arguments: object) -> None:
+        """Log a warning the first time only. Requests may repeat its cause as often as clients like."""
+        if message not in self._warned:
+            self._warned.add(message)
+            logger.warning(message, *arguments)
+
+    @cached_property
+    def _warned(self) -> set[str]:
+        return set()
 
     def strong(self, key: Key) -> Key:
         """Hold a key against JWT_KEY_STRENGTH.

@@ -21,13 +21,14 @@ from .exceptions import (
     SessionEndedError,
     StoreUnavailableError,
 )
+from .http.extract import sent_tokens
 from .issuing import subject_of
 from .jwt_manager import refuse, runtime_of
 from .lifecycle import NewSession, SessionInfo, TokenPair
-from .loaders import call
 from .runtime import Runtime
 from .sessions.records import owner_of
-from .typing import Fresh
+from .signals import logger
+from .typing import Claims, Fresh
 from .utils import app_at_hand, get_jwt_header, set_access_cookies, set_refresh_cookies
 
 
@@ -80,6 +81,7 @@ def start_session(
     fresh: Fresh = True,
     additional_claims: dict[str, Any] | None = None,
     label: str | None = None,
+    keep_previous: bool = False,
 ) -> TokenPair:
     """Start a session: what a login view does once it knows who is there.
 
@@ -91,6 +93,10 @@ def start_session(
         long. Those of a refresh never are
     :param additional_claims: claims for every token of the session, the refreshed ones too; they are kept in the store
     :param label: a name for the session that its owner will recognise
+    :param keep_previous: ``True`` leaves the sessions active whose tokens came with this request. By default the new
+        session replaces them (OWASP ASVS 7.2.4): that of the token that was verified, and those of tokens that were
+        sent along to a view without ``@jwt_required()``, the cookies of an earlier login for example. Pass it where the
+        new session is for another device or another user
     :return: the access token, the refresh token, and the session's identifier (their ``sid`` claim)
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     :raises ConfigurationError: if JWT_STORE_URI is not set
@@ -104,7 +110,26 @@ def start_session(
             user_agent=request.headers.get("User-Agent") if has_request_context() else None,
             address=request.remote_addr if has_request_context() else None,
         )
-        return lifecycle.start(new, runtime, time.time())
+        now = time.time()
+        replaced = () if keep_previous or not has_request_context() else _presented(runtime, now)
+        return lifecycle.start(new, runtime, now, replaced)
+
+
+def _presented(runtime: Runtime, now: float) -> list[Claims]:
+    """The claims of each token of a session that came with this request, verified, but for its expiry."""
+    token = _verified()
+    sent = (_quietly_verified(encoded, runtime, now) for encoded in sent_tokens(request, runtime.settings))
+    found = [token.claims if token else {}, *sent]
+    return [claims for claims in found if isinstance(claims.get("sid"), str)]
+
+
+def _quietly_verified(encoded: Any, runtime: Runtime, now: float) -> Claims:
+    """The claims of a token; none if it is not valid: whatever is wrong with it, a login goes through."""
+    try:
+        return pipeline.verify(encoded, runtime, now, allow_expired=True).claims
+    except Exception as error:  # of decode_key_loader too
+        logger.debug("A token that came with a login is ignored: %s", type(error).__name__)
+        return {}
 
 
 def refresh_session() -> TokenPair:
@@ -122,6 +147,7 @@ def refresh_session() -> TokenPair:
     :raises ConfigurationError: if the view does not ask for a refresh token, or JWT_STORE_URI is not set
     """
     with _at_hand() as runtime:
+        store_of(runtime)  # without one there are no sessions: that is not the client's mistake
         token = _token()
         if token.claims["type"] != "refresh":
             raise ConfigurationError("refresh_session() belongs into a view with @jwt_required(refresh=True)")
@@ -143,6 +169,10 @@ def refresh_expiring_cookies(response: Response, *, within: timedelta | None = N
     ``token_in_blocklist_loader``. The CSRF value stays, so that forms in open pages stay good; a fresh token is
     followed by one that is not.
 
+    A cookie is extended for JWT_COOKIE_EXTENSION_LIFETIME at most, counted from the login or the last exchange of the
+    refresh token. Theft detection watches refresh tokens alone: until then, nothing tells a stolen access cookie from
+    that of its owner.
+
     :param within: how soon is soon; ``None``: within half of the token's life
     :return: the same response
     """
@@ -151,14 +181,17 @@ def refresh_expiring_cookies(response: Response, *, within: timedelta | None = N
         return response
     runtime, now = runtime_of(app_at_hand()), time.time()
     if (
-        _expires_soon(token, now, within)
+        runtime.store is not None
+        and _expires_soon(token, now, within)
         and not _sets_cookie(response, runtime.settings.access.cookie_name)
-        and not _is_blocklisted(token, runtime)
+        and not pipeline.is_blocklisted(token, runtime)
     ):
         # Neither is the business of this request: the next one will be told.
         with suppress(SessionEndedError, StoreUnavailableError):
-            set_access_cookies(response, lifecycle.prolong(token, runtime, now, _user()))
-            response.vary.add("Cookie")  # a cache must not hand it to somebody else
+            extended = lifecycle.prolong(token, runtime, now, _user())
+            if extended is not None:
+                set_access_cookies(response, extended)
+                response.vary.add("Cookie")  # a cache must not hand it to somebody else
     return response
 
 
@@ -169,12 +202,6 @@ def _expires_soon(token: Token, now: float, within: timedelta | None) -> bool:
         return False
     soon = (claims["exp"] - claims.get("iat", now)) / 2 if within is None else within.total_seconds()
     return bool(claims["exp"] - now < soon)
-
-
-def _is_blocklisted(token: Token, runtime: Runtime) -> bool:
-    """Ask the application again: its view may have revoked the token, or passed over the question."""
-    is_revoked = runtime.loaders.token_in_blocklist
-    return is_revoked is not None and call(runtime.ensure_sync, is_revoked, token.header, token.claims)
 
 
 def _sets_cookie(response: Response, name: str) -> bool:
@@ -194,8 +221,10 @@ def end_session(session_id: str | None = None) -> bool:
     :param session_id: which; ``None``: that of this request's token
     :return: whether there was such a session
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
+    :raises ConfigurationError: if JWT_STORE_URI is not set
     """
     with _at_hand() as runtime:
+        store_of(runtime)
         if _is_anonymous():
             return False
         if session_id is None:
@@ -241,7 +270,7 @@ def _subject(identity: Any, runtime: Runtime) -> Any:
 
 def revoke_token(token: str | None = None) -> bool:
     """Revoke one token: it is refused from now on. With the refresh token of a session, the session ends
-    (RFC 7009, section 2.1).
+    (RFC 7009, section 2.1); not with one that has expired, or that was exchanged before and is past JWT_REFRESH_GRACE.
 
     :param token: encoded; one that has expired may be given. ``None``: that of this request
     :return: whether that was news: of all who revoke the same token, one is told so

@@ -35,10 +35,14 @@ COOKIE_YEAR = 31_540_000
 UNSET: Any = object()
 
 _PREFIX = "JWT_"
+#: Claims that cannot hold an identity: they are a time, a kind or a secret.
+_TAKEN_CLAIMS = frozenset(("exp", "nbf", "iat", "type", "fresh", "csrf", "sid", "single_use"))
 #: What JWT_REPORT_ONLY may name, and the value under which nothing is refused for it: that of the compat profile.
 REPORTABLE: dict[str, Any] = {
     "JWT_REQUIRED_CLAIMS": (),
     "JWT_VERIFY_AUD": False,
+    "JWT_DECODE_AUDIENCE": None,
+    "JWT_DECODE_ISSUER": None,
     "JWT_SINGLE_TOKEN": False,
     "JWT_CSRF_ORIGIN_CHECK": False,
     "JWT_CSRF_METHODS": frozenset({"POST", "PUT", "PATCH", "DELETE"}),
@@ -68,6 +72,11 @@ def _prefixed(name: str, path_option: str) -> Callable[[Mapping[str, Any]], str]
         return f"__Host-{name}" if bound_to_host else f"__Secure-{name}"
 
     return default
+
+
+def _as_encoded(name: str) -> Callable[[Mapping[str, Any]], Any]:
+    """Require of a token what this application writes into its own."""
+    return lambda config: config.get(name) or None
 
 
 class TokenKind(NamedTuple):
@@ -191,7 +200,9 @@ class Settings:
     decode_audience: tuple[str, ...] | None = option(
         None,
         parsers.audience,
-        "The audience, or audiences, one of which a token's ``aud`` must name. ``None`` leaves ``aud`` unchecked.",
+        "The audience, or audiences, one of which a token's ``aud`` must name. ``None`` leaves ``aud`` unchecked. "
+        "Under ``strict`` it is JWT_ENCODE_AUDIENCE unless it is set.",
+        strict=_as_encoded("JWT_ENCODE_AUDIENCE"),
     )
     encode_audience: str | list[str] | None = option(
         None, parsers.encode_audience, "The audience, or audiences, written into the ``aud`` of new tokens."
@@ -199,7 +210,9 @@ class Settings:
     decode_issuer: Container[str] | None = option(
         None,
         parsers.issuer,
-        "The issuer, or issuers, one of which a token's ``iss`` must be, compared whole. ``None`` leaves it unchecked.",
+        "The issuer, or issuers, one of which a token's ``iss`` must be, compared whole. ``None`` leaves it unchecked. "
+        "Under ``strict`` it is JWT_ENCODE_ISSUER unless it is set.",
+        strict=_as_encoded("JWT_ENCODE_ISSUER"),
     )
     encode_issuer: str | None = option(
         None, parsers.optional_text, "The issuer written into the ``iss`` of new tokens."
@@ -449,11 +462,22 @@ class Settings:
         "lives. ``None``: as long as its refresh token.",
     )
 
+    cookie_extension_lifetime: Any = option(
+        timedelta(hours=12),
+        parsers.lifetime_or_none,
+        "How long after a login, or an exchange of its refresh token, :func:`refresh_expiring_cookies` extends the "
+        "access cookie of a session: a ``timedelta`` or seconds. A stolen access cookie is extended as well, and "
+        "nothing detects that, so this bounds its use. ``None``: as long as the session.",
+    )
+
     access_token_typ: str = option(
         "JWT",
         parsers.choice("JWT", "at+jwt"),
         "The ``typ`` of new access tokens. ``at+jwt`` makes them access tokens of OAuth 2.0 (RFC 9068): "
-        "JWT_ENCODE_ISSUER, JWT_ENCODE_AUDIENCE and JWT_CLIENT_ID must be set then.",
+        "JWT_ENCODE_ISSUER, JWT_ENCODE_AUDIENCE and JWT_CLIENT_ID must be set then. Access tokens of this application "
+        "without that ``typ``, with another ``iss`` or for another ``aud`` are refused, and so are tokens of another "
+        "kind with it. Access tokens from before the change are refused too: clients get new ones with their refresh "
+        "tokens.",
     )
     client_id: str | None = option(
         None,
@@ -465,8 +489,8 @@ class Settings:
         (),
         parsers.words_or_none,
         "Options whose checks are made and told of, by the signal ``refusal_reported``, but refuse nothing yet, on the "
-        "way to the strict profile: JWT_REQUIRED_CLAIMS, JWT_VERIFY_AUD, JWT_SINGLE_TOKEN, JWT_CSRF_ORIGIN_CHECK, "
-        "JWT_CSRF_METHODS.",
+        "way to the strict profile: JWT_REQUIRED_CLAIMS, JWT_VERIFY_AUD, JWT_DECODE_AUDIENCE, JWT_DECODE_ISSUER, "
+        "JWT_SINGLE_TOKEN, JWT_CSRF_ORIGIN_CHECK, JWT_CSRF_METHODS.",
     )
     legacy_sub_until: float | None = option(
         None,
@@ -503,6 +527,11 @@ class Settings:
             ):
                 if not value:
                     raise ConfigurationError(f'JWT_ACCESS_TOKEN_TYP = "at+jwt" needs {name} (RFC 9068, section 2.2)')
+        if self.identity_claim in _TAKEN_CLAIMS:
+            raise ConfigurationError(
+                f"JWT_IDENTITY_CLAIM cannot be {self.identity_claim!r}: that claim has another meaning in every token"
+            )
+        self._check_positive("session_lifetime", "session_idle_timeout", "cookie_extension_lifetime")
         if self.encode_issuer in self.trusted_issuers:
             raise ConfigurationError(
                 "JWT_TRUSTED_ISSUERS must not name JWT_ENCODE_ISSUER: the keys of another would verify our tokens"
@@ -540,6 +569,19 @@ class Settings:
             doubt for cookie in cookies for doubt in (cookie_rules.check_name(cookie), cookie_rules.check_path(cookie))
         )
         return (*filter(None, doubts), *cookie_rules.check_distinct(cookies))
+    def check_at_start(self) -> None:
+        """Refuse what makes no sense when an application starts. Tests set such values later, to make expired tokens;
+        those of 4.7 applications before, so in compat ``flask jwt check`` reports them.
+
+        :raises ConfigurationError: if tokens are expired when they are made, under strict
+        """
+        if self.profile == "strict":
+            self._check_positive("access_token_expires", "refresh_token_expires")
+
+    def _check_positive(self, *names: str) -> None:
+        for name in names:
+            if not parsers.is_positive(getattr(self, name)):
+                raise ConfigurationError(f"{option_name(name)} must be longer than zero: use a timedelta or seconds")
 
     @cached_property
     def lenient(self) -> Settings:
@@ -602,6 +644,20 @@ class Settings:
         if self.decode_audience is not None or not self.verify_aud:
             return self.decode_audience
         return parsers.audience(self.encode_audience or (), "JWT_ENCODE_AUDIENCE")
+
+    @cached_property
+    def for_access_tokens(self) -> Settings:
+        """How the claims of our own access tokens are checked: with JWT_ACCESS_TOKEN_TYP = "at+jwt", ``iss`` and
+        ``aud`` are required in every profile (RFC 9068, section 4).
+        """
+        if self.access_token_typ != "at+jwt":
+            return self
+        audience = parsers.audience(self.encode_audience, "JWT_ENCODE_AUDIENCE")
+        return replace(
+            self,
+            decode_issuer=(str(self.encode_issuer),) if self.decode_issuer is None else self.decode_issuer,
+            decode_audience=audience if self.decode_audience is None else self.decode_audience,
+        )
 
     @cached_property
     def claims_needed(self) -> tuple[str, ...]:

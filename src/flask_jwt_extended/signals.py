@@ -40,7 +40,8 @@ refresh_replayed = _signals.signal("flask-jwt-extended.refresh-replayed")
 refresh_reused = _signals.signal("flask-jwt-extended.refresh-reused")
 
 #: A session has ended before its time. Causes: ``logout``, ``logout_everywhere``, ``reuse`` of a refresh token,
-#: ``token_revoked`` if that was its refresh token, ``operator`` on the command line.
+#: ``token_revoked`` if that was its refresh token, ``replaced`` by a session that was started in a request with its
+#: tokens, ``operator`` on the command line.
 session_ended = _signals.signal("flask-jwt-extended.session-ended")
 
 #: The store did not answer. Sent with ``cause``, the name of the error, and ``allowed``: whether a request passed

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from flask_jwt_extended import (
+    ConfigurationError,
     create_access_token,
     end_all_sessions,
     end_session,
@@ -471,3 +472,57 @@ def test_a_request_of_a_program_beside_a_cookie(make: MakeSite, clock: Clock) ->
     token = site.login("bob").access_token
     answer = browser.get("/do/access", base_url=HTTPS, headers=bearer(token))
     assert (answer.status_code, names_set_by(answer)) == (200, set())
+
+
+# --- a bound on what theft detection cannot see ---------------------------------------------------------------------
+
+
+def keep_alive(site: Service, browser: FlaskClient, clock: Clock, seconds: float) -> bool:
+    """Come back every ten minutes for so long, and say whether the browser is logged in then."""
+    end = clock.now + seconds
+    while clock.now < end:
+        clock.now += 10 * MINUTE
+        if visit(site, browser).status_code != 200:
+            return False
+    return True
+
+
+def test_an_access_cookie_is_not_extended_for_ever(site: Service, clock: Clock) -> None:
+    """A copy of it ends after twelve hours, and one more life of an access token."""
+    thief = another_tab(browser_of(site))
+    assert keep_alive(site, thief, clock, 12 * 60 * MINUTE)
+    assert not keep_alive(site, thief, clock, 20 * MINUTE)
+
+
+def test_the_session_stays_active_and_its_refresh_token_good(site: Service, clock: Clock) -> None:
+    """The browser refreshes, and its cookie is extended again."""
+    browser = browser_of(site)
+    assert not keep_alive(site, browser, clock, 13 * 60 * MINUTE)
+    answer = post(site, lambda: with_cookies(refresh_session()), "refresh", browser, csrf(browser, "refresh"))
+    assert answer.status_code == 200
+    assert keep_alive(site, browser, clock, 12 * 60 * MINUTE)
+
+
+def test_extending_does_not_move_the_bound(make: MakeSite, clock: Clock) -> None:
+    """It counts from the login or an exchange alone, which a thief of an access cookie cannot make."""
+    site = make(COOKIE_EXTENSION_LIFETIME=timedelta(hours=1))
+    browser = browser_of(site)
+    thief = another_tab(browser)
+    assert keep_alive(site, thief, clock, 60 * MINUTE)
+    assert not keep_alive(site, thief, clock, 20 * MINUTE)
+    assert not keep_alive(site, thief, clock, DAY)
+
+
+@pytest.mark.parametrize("lifetime", [None, False])
+def test_the_bound_can_be_taken_away(make: MakeSite, clock: Clock, lifetime: Any) -> None:
+    """Then the refresh token's life is the bound, as before."""
+    site = make(COOKIE_EXTENSION_LIFETIME=lifetime)
+    browser = browser_of(site)
+    assert keep_alive(site, browser, clock, 3 * DAY)
+
+
+@pytest.mark.parametrize("lifetime", [0, -1, timedelta(0), timedelta(days=-1)])
+def test_a_bound_that_lets_nothing_be_extended_is_refused(make: MakeSite, lifetime: Any) -> None:
+    """Leave the hook out instead."""
+    with pytest.raises(ConfigurationError, match="JWT_COOKIE_EXTENSION_LIFETIME"):
+        make(COOKIE_EXTENSION_LIFETIME=lifetime)

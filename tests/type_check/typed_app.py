@@ -245,7 +245,9 @@ unset_jwt_cookies()  # type: ignore[call-arg]
 @app.post("/login")
 def login() -> Response:
     """A login, with everything that can be said of it."""
-    pair = start_session(User(), fresh=timedelta(minutes=5), additional_claims={"role": "admin"}, label="phone")
+    pair = start_session(
+        User(), fresh=timedelta(minutes=5), additional_claims={"role": "admin"}, label="phone", keep_previous=True
+    )
     response = jsonify(pair)
     set_session_cookies(response, pair)
     return response

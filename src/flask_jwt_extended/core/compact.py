@@ -315,6 +315,19 @@ def _check_kind(typ: Any) -> None:
         raise InvalidTokenError(f"A token of type '{typ}' is not accepted")
 
 
+def check_access_typ(header: Header, is_access: bool) -> None:
+    """Hold the ``typ`` of a token of ours to its kind, where access tokens are marked (RFC 9068, section 4).
+
+    :raises InvalidTokenError: if an access token has another ``typ`` than ``at+jwt``, or another token has this one
+    """
+    typ = header.get("typ")
+    kind = typ.strip().lower().removeprefix("application/") if type(typ) is str else None
+    if is_access and kind != "at+jwt":
+        raise InvalidTokenError("An access token must have the typ 'at+jwt'")
+    if not is_access and kind == "at+jwt":
+        raise InvalidTokenError("Only an access token may have the typ 'at+jwt'")
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value")
 

@@ -6,7 +6,8 @@ one, does not hide a token in the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from flask import Request
@@ -204,3 +205,11 @@ _READERS: dict[str, Callable[[Request, TokenKind, Settings], Any]] = {
     "query_string": _from_query_string,
     "json": _from_json,
 }
+
+
+def sent_tokens(request: Request, settings: Settings) -> Iterator[Any]:
+    """Yield what may be a token, of both kinds, in the cookies of a request and in JWT_TOKEN_LOCATION."""
+    for kind in (settings.access, settings.refresh):
+        for location in {"cookies", *settings.token_location}:
+            with suppress(*NOT_HERE, SeveralTokensError):
+                yield _READERS[location](request, kind, settings)

@@ -76,6 +76,11 @@ class SessionRecord:
         """What stands for the identity in an index: see :func:`owner_of`."""
         return owner_of(self.identity)
 
+    @property
+    def exchanged_at(self) -> float:
+        """When a refresh token was last exchanged, or else when the session was started: seconds since the epoch."""
+        return self.created_at if self.rotated_at is None else self.rotated_at
+
     def to_json(self) -> str:
         """Write the record as text."""
         return json.dumps(asdict(self), separators=(",", ":"))
