@@ -35,7 +35,8 @@ from .foreign import ForeignIssuer, issuer_of
 from .http.extract import find_token
 from .loaders import call
 from .runtime import Runtime
-from .signals import legacy_subject, logger, refusal_reported
+from .settings import Settings
+from .signals import bound_token_accepted, legacy_subject, logger, refusal_reported
 from .typing import Claims, DecodeKeyLoader, Header, TokenTest, UserLookupLoader
 
 
@@ -105,7 +106,7 @@ def check(encoded: str, policy: Policy, runtime: Runtime, now: float, *, csrf_va
     """
     loaders = runtime.loaders
     token = verify(encoded, runtime, now, csrf_value=csrf_value)
-    policy.check(token, now)
+    policy.check(token, now, leeway=runtime.settings.decode_leeway)
     if policy.roles is not None:
         policy.check_roles(token, _roles_of(token, runtime))
     if not policy.skip_revocation_check:
@@ -150,9 +151,12 @@ def verify(
     settings = runtime.settings if issuer is None else issuer.settings
     if issuer is not None:
         issuer.check(claims)
+        claims.pop("csrf", None)  # a double submit value is good only if this application made it
     try:
         claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
     except ExpiredSignatureError as error:
+        if issuer is not None:
+            issuer.adopt(claims)
         error.jwt_header = header  # type: ignore[attr-defined]  # expired_token_loader is told both
         error.jwt_data = claims  # type: ignore[attr-defined]
         raise
@@ -160,7 +164,31 @@ def verify(
         issuer.adopt(claims)
     elif settings.legacy_sub_until is not None and type(claims.get("sub", "")) is not str:
         runtime.notify(legacy_subject, count=next(_LEGACY_SUBJECTS))
+    if "cnf" in claims:
+        check_binding(claims, runtime.settings)
+        _report_binding(runtime.issuer_name(claims), runtime)
     return Token(header, claims)
+
+
+def check_binding(claims: Claims, settings: Settings) -> None:
+    """Decide on a token that is bound to a key (RFC 7800, section 3). No proof of possession can be checked yet.
+
+    :raises InvalidTokenError: if the claim is malformed, or JWT_BOUND_TOKENS refuses such tokens
+    """
+    if type(claims["cnf"]) is not dict:
+        raise InvalidTokenError("Confirmation claim (cnf) must be an object")
+    if settings.bound_tokens == "refuse":
+        raise InvalidTokenError("The token is bound to a key (cnf), and possession of the key was not proved")
+
+
+def _report_binding(issuer: str | None, runtime: Runtime) -> None:
+    runtime.warn_once(
+        f"cnf {issuer}",
+        "Tokens of %s are bound to a key (cnf) and accepted without proof of possession. "
+        "JWT_BOUND_TOKENS = 'refuse' refuses them",
+        issuer or "this application",
+    )
+    runtime.notify(bound_token_accepted, issuer=issuer)
 
 
 def _read(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, Claims, ForeignIssuer | None]:

@@ -12,12 +12,16 @@ from typing import Any
 from .core import compact
 from .core.keys import Key
 from .exceptions import ConfigurationError
-from .foreign import ForeignIssuer
+from .foreign import ForeignIssuer, issuer_of
 from .keychain import Keychain
 from .loaders import EnsureSync, Loaders
 from .sessions.stores.base import SessionStore
 from .settings import Settings
-from .typing import JSONDefault
+from .signals import logger
+from .typing import Claims, JSONDefault
+
+#: How many different warnings :meth:`Runtime.warn_once` remembers for an application. Further ones are not logged.
+MAX_WARNINGS = 1000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,6 +32,8 @@ class Runtime:
     :ivar json_default: turns objects that JSON does not know into ones it does
     :ivar notify: sends a signal in the name of the application
     :ivar store: where sessions are kept; ``None``: nowhere
+    :ivar issuers: the trusted external issuers by their names
+    :ivar warned: the keys of the warnings that were logged once for this application, whatever its configuration was
     """
 
     settings: Settings
@@ -36,12 +42,14 @@ class Runtime:
     json_default: JSONDefault
     notify: Callable[..., None]
     store: SessionStore | None
+    issuers: Mapping[str, ForeignIssuer]
+    warned: set[str]
 
     @cached_property
     def lenient(self) -> Runtime:
         """This one without what JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
         other = replace(self, settings=self.settings.lenient)
-        other.__dict__.update(keys=self.keys, issuers=self.issuers)  # as if they had been asked for
+        other.__dict__.update(keys=self.keys)  # as if they had been asked for
         return other
 
     @cached_property
@@ -49,10 +57,19 @@ class Runtime:
         """The keys that are configured. Made ready when the first token comes."""
         return Keychain(self.settings, self.strong)
 
-    @cached_property
-    def issuers(self) -> Mapping[str, ForeignIssuer]:
-        """Other people's issuers, by their names."""
-        return {name: ForeignIssuer(terms, self.settings) for name, terms in self.settings.trusted_issuers.items()}
+    def issuer_name(self, claims: Claims) -> str | None:
+        """Return the trusted issuer of verified claims; ``None`` for a token of this application."""
+        issuer = issuer_of(claims, self.issuers) if self.issuers else None
+        return issuer.terms.issuer if issuer is not None else None
+
+    def warn_once(self, key: str, message: str, *arguments: object) -> None:
+        """Log a warning once for this application.
+
+        :param key: what identifies the warning
+        """
+        if key not in self.warned and len(self.warned) < MAX_WARNINGS:
+            self.warned.add(key)
+            logger.warning(message, *arguments)
 
     @cached_property
     def _encoder(self) -> JSONEncoder:

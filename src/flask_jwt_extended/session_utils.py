@@ -203,7 +203,7 @@ def end_session(session_id: str | None = None) -> bool:
         if not isinstance(session_id, str):
             return False
         token = _verified()
-        owner = owner_of(token.claims.get(runtime.settings.identity_claim)) if token else None
+        owner = owner_of(*_own_identity(token, runtime)) if token else None
         return lifecycle.end(session_id, runtime, cause="logout", owner=owner, now=time.time())
 
 
@@ -217,8 +217,9 @@ def end_all_sessions(identity: Any = None, *, keep_current: bool = False) -> int
     """
     with _at_hand() as runtime:
         keep = _token().claims.get("sid") if keep_current else None
-        whose = _subject(identity, runtime)
-        return lifecycle.end_all(whose, runtime, cause="logout_everywhere", keep=keep, now=time.time())
+        whose, issuer = _subject(identity, runtime)
+        cause = "logout_everywhere"
+        return lifecycle.end_all(whose, runtime, cause=cause, keep=keep, now=time.time(), issuer=issuer)
 
 
 def list_sessions(identity: Any = None) -> list[SessionInfo]:
@@ -230,13 +231,25 @@ def list_sessions(identity: Any = None) -> list[SessionInfo]:
     with _at_hand() as runtime:
         token = _verified()
         current = token.claims.get("sid") if token else None
-        return lifecycle.sessions_of(_subject(identity, runtime), runtime, time.time(), current)
+        whose, issuer = _subject(identity, runtime)
+        return lifecycle.sessions_of(whose, runtime, time.time(), current, issuer)
 
 
-def _subject(identity: Any, runtime: Runtime) -> Any:
+def _subject(identity: Any, runtime: Runtime) -> tuple[Any, str | None]:
+    """Return the identity that is meant and the trusted issuer that chose it; ``None``: this application.
+
+    What a view passes on from a token of a trusted issuer is that token's identity, not a local one that is equal.
+    """
     if identity is None:
-        return _token().claims.get(runtime.settings.identity_claim)
-    return lifecycle.as_json(subject_of(identity, runtime), runtime)
+        return _own_identity(_token(), runtime)
+    meant, token = lifecycle.as_json(subject_of(identity, runtime), runtime), _verified()
+    own, issuer = _own_identity(token, runtime) if token else (None, None)
+    return meant, issuer if meant == own else None
+
+
+def _own_identity(token: Token, runtime: Runtime) -> tuple[Any, str | None]:
+    """Return the identity of a token, and its trusted issuer; ``None``: this application."""
+    return token.claims.get(runtime.settings.identity_claim), runtime.issuer_name(token.claims)
 
 
 def revoke_token(token: str | None = None) -> bool:

@@ -22,7 +22,7 @@ from jwt.algorithms import requires_cryptography
 
 from . import parsers
 from .exceptions import ConfigurationError
-from .issuers import TrustedIssuer, trusted_issuers
+from .issuers import RESERVED, TrustedIssuer, trusted_issuers
 from .parsers import Parser
 
 #: Bytes of the longest token, unless JWT_MAX_TOKEN_BYTES says otherwise.
@@ -40,6 +40,7 @@ REPORTABLE: dict[str, Any] = {
     "JWT_SINGLE_TOKEN": False,
     "JWT_CSRF_ORIGIN_CHECK": False,
     "JWT_CSRF_METHODS": frozenset({"POST", "PUT", "PATCH", "DELETE"}),
+    "JWT_BOUND_TOKENS": "warn",
 }
 
 
@@ -177,8 +178,8 @@ class Settings:
         trusted_issuers,
         "Other people's issuers whose tokens are accepted beside our own: a mapping from ``iss`` to the terms: "
         "``audience``, ``audience_claim``, ``jwks_uri`` or ``discovery`` or ``keys``, ``algorithms``, "
-        "``identity_claim``, ``type``, ``typ``, ``required_claims``. Keys are fetched with the extra ``issuers``. "
-        "See docs/issuers.md.",
+        "``identity_claim``, ``type``, ``typ``, ``required_claims``, ``scopes``, ``roles``, ``acr``. Keys are fetched "
+        "with the extra ``issuers``. See docs/issuers.md.",
     )
     verify_cache_size: int = option(
         0,
@@ -246,6 +247,14 @@ class Settings:
         parsers.choice("warn", "refuse"),
         "What to do with a key that can be guessed or is too short for its algorithm: ``warn`` at its first use, or "
         "``refuse`` to use it.",
+        strict="refuse",
+    )
+    bound_tokens: str = option(
+        "warn",
+        parsers.choice("warn", "refuse"),
+        "What to do with a token that is bound to a key (the claim ``cnf`` of RFC 7800: DPoP, mutual TLS). Proof of "
+        "possession of the key cannot be checked yet. ``refuse`` refuses the token; ``warn`` accepts it, logs a "
+        "warning once per issuer and sends the signal ``bound_token_accepted``.",
         strict="refuse",
     )
     single_token: bool = option(
@@ -454,7 +463,7 @@ class Settings:
         parsers.words_or_none,
         "Options whose checks are made and told of, by the signal ``refusal_reported``, but refuse nothing yet, on the "
         "way to the strict profile: JWT_REQUIRED_CLAIMS, JWT_VERIFY_AUD, JWT_SINGLE_TOKEN, JWT_CSRF_ORIGIN_CHECK, "
-        "JWT_CSRF_METHODS.",
+        "JWT_CSRF_METHODS, JWT_BOUND_TOKENS.",
     )
     legacy_sub_until: float | None = option(
         None,
@@ -492,6 +501,11 @@ class Settings:
         if self.encode_issuer in self.trusted_issuers:
             raise ConfigurationError(
                 "JWT_TRUSTED_ISSUERS must not name JWT_ENCODE_ISSUER: the keys of another would verify our tokens"
+            )
+        if self.trusted_issuers and self.identity_claim in RESERVED:
+            raise ConfigurationError(
+                f"JWT_IDENTITY_CLAIM cannot be {self.identity_claim!r} together with JWT_TRUSTED_ISSUERS: the identity "
+                "would overwrite that claim of their tokens. Use 'sub', or a name that has no other meaning"
             )
         for kind in (self.access, self.refresh):
             self._check_prefix(kind.cookie_name, kind.cookie_path)

@@ -452,7 +452,7 @@ def test_keys_that_are_known_outlive_the_issuer(
 
 
 def runtime_keys(app: Flask) -> Any:
-    return runtime_of(app).issuers[ISSUER]._keys
+    return runtime_of(app).issuers[ISSUER].keys
 
 
 def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) -> None:
