@@ -93,8 +93,7 @@ def use_up(token: Token, runtime: Runtime) -> None:
     claims, mark = token.claims, token_digest(token.claims, runtime)
     if runtime.store is None or mark is None:
         raise RevokedTokenError(token.header, claims)
-    until = claims["exp"] + runtime.settings.decode_leeway if "exp" in claims else NEVER
-    if not runtime.store.revoke(mark, min(until, NEVER), None):
+    if not runtime.store.revoke(mark, accepted_until(claims, runtime), None):
         raise RevokedTokenError(token.header, claims)
 
 
@@ -103,6 +102,11 @@ def token_digest(claims: Claims, runtime: Runtime) -> str | None:
     issuers are two tokens.
     """
     return None if claims["jti"] is None else digest(claims["jti"], runtime.issuer_name(claims))
+
+
+def accepted_until(claims: Claims, runtime: Runtime) -> float:
+    """Return until when a verified token is accepted, seconds since the epoch, as a time that every store can hold."""
+    return min(max(claims["exp"], 0) + runtime.settings.decode_leeway, NEVER) if "exp" in claims else NEVER
 
 
 def store_of(runtime: Runtime) -> SessionStore:

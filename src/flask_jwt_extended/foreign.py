@@ -37,20 +37,19 @@ class ForeignIssuer:
         self.terms = terms
         self.keys = keys
         self._settings = settings
-        self._grants = (
-            ("scope", terms.scopes),
-            ("scp", terms.scopes),
-            ("roles", terms.roles),
-            ("groups", terms.roles),
-            ("acr", terms.acr),
-            ("amr", terms.acr),
-        )
+        scopes, roles, contexts = frozenset(terms.scopes), frozenset(terms.roles), frozenset(terms.acr)
+        self._granted = {
+            **{"scope": scopes, "scp": scopes},
+            **{"roles": roles, "groups": roles},
+            **{"acr": contexts, "amr": contexts},
+        }
 
     @cached_property
     def settings(self) -> Settings:
         """How the claims of its tokens are judged."""
         return replace(
             self._settings,
+            trusted_issuers={},
             decode_issuer=(self.terms.issuer,),
             decode_audience=self.terms.audience if self.terms.audience_claim == "aud" else None,
             verify_aud=False,
@@ -100,14 +99,14 @@ class ForeignIssuer:
         identity = claims[self.terms.identity_claim]
         for name in _OURS_ALONE:
             claims.pop(name, None)
-        for name, granted in self._grants:
+        for name, granted in self._granted.items():
             if name in claims and ANY not in granted:
                 _limit(claims, name, granted)
         claims |= {"type": self.terms.type, "fresh": False}
         claims[self._settings.identity_claim] = identity
 
 
-def _limit(claims: Claims, name: str, granted: tuple[str, ...]) -> None:
+def _limit(claims: Claims, name: str, granted: frozenset[str]) -> None:
     """Reduce a claim to the names that the issuer may grant. It keeps its form; one of another form is removed."""
     value = claims[name]
     if type(value) is str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from .admission import judge, store_of, token_digest
+from .admission import accepted_until, judge, store_of, token_digest
 from .core import claims as claims_
 from .core.token import Token
 from .exceptions import ConfigurationError, SessionEndedError, StoreUnavailableError
@@ -348,8 +348,7 @@ def revoke(claims: Claims, runtime: Runtime, now: float) -> bool:
     mark = token_digest(claims, runtime)
     if mark is None:
         raise ConfigurationError("A token without a jti claim cannot be revoked")
-    until = claims["exp"] + runtime.settings.decode_leeway if "exp" in claims else NEVER
-    return store_of(runtime).revoke(mark, min(until, NEVER), session_id)
+    return store_of(runtime).revoke(mark, accepted_until(claims, runtime), session_id)
 
 
 def _tell(signal: Any, record: SessionRecord, runtime: Runtime, cause: str) -> None:

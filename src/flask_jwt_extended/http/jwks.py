@@ -95,7 +95,6 @@ class IssuerKeys:
 
     def __init__(self, terms: TrustedIssuer, clock: Callable[[], float] = time.monotonic) -> None:
         self._terms = terms
-        self._source = copy.deepcopy(_source_of(terms))
         self._clock = clock
         self._known: _Answer[IssuerKeySet] | None = None
         self._metadata: _Answer[str] | None = None
@@ -108,6 +107,7 @@ class IssuerKeys:
             _instances.add(self)
         else:
             self._known, self._quiet_until = _Answer("", self._given()), math.inf
+        self._source = copy.deepcopy(_source_of(terms))
 
     def candidates(self, algorithm: str, kid: str | None = None) -> tuple[Key, ...]:
         """Return the keys that may have made a signature with this algorithm; none: there is no such key.
