@@ -32,7 +32,7 @@ from ..typing import Claims, Fresh
 
 #: The largest NumericDate that is accepted, and with the opposite sign the smallest: what a JSON number can be in any
 #: language (RFC 8259, section 6). Python also reads ``10**400``, and then cannot add it to a float.
-MAX_DATE = sys.float_info.max
+MAX_DATE = int(sys.float_info.max)
 
 
 # --- validation -----------------------------------------------------------------------------------------------------
