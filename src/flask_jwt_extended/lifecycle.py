@@ -347,7 +347,8 @@ def revoke(claims: Claims, runtime: Runtime, now: float) -> bool:
         return end(session_id, runtime, cause="token_revoked", now=now)
     mark = token_digest(claims, runtime)
     if mark is None:
-        raise ConfigurationError("A token without a jti claim cannot be revoked")
+        fix = "require the claim in JWT_REQUIRED_CLAIMS, or in required_claims of the trusted issuer"
+        raise ConfigurationError(f"A token without a jti claim cannot be revoked: {fix}")
     return store_of(runtime).revoke(mark, accepted_until(claims, runtime), session_id)
 
 
