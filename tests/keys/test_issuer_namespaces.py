@@ -145,6 +145,29 @@ def test_a_session_started_with_a_foreign_token_is_a_local_one(app: Flask) -> No
     assert call(app, pair["access_token"], "POST", f"/end/{pair['session_id']}") == {"ended": True}
 
 
+def test_a_user_whose_identity_is_equal_can_be_meant(app: Flask) -> None:
+    """By the object that user_identity_loader knows: the application has found out whose account that is."""
+    manager: JWTManager = app.extensions["flask-jwt-extended"]
+    manager.user_identity_loader(lambda user: user["id"] if isinstance(user, dict) else user)
+    login(app)
+    app.add_url_rule("/of-user", "of-user", jwt_required()(lambda: {"n": end_all_sessions({"id": "ada"})}))
+    assert call(app, foreign(), "POST", "/end-all", named="1") == {"ended": 0}
+    assert call(app, foreign(), "GET", "/of-user") == {"n": 1}
+
+
+def test_a_foreign_identity_that_is_passed_on_to_start_session_is_warned_of(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once for each issuer: that is how one's own user of the same name is taken over."""
+    app.add_url_rule("/naive", "naive", jwt_required()(lambda: asdict(start_session(get_jwt_identity()))))
+    own = login(app).access_token
+    for token in (own, *foreign_tokens(), *foreign_tokens()):
+        call(app, token, "GET", "/naive")
+        call(app, token, "POST", "/exchange")
+    warnings = [record.getMessage() for record in caplog.records if "start_session" in record.getMessage()]
+    assert [issuer in warning for issuer, warning in zip([ISSUER, OTHER], warnings, strict=True)] == [True, True]
+
+
 @pytest.mark.parametrize("jti", ["theirs", "", "\x00", "é", "\ud800", f'["{ISSUER}","theirs"]'], ids=ascii)
 def test_a_revocation_is_for_the_tokens_of_one_issuer(app: Flask, jti: str) -> None:
     """Of three tokens with one jti, the one that is revoked is refused; whichever comes first."""
