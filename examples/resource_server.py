@@ -12,7 +12,7 @@ from flask_jwt_extended import JWTManager, current_user, get_jwt_identity, jwt_r
 app = Flask(__name__)
 app.config["JWT_PROFILE"] = "strict"
 app.config["JWT_TRUSTED_ISSUERS"] = {
-    os.environ["ISSUER"]: {"audience": os.environ["AUDIENCE"]},
+    os.environ["ISSUER"]: {"audience": os.environ["AUDIENCE"], "scopes": ["orders:write"]},
 }
 jwt = JWTManager(app)
 

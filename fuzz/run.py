@@ -221,6 +221,7 @@ def judge_claims(found: dict[str, Any], settings: Settings, csrf_value: str | No
     for name in ("exp", "nbf", "iat"):
         value = found.get(name, 0)
         must(type(value) is int or (type(value) is float and math.isfinite(value)), f"{name} is no date")
+        must(abs(value) <= sys.float_info.max, f"{name} cannot be added to a float")
     must(found.get("exp", NOW + 1) > NOW, "expired")
     must(found.get("nbf", 0) <= NOW and found.get("iat", 0) <= NOW, "not yet valid")
     must(type(found["sub"]) is str and type(found.get("jti", "")) is str, "a name that is no string")

@@ -327,6 +327,12 @@ def a_token_of_another_issuer() -> str:
 
 
 @mistake
+def a_token_that_is_bound_to_a_key() -> str:
+    app = shop(JWT_BOUND_TOKENS="refuse")
+    return with_header(app, f"Bearer {token(app, additional_claims={'cnf': {'jkt': 'x'}})}")
+
+
+@mistake
 def a_token_that_is_not_fresh() -> str:
     app = shop()
     return with_header(app, f"Bearer {token(app)}", "/fresh")

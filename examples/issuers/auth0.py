@@ -4,5 +4,6 @@ JWT_TRUSTED_ISSUERS = {
     "https://TENANT.eu.auth0.com/": {
         "audience": "https://api.example.com",
         "algorithms": ["RS256"],
+        "scopes": ["read:orders", "write:orders"],
     },
 }

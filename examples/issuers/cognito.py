@@ -5,5 +5,6 @@ JWT_TRUSTED_ISSUERS = {
         "audience": "APP-CLIENT-ID",
         "audience_claim": "client_id",
         "algorithms": ["RS256"],
+        "scopes": ["orders/read", "orders/write"],
     },
 }

@@ -5,5 +5,7 @@ JWT_TRUSTED_ISSUERS = {
         "audience": "API-CLIENT-ID",
         "algorithms": ["RS256"],
         "identity_claim": "oid",
+        "scopes": ["access_as_user"],
+        "roles": ["Orders.Admin"],
     },
 }

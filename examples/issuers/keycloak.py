@@ -4,5 +4,6 @@ JWT_TRUSTED_ISSUERS = {
     "https://login.example.com/realms/shop": {
         "audience": "orders-api",
         "algorithms": ["RS256"],
+        "scopes": ["orders:read", "orders:write"],
     },
 }

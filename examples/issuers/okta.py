@@ -5,5 +5,6 @@ JWT_TRUSTED_ISSUERS = {
         "audience": "api://default",
         "algorithms": ["RS256"],
         "identity_claim": "uid",
+        "scopes": ["orders:read", "orders:write"],
     },
 }

@@ -21,6 +21,7 @@ from .runtime import Runtime
 from .sessions.records import NEVER, SessionRecord, Standing, digest, standing
 from .sessions.stores.base import SessionStore
 from .signals import logger, refresh_reused, session_ended, store_outage
+from .typing import Claims
 
 
 def admit(token: Token, runtime: Runtime, now: float) -> None:
@@ -35,7 +36,7 @@ def admit(token: Token, runtime: Runtime, now: float) -> None:
         if is_refresh and "sid" in token.claims:
             judge(token, runtime, now)
         else:
-            _check_status(token, store_of(runtime), now)
+            _check_status(token, runtime, now)
     except StoreUnavailableError as error:
         if is_refresh or runtime.settings.store_outage != "allow":
             raise
@@ -49,17 +50,18 @@ def refuse_without_store(token: Token, runtime: Runtime) -> NoReturn:
     :raises SessionEndedError: always
     """
     runtime.warn_once(
+        "sid without a store",
         "A token with the claim sid was refused: it belongs to a session, and JWT_STORE_URI is not set. Set "
-        "JWT_STORE_URI, or give the claim another name if your application adds it for a purpose of its own"
+        "JWT_STORE_URI, or give the claim another name if your application adds it for a purpose of its own",
     )
     raise SessionEndedError(token.header, token.claims)
 
 
-def _check_status(token: Token, store: SessionStore, now: float) -> None:
-    jti, session_id = token.claims["jti"], token.claims.get("sid")
+def _check_status(token: Token, runtime: Runtime, now: float) -> None:
+    session_id = token.claims.get("sid")
     if session_id is not None and type(session_id) is not str:
         raise SessionEndedError(token.header, token.claims)
-    deadline, revoked = store.status(session_id, None if jti is None else digest(jti))
+    deadline, revoked = store_of(runtime).status(session_id, token_digest(token.claims, runtime))
     if revoked:
         raise RevokedTokenError(token.header, token.claims)
     if session_id is not None and (deadline is None or deadline <= now):
@@ -102,12 +104,23 @@ def use_up(token: Token, runtime: Runtime) -> None:
     :raises RevokedTokenError: if it was used before, or there is no store that could tell
     :raises StoreUnavailableError: if nobody can tell; JWT_STORE_OUTAGE makes no difference here
     """
-    claims = token.claims
-    if runtime.store is None or claims["jti"] is None:
+    claims, mark = token.claims, token_digest(token.claims, runtime)
+    if runtime.store is None or mark is None:
         raise RevokedTokenError(token.header, claims)
-    until = claims["exp"] + runtime.settings.decode_leeway if "exp" in claims else NEVER
-    if not runtime.store.revoke(digest(claims["jti"]), min(until, NEVER), None):
+    if not runtime.store.revoke(mark, accepted_until(claims, runtime), None):
         raise RevokedTokenError(token.header, claims)
+
+
+def token_digest(claims: Claims, runtime: Runtime) -> str | None:
+    """Return what stands for a verified token in the store; ``None`` if it has no ``jti``. Equal ``jti`` claims of two
+    issuers are two tokens.
+    """
+    return None if claims["jti"] is None else digest(claims["jti"], runtime.issuer_name(claims))
+
+
+def accepted_until(claims: Claims, runtime: Runtime) -> float:
+    """Return until when a verified token is accepted, seconds since the epoch, as a time that every store can hold."""
+    return min(max(claims["exp"], 0) + runtime.settings.decode_leeway, NEVER) if "exp" in claims else NEVER
 
 
 def store_of(runtime: Runtime) -> SessionStore:

@@ -77,6 +77,8 @@ def inspect_token(encoded: str, runtime: Runtime, now: float) -> Inspection:
             verdicts += judge_claims(claims, settings, now)
             if issuer is not None:
                 verdicts.append(_judge("terms of the issuer", "met", partial(issuer.check, claims)))
+            if "cnf" in claims:
+                verdicts.append(_judge_binding(claims, runtime))
             verdicts.append(_judge_type(meant.get("type", "access")))
             verdicts += _ask_store(meant, runtime, now) if genuine else ()
             verdicts += _ask_loaders(header, meant, runtime) if genuine else ()
@@ -200,6 +202,11 @@ def _judge_presence(claims: Claims, settings: Settings) -> Verdict:
     return Verdict("required claims", not missing, f"missing: {', '.join(missing)}" if missing else "all there")
 
 
+def _judge_binding(claims: Claims, runtime: Runtime) -> Verdict:
+    good = "it is bound to a key; accepted without proof of possession (JWT_BOUND_TOKENS)"
+    return _judge("cnf", good, partial(pipeline.check_binding, claims, runtime.settings))
+
+
 def _judge_type(kind: object) -> Verdict:
     if kind in ("access", "refresh"):
         return Verdict("type", True, f"for views that ask for tokens of type {kind}")
@@ -219,7 +226,7 @@ def _ask_store(claims: Claims, runtime: Runtime, now: float) -> Iterator[Verdict
         if rotates:
             passed, why = _judge_rotation(claims, store, now, runtime.settings.refresh_grace)
         else:
-            passed, why = _judge_status(claims, store, now)
+            passed, why = _judge_status(claims, store, now, runtime.issuer_name(claims))
     except Exception as error:  # whatever a store of the application's own may raise
         reason = error.reason if isinstance(error, StoreUnavailableError) else type(error).__name__
         yield Verdict(name, None, f"the store could not be asked: {reason}")
@@ -227,11 +234,11 @@ def _ask_store(claims: Claims, runtime: Runtime, now: float) -> Iterator[Verdict
         yield Verdict(name, passed, why)
 
 
-def _judge_status(claims: Claims, store: SessionStore, now: float) -> tuple[bool, str]:
+def _judge_status(claims: Claims, store: SessionStore, now: float, issuer: str | None) -> tuple[bool, str]:
     session_id, jti = claims.get("sid"), claims.get("jti")
     if not isinstance(session_id, str | None):
         return False, "no session has such a name"
-    status = store.status(session_id, digest(jti) if isinstance(jti, str) else None)
+    status = store.status(session_id, digest(jti, issuer) if isinstance(jti, str) else None)
     if status.revoked:
         return False, "the token was revoked"
     return (True, "it was not") if session_id is None else _judge_deadline(status.deadline, now)

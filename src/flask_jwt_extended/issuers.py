@@ -13,6 +13,13 @@ from .redaction import shown, without_credentials
 
 #: Algorithms that a foreign issuer may sign with, unless it is held to fewer. Never a symmetric one.
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+#: In ``scopes``, ``roles`` and ``acr``: whatever the tokens of the issuer say.
+ANY = "*"
+_REGISTERED = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti", "cnf", "acr", "amr", "auth_time"})
+_PRIVATE = frozenset({"type", "fresh", "csrf", "sid", "single_use", "scope", "scp", "roles", "groups"})
+#: Claims that have a meaning of their own. JWT_IDENTITY_CLAIM cannot be one of them when there are trusted issuers,
+#: because the identity of their tokens is written into it.
+RESERVED = _REGISTERED | _PRIVATE
 #: What an access token of OAuth 2.0 must have (RFC 9068, section 2.2), where ``typ`` is ``at+jwt``.
 RFC_9068 = ("exp", "iat", "sub", "client_id", "jti")
 
@@ -34,6 +41,9 @@ class TrustedIssuer(NamedTuple):
     :ivar typ: what the ``typ`` of their header must be, ``at+jwt`` say; ``None``: any of ours
     :ivar required_claims: the claims without which a token of it is refused, beside ``iss`` and the audience;
         with ``typ`` ``at+jwt`` those of RFC 9068 unless they are given
+    :ivar scopes: the scopes that its tokens may grant (``scope``, ``scp``); :data:`ANY` for all
+    :ivar roles: the roles that its tokens may grant (``roles``, ``groups``); :data:`ANY` for all
+    :ivar acr: the authentication contexts that its tokens may state (``acr``, ``amr``); :data:`ANY` for all
     """
 
     issuer: str
@@ -47,6 +57,9 @@ class TrustedIssuer(NamedTuple):
     type: str = "access"
     typ: str | None = None
     required_claims: tuple[str, ...] = ("exp", "iat")
+    scopes: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    acr: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Without keys, which may be private, and without what URLs may hold of secrets."""
@@ -67,7 +80,7 @@ def trusted_issuers(value: Any, name: str) -> Mapping[str, TrustedIssuer]:
 
 _URLS = ("issuer", "jwks_uri", "discovery")
 _NAMES = {"audience_claim", "identity_claim", "type", "typ"}
-_PLURAL = ("audience", "algorithms", "required_claims")
+_PLURAL = ("audience", "algorithms", "required_claims", "scopes", "roles", "acr")
 
 
 def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:

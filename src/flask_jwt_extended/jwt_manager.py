@@ -18,6 +18,7 @@ from flask import Blueprint, Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
 from .exceptions import ConfigurationError, JWTConfigWarning, StoreUnavailableError, code_of
+from .foreign import foreign_issuers
 from .http import responses
 from .http.published import jwks_response
 from .loaders import Loaders, call
@@ -186,6 +187,7 @@ class JWTManager:
         previous = app.extensions.get(_STATE)
         filled = _fill_in(app.config, previous.filled if previous else {})
         settings = resolve(app.config)
+        issuers = foreign_issuers(settings, previous.runtime.issuers if previous else {})
         runtime = Runtime(
             settings,
             self.loaders,
@@ -193,6 +195,8 @@ class JWTManager:
             partial(json_default, app),
             partial(_notify, app),
             _store_for(app, settings),
+            issuers,
+            previous.runtime.warned if previous else set(),
         )
         app.extensions[_STATE] = _State(snapshot(read_raw(app.config)), runtime, filled)
         return runtime

@@ -334,19 +334,35 @@ def unpublished_keys(runtime: Runtime) -> Iterator[Finding]:
 # --- other people's issuers -------------------------------------------------------------------------------------------
 
 
-def unreachable_issuers(runtime: Runtime) -> Iterator[Finding]:
-    """The keys of a trusted issuer cannot be had."""
+def issuer_keys(runtime: Runtime) -> Iterator[Finding]:
+    """The keys of a trusted issuer cannot be had, or cannot be used."""
     for name, issuer in runtime.issuers.items():
         try:
-            issuer.fetch()
-        except (IssuerUnavailableError, ConfigurationError) as error:
-            reason = error.reason if isinstance(error, IssuerUnavailableError) else str(error)
+            found = issuer.fetch()
+        except IssuerUnavailableError as error:
             yield Finding(
                 "error",
                 "issuer_unreachable",
-                f"The keys of {without_credentials(name)} cannot be had: {reason}",
+                f"The keys of {without_credentials(name)} cannot be had: {error.reason}",
                 "Its tokens are answered with 503.",
                 "See that jwks_uri or discovery in JWT_TRUSTED_ISSUERS is right, and that this machine may reach it.",
+            )
+            continue
+        if not found.is_usable:
+            yield Finding(
+                "error",
+                "issuer_without_usable_keys",
+                f"No key of {name} can be used: {found.reasons}",
+                "All its tokens are refused.",
+                "Check the algorithms of this issuer in JWT_TRUSTED_ISSUERS, and the keys that it publishes.",
+            )
+        elif found.unusable:
+            yield Finding(
+                "info",
+                "unusable_issuer_keys",
+                f"Some keys of {name} are ignored: {found.reasons}",
+                "Tokens that were signed with them are refused.",
+                "Nothing, if they are not for your tokens. Otherwise check its algorithms in JWT_TRUSTED_ISSUERS.",
             )
 
 
@@ -361,7 +377,7 @@ KEY_CHECKS: tuple[Check, ...] = (
     unfit_algorithms,
     key_set,
     unpublished_keys,
-    unreachable_issuers,
+    issuer_keys,
 )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from .admission import judge, store_of
+from .admission import accepted_until, judge, store_of, token_digest
 from .core import claims as claims_
 from .core.token import Token
 from .exceptions import ConfigurationError, SessionEndedError, StoreUnavailableError
@@ -26,7 +26,6 @@ from .sessions.records import (
     RefreshToken,
     SessionRecord,
     Standing,
-    digest,
     owner_of,
     rotated,
     standing,
@@ -160,7 +159,7 @@ def _would_pass(claims: Claims, record: SessionRecord, runtime: Runtime, now: fl
         return False
     if claims.get("type") == "refresh":
         return standing(record, jti, now, runtime.settings.refresh_grace) is not Standing.REUSED
-    return not store_of(runtime).status(record.session_id, digest(jti)).revoked
+    return not store_of(runtime).status(record.session_id, token_digest(claims, runtime)).revoked
 
 
 def refresh(token: Token, runtime: Runtime, now: float, user: Any) -> TokenPair:
@@ -201,7 +200,8 @@ def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str | None
     store, session_id = store_of(runtime), token.claims["sid"]
     for _ in range(_ATTEMPTS):
         record = store.get(session_id)
-        if record is None or record.deadline <= now or store.status(session_id, digest(token.claims["jti"])).revoked:
+        mark = token_digest(token.claims, runtime)
+        if record is None or record.deadline <= now or store.status(session_id, mark).revoked:
             raise SessionEndedError(token.header, token.claims)
         if now >= _limit(runtime.settings.cookie_extension_lifetime, record.exchanged_at):
             return None
@@ -313,25 +313,32 @@ def end(session_id: str, runtime: Runtime, *, cause: str, owner: str | None = No
     return True
 
 
-def end_all(identity: Any, runtime: Runtime, *, cause: str, keep: str | None = None, now: float = 0) -> int:
+def end_all(
+    identity: Any, runtime: Runtime, *, cause: str, keep: str | None = None, now: float = 0, issuer: str | None = None
+) -> int:
     """End all sessions of an identity, and return how many there were.
 
     :param identity: as the identity claim has it
     :param keep: the one that goes on
     :param now: as for :func:`end`
+    :param issuer: the trusted issuer that chose the identity; ``None``: this application
     """
-    sessions = store_of(runtime).sessions_of(owner_of(identity))
+    sessions = store_of(runtime).sessions_of(owner_of(identity, issuer))
     return sum(end(each.session_id, runtime, cause=cause, now=now) for each in sessions if each.session_id != keep)
 
 
-def sessions_of(identity: Any, runtime: Runtime, now: float, current: str | None) -> list[SessionInfo]:
+def sessions_of(
+    identity: Any, runtime: Runtime, now: float, current: str | None, issuer: str | None = None
+) -> list[SessionInfo]:
     """List the sessions of an identity that go on, the youngest first.
 
     :param identity: as the identity claim has it
     :param now: seconds since the epoch
     :param current: the session of this request
+    :param issuer: the trusted issuer that chose the identity; ``None``: this application
     """
-    records = [each for each in store_of(runtime).sessions_of(owner_of(identity)) if each.deadline > now]
+    owner = owner_of(identity, issuer)
+    records = [each for each in store_of(runtime).sessions_of(owner) if each.deadline > now]
     records.sort(key=lambda record: record.created_at, reverse=True)
     return [info(record, current) for record in records]
 
@@ -378,10 +385,11 @@ def revoke(claims: Claims, runtime: Runtime, now: float) -> bool:
         return False  # of no session of ours: it passes nowhere
     if claims["type"] == "refresh" and session_id is not None:
         return _end_by_refresh_token(session_id, claims, runtime, now)
-    if claims["jti"] is None:
-        raise ConfigurationError("A token without a jti claim cannot be revoked")
-    until = claims["exp"] + runtime.settings.decode_leeway if "exp" in claims else NEVER
-    return store_of(runtime).revoke(digest(claims["jti"]), min(until, NEVER), session_id)
+    mark = token_digest(claims, runtime)
+    if mark is None:
+        fix = "require the claim in JWT_REQUIRED_CLAIMS, or in required_claims of the trusted issuer"
+        raise ConfigurationError(f"A token without a jti claim cannot be revoked: {fix}")
+    return store_of(runtime).revoke(mark, accepted_until(claims, runtime), session_id)
 
 
 def _end_by_refresh_token(session_id: str, claims: Claims, runtime: Runtime, now: float) -> bool:

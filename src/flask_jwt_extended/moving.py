@@ -114,6 +114,12 @@ def _several_tokens(facts: _Facts) -> str | None:
     return "A request that carries a token in two places is refused, where the first counts now."
 
 
+def _bound_tokens(facts: _Facts) -> str | None:
+    if not facts.settings.trusted_issuers:
+        return None
+    return "Tokens of trusted issuers that are bound to a key (cnf) are refused."
+
+
 def _with_cookies(text: str) -> Callable[[_Facts], str | None]:
     return lambda facts: text if facts.has_cookies else None
 
@@ -158,6 +164,7 @@ _EFFECTS: dict[str, _Effect] = {
     "key_strength": _Effect(_weak_keys),
     "single_token": _Effect(_several_tokens),
     "protect_options_method": _Effect(_options_views),
+    "bound_tokens": _Effect(_bound_tokens),
     "cookie_secure": _Effect(
         _with_cookies("Browsers keep the cookies over HTTPS and on localhost only; over plain HTTP nobody can log in."),
         "info",

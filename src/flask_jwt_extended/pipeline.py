@@ -36,7 +36,7 @@ from .http.extract import find_token
 from .loaders import call, name_of, role_names
 from .runtime import Runtime
 from .settings import Settings
-from .signals import legacy_subject, logger, refusal_reported
+from .signals import bound_token_accepted, legacy_subject, logger, refusal_reported
 from .typing import Claims, DecodeKeyLoader, Header, TokenTest, UserLookupLoader
 
 
@@ -118,7 +118,7 @@ def check(
     token = verify(encoded, runtime, now, csrf_value=csrf_value)
     used = _used_by(request) if token.claims.get("single_use") is True else None
     is_used = used is not None and encoded in used
-    policy.check(token, now)
+    policy.check(token, now, leeway=runtime.settings.decode_leeway)
     if policy.roles is not None:
         policy.check_roles(token, _roles_of(token, runtime))
     if not policy.skip_revocation_check:
@@ -174,11 +174,14 @@ def verify(
     settings = runtime.settings if issuer is None else issuer.settings
     if issuer is not None:
         issuer.check(claims)
+        claims.pop("csrf", None)  # a double submit value is good only if this application made it
     elif settings.access_token_typ == "at+jwt":
         settings = _settings_for_kind(header, claims, settings)
     try:
         claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
     except ExpiredSignatureError as error:
+        if issuer is not None:
+            issuer.adopt(claims)
         error.jwt_header = header  # type: ignore[attr-defined]  # expired_token_loader is told both
         error.jwt_data = claims  # type: ignore[attr-defined]
         raise
@@ -186,6 +189,9 @@ def verify(
         issuer.adopt(claims)
     elif settings.legacy_sub_until is not None and type(claims.get("sub", "")) is not str:
         runtime.notify(legacy_subject, count=next(_LEGACY_SUBJECTS))
+    if "cnf" in claims:
+        check_binding(claims, runtime.settings)
+        _report_binding(runtime.issuer_name(claims), runtime)
     return Token(header, claims)
 
 
@@ -197,6 +203,27 @@ def _settings_for_kind(header: Header, claims: Claims, settings: Settings) -> Se
     is_access = claims.get("type", "access") == "access"
     compact.check_access_typ(header, is_access)
     return settings.for_access_tokens if is_access else settings
+
+
+def check_binding(claims: Claims, settings: Settings) -> None:
+    """Decide on a token that is bound to a key (RFC 7800, section 3). No proof of possession can be checked yet.
+
+    :raises InvalidTokenError: if the claim is malformed, or JWT_BOUND_TOKENS refuses such tokens
+    """
+    if type(claims["cnf"]) is not dict:
+        raise InvalidTokenError("Confirmation claim (cnf) must be an object")
+    if settings.bound_tokens == "refuse":
+        raise InvalidTokenError("The token is bound to a key (cnf), and possession of the key was not proved")
+
+
+def _report_binding(issuer: str | None, runtime: Runtime) -> None:
+    runtime.warn_once(
+        f"cnf {issuer}",
+        "Tokens of %s are bound to a key (cnf) and accepted without proof of possession. "
+        "JWT_BOUND_TOKENS = 'refuse' refuses them",
+        issuer or "this application",
+    )
+    runtime.notify(bound_token_accepted, issuer=issuer)
 
 
 def _read(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, Claims, ForeignIssuer | None]:
@@ -268,6 +295,7 @@ def _roles_of(token: Token, runtime: Runtime) -> Collection[str]:
     roles, are_good = role_names(call(runtime.ensure_sync, load, token.header, token.claims))
     if not are_good:
         runtime.warn_once(
+            "roles_loader",
             "roles_loader (%s) must return the names of roles, as a string or a list of strings: anything else it "
             "returns is no role",
             name_of(load),
@@ -287,6 +315,7 @@ def is_blocklisted(token: Token, runtime: Runtime) -> bool:
         return bool(answer)
     is_strict = runtime.settings.profile == "strict"
     runtime.warn_once(
+        "token_in_blocklist_loader",
         "token_in_blocklist_loader (%s) returned None, and the token was %s: it must return True or False. Is a return "
         "statement missing?",
         name_of(load),

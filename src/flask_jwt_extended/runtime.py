@@ -12,13 +12,16 @@ from typing import Any
 from .core import compact
 from .core.keys import Key
 from .exceptions import ConfigurationError
-from .foreign import ForeignIssuer
+from .foreign import ForeignIssuer, issuer_of
 from .keychain import Keychain
 from .loaders import EnsureSync, Loaders
 from .sessions.stores.base import SessionStore
 from .settings import Settings
 from .signals import logger
-from .typing import JSONDefault
+from .typing import Claims, JSONDefault
+
+#: How many different warnings :meth:`Runtime.warn_once` remembers for an application. Further ones are not logged.
+MAX_WARNINGS = 1000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,6 +32,8 @@ class Runtime:
     :ivar json_default: turns objects that JSON does not know into ones it does
     :ivar notify: sends a signal in the name of the application
     :ivar store: where sessions are kept; ``None``: nowhere
+    :ivar issuers: the trusted external issuers by their names
+    :ivar warned: the keys of the warnings that were logged once for this application, whatever its configuration was
     """
 
     settings: Settings
@@ -37,13 +42,14 @@ class Runtime:
     json_default: JSONDefault
     notify: Callable[..., None]
     store: SessionStore | None
+    issuers: Mapping[str, ForeignIssuer]
+    warned: set[str]
 
     @cached_property
     def lenient(self) -> Runtime:
         """This one without what JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
         other = replace(self, settings=self.settings.lenient)
-        # As if they had been asked for.
-        other.__dict__.update(keys=self.keys, issuers=self.issuers, _warned=self._warned)
+        other.__dict__.update(keys=self.keys)  # as if they had been asked for
         return other
 
     @cached_property
@@ -51,10 +57,19 @@ class Runtime:
         """The keys that are configured. Made ready when the first token comes."""
         return Keychain(self.settings, self.strong)
 
-    @cached_property
-    def issuers(self) -> Mapping[str, ForeignIssuer]:
-        """Other people's issuers, by their names."""
-        return {name: ForeignIssuer(terms, self.settings) for name, terms in self.settings.trusted_issuers.items()}
+    def issuer_name(self, claims: Claims) -> str | None:
+        """Return the trusted issuer of verified claims; ``None`` for a token of this application."""
+        issuer = issuer_of(claims, self.issuers) if self.issuers else None
+        return issuer.terms.issuer if issuer is not None else None
+
+    def warn_once(self, key: str, message: str, *arguments: object) -> None:
+        """Log a warning once for this application.
+
+        :param key: what identifies the warning
+        """
+        if key not in self.warned and len(self.warned) < MAX_WARNINGS:
+            self.warned.add(key)
+            logger.warning(message, *arguments)
 
     @cached_property
     def _encoder(self) -> JSONEncoder:
@@ -70,16 +85,6 @@ class Runtime:
         except TypeError as error:
             fix = "for objects as identities register a user_identity_loader"
             raise TypeError(f"{error}, and a token holds nothing else: {fix}") from None
-
-    def warn_once(self, message: str, *arguments: object) -> None:
-        """Log a warning the first time only. Requests may repeat its cause as often as clients like."""
-        if message not in self._warned:
-            self._warned.add(message)
-            logger.warning(message, *arguments)
-
-    @cached_property
-    def _warned(self) -> set[str]:
-        return set()
 
     def strong(self, key: Key) -> Key:
         """Hold a key against JWT_KEY_STRENGTH.

@@ -88,7 +88,8 @@ def start_session(
     The ``User-Agent`` and the address of the request are kept with it (256 characters each). Behind a proxy, the
     address is the proxy's unless Werkzeug's ``ProxyFix`` says otherwise.
 
-    :param identity: whose session it is: a string, or anything that ``user_identity_loader`` turns into one
+    :param identity: whose session it is: a string, or anything that ``user_identity_loader`` turns into one. It is an
+        identity of this application, also in a request with a token of a trusted issuer
     :param fresh: whether the first access token is fresh: ``True`` (default), ``False``, or a ``timedelta`` for how
         long. Those of a refresh never are
     :param additional_claims: claims for every token of the session, the refreshed ones too; they are kept in the store
@@ -102,6 +103,13 @@ def start_session(
     :raises ConfigurationError: if JWT_STORE_URI is not set
     """
     with _at_hand() as runtime:
+        if (issuer := _passed_on_from(identity, runtime)) is not None:
+            runtime.warn_once(
+                f"start_session {issuer}",
+                "start_session() was given the identity of a token of %s as it is. The session is that of the local "
+                "identity with the same text. Find your own user by iss and sub, and pass on the identity of that user",
+                issuer,
+            )
         new = NewSession(
             identity=identity,
             fresh=fresh,
@@ -232,40 +240,60 @@ def end_session(session_id: str | None = None) -> bool:
         if not isinstance(session_id, str):
             return False
         token = _verified()
-        owner = owner_of(token.claims.get(runtime.settings.identity_claim)) if token else None
+        owner = owner_of(*_own_identity(token, runtime)) if token else None
         return lifecycle.end(session_id, runtime, cause="logout", owner=owner, now=time.time())
 
 
 def end_all_sessions(identity: Any = None, *, keep_current: bool = False) -> int:
     """End all sessions of an identity: after a change of the password, say.
 
-    :param identity: whose, as :func:`start_session` was told; ``None``: those of this request's token
+    :param identity: whose, as :func:`start_session` was told; ``None``: those of this request's token. The identity of
+        a token of a trusted issuer, passed on as it is, is not the local one with the same text
     :param keep_current: leave the session of this request alone
     :return: how many were ended
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT. Some may have been ended
     """
     with _at_hand() as runtime:
         keep = _token().claims.get("sid") if keep_current else None
-        whose = _subject(identity, runtime)
-        return lifecycle.end_all(whose, runtime, cause="logout_everywhere", keep=keep, now=time.time())
+        whose, issuer = _subject(identity, runtime)
+        cause = "logout_everywhere"
+        return lifecycle.end_all(whose, runtime, cause=cause, keep=keep, now=time.time(), issuer=issuer)
 
 
 def list_sessions(identity: Any = None) -> list[SessionInfo]:
     """List the sessions of an identity, the youngest first.
 
-    :param identity: whose, as :func:`start_session` was told; ``None``: those of this request's token
+    :param identity: whose, as :func:`start_session` was told; ``None``: those of this request's token. The identity of
+        a token of a trusted issuer, passed on as it is, is not the local one with the same text
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     """
     with _at_hand() as runtime:
         token = _verified()
         current = token.claims.get("sid") if token else None
-        return lifecycle.sessions_of(_subject(identity, runtime), runtime, time.time(), current)
+        whose, issuer = _subject(identity, runtime)
+        return lifecycle.sessions_of(whose, runtime, time.time(), current, issuer)
 
 
-def _subject(identity: Any, runtime: Runtime) -> Any:
+def _subject(identity: Any, runtime: Runtime) -> tuple[Any, str | None]:
+    """Return the identity that is meant and the trusted issuer that chose it; ``None``: this application."""
     if identity is None:
-        return _token().claims.get(runtime.settings.identity_claim)
-    return lifecycle.as_json(subject_of(identity, runtime), runtime)
+        return _own_identity(_token(), runtime)
+    return lifecycle.as_json(subject_of(identity, runtime), runtime), _passed_on_from(identity, runtime)
+
+
+def _passed_on_from(identity: Any, runtime: Runtime) -> str | None:
+    """Return the trusted issuer of this request's token, if a view passes on the identity of that token as it is.
+
+    It is not the local identity with the same text.
+    """
+    token = _verified()
+    own, issuer = _own_identity(token, runtime) if token else (None, None)
+    return issuer if type(identity) is str and identity == own else None
+
+
+def _own_identity(token: Token, runtime: Runtime) -> tuple[Any, str | None]:
+    """Return the identity of a token, and its trusted issuer; ``None``: this application."""
+    return token.claims.get(runtime.settings.identity_claim), runtime.issuer_name(token.claims)
 
 
 def revoke_token(token: str | None = None) -> bool:

@@ -23,7 +23,7 @@ from jwt.algorithms import requires_cryptography
 from . import cookie_rules, parsers, removed
 from .cookie_rules import CookieName
 from .exceptions import ConfigurationError
-from .issuers import TrustedIssuer, trusted_issuers
+from .issuers import RESERVED, TrustedIssuer, trusted_issuers
 from .parsers import Parser
 from .redaction import shown
 
@@ -46,6 +46,7 @@ REPORTABLE: dict[str, Any] = {
     "JWT_SINGLE_TOKEN": False,
     "JWT_CSRF_ORIGIN_CHECK": False,
     "JWT_CSRF_METHODS": frozenset({"POST", "PUT", "PATCH", "DELETE"}),
+    "JWT_BOUND_TOKENS": "warn",
 }
 
 
@@ -188,8 +189,8 @@ class Settings:
         trusted_issuers,
         "Other people's issuers whose tokens are accepted beside our own: a mapping from ``iss`` to the terms: "
         "``audience``, ``audience_claim``, ``jwks_uri`` or ``discovery`` or ``keys``, ``algorithms``, "
-        "``identity_claim``, ``type``, ``typ``, ``required_claims``. Keys are fetched with the extra ``issuers``. "
-        "See docs/issuers.md.",
+        "``identity_claim``, ``type``, ``typ``, ``required_claims``, ``scopes``, ``roles``, ``acr``. Keys are fetched "
+        "with the extra ``issuers``. See docs/issuers.md.",
     )
     verify_cache_size: int = option(
         0,
@@ -261,6 +262,14 @@ class Settings:
         parsers.choice("warn", "refuse"),
         "What to do with a key that can be guessed or is too short for its algorithm: ``warn`` at its first use, or "
         "``refuse`` to use it.",
+        strict="refuse",
+    )
+    bound_tokens: str = option(
+        "warn",
+        parsers.choice("warn", "refuse"),
+        "What to do with a token that is bound to a key (the claim ``cnf`` of RFC 7800: DPoP, mutual TLS). Proof of "
+        "possession of the key cannot be checked yet. ``refuse`` refuses the token; ``warn`` accepts it, logs a "
+        "warning once per issuer and sends the signal ``bound_token_accepted``.",
         strict="refuse",
     )
     single_token: bool = option(
@@ -490,7 +499,7 @@ class Settings:
         parsers.words_or_none,
         "Options whose checks are made and told of, by the signal ``refusal_reported``, but refuse nothing yet, on the "
         "way to the strict profile: JWT_REQUIRED_CLAIMS, JWT_VERIFY_AUD, JWT_DECODE_AUDIENCE, JWT_DECODE_ISSUER, "
-        "JWT_SINGLE_TOKEN, JWT_CSRF_ORIGIN_CHECK, JWT_CSRF_METHODS.",
+        "JWT_SINGLE_TOKEN, JWT_CSRF_ORIGIN_CHECK, JWT_CSRF_METHODS, JWT_BOUND_TOKENS.",
     )
     legacy_sub_until: float | None = option(
         None,
@@ -505,9 +514,13 @@ class Settings:
     def __init__(self, **values: Any) -> None:
         # By hand: to generate one with as many parameters as there are options would be a tenth of all imports.
         self.__dict__.update(values)
-        self._judge()
 
-    def _judge(self) -> None:
+    def check(self) -> None:
+        """Refuse options that contradict each other. Copies that are made for one issuer or one kind of token do not
+        need it.
+
+        :raises ConfigurationError: if two options cannot work together
+        """
         for wish, name in (
             (self.cookie_samesite == "None", 'JWT_COOKIE_SAMESITE = "None"'),
             (self.cookie_partitioned, "JWT_COOKIE_PARTITIONED = True"),
@@ -536,6 +549,14 @@ class Settings:
             raise ConfigurationError(
                 "JWT_TRUSTED_ISSUERS must not name JWT_ENCODE_ISSUER: the keys of another would verify our tokens"
             )
+        self._check_cookies()
+        if self.trusted_issuers and self.identity_claim in RESERVED:
+            raise ConfigurationError(
+                f"JWT_IDENTITY_CLAIM cannot be {self.identity_claim!r} together with JWT_TRUSTED_ISSUERS: the identity "
+                "would overwrite that claim of their tokens. Use 'sub', or a name that has no other meaning"
+            )
+
+    def _check_cookies(self) -> None:
         for cookie in (*self._token_cookies, *self._csrf_cookies):
             cookie_rules.check_prefix(cookie, secure=self.cookie_secure, domain=self.cookie_domain)
         for doubt in self.cookie_doubts:
@@ -569,6 +590,7 @@ class Settings:
             doubt for cookie in cookies for doubt in (cookie_rules.check_name(cookie), cookie_rules.check_path(cookie))
         )
         return (*filter(None, doubts), *cookie_rules.check_distinct(cookies))
+
     def check_at_start(self) -> None:
         """Refuse what makes no sense when an application starts. Tests set such values later, to make expired tokens;
         those of 4.7 applications before, so in compat ``flask jwt check`` reports them.
@@ -770,7 +792,9 @@ def resolve(config: Mapping[str, Any]) -> Settings:
     """
     values = {**defaults(config), **config}
     parsed = {each.attribute: each.parse(values[each.name], each.name) for each in OPTIONS}
-    return Settings(**parsed, flask_secret_key=config.get("SECRET_KEY"))
+    settings = Settings(**parsed, flask_secret_key=config.get("SECRET_KEY"))
+    settings.check()
+    return settings
 
 
 #: How similar a name is to an option that it is taken for a misspelling of (``difflib``). What this shall catch and

@@ -26,6 +26,10 @@ refusal_reported = _signals.signal("flask-jwt-extended.refusal-reported")
 #: many did in this process.
 legacy_subject = _signals.signal("flask-jwt-extended.legacy-subject")
 
+#: A token that is bound to a key (``cnf``, RFC 7800) was accepted without a proof that its sender has the key
+#: (JWT_BOUND_TOKENS = "warn"). Sent with ``issuer``, the trusted issuer of the token; ``None``: this application.
+bound_token_accepted = _signals.signal("flask-jwt-extended.bound-token-accepted")
+
 #: A session was started. Cause: ``login``.
 session_started = _signals.signal("flask-jwt-extended.session-started")
 

@@ -106,14 +106,14 @@ def test_a_time_that_is_none_is_refused_in_the_words_of_pyjwt(name: str, value: 
     assert refusal(jwt.decode, token, SECRET, ["HS256"]) == refusal(validate, claims, options(), NOW)
 
 
-@pytest.mark.parametrize("value", [0, -1, 0.0, 1.5, -1e300, -(10**400)])
+@pytest.mark.parametrize("value", [0, -1, 0.0, 1.5, -1e300, -(10**300)])
 @pytest.mark.parametrize("name", ["iat", "nbf"])
 def test_a_time_in_the_past_may_be_any_finite_number(name: str, value: float) -> None:
     """However long ago."""
     assert check({name: value})[name] == value
 
 
-@pytest.mark.parametrize("value", [NOW + 1.5, 1e300, 10**400])
+@pytest.mark.parametrize("value", [NOW + 1.5, 1e300, 10**300])
 def test_an_expiry_in_the_future_may_be_any_finite_number(value: float) -> None:
     """However far away."""
     assert check({"exp": value})["exp"] == value
@@ -130,6 +130,25 @@ def test_a_start_in_the_far_future_is_not_yet(name: str, value: float) -> None:
 def test_an_expiry_in_the_far_past_is_past(value: float) -> None:
     """Zero and less are times, not the absence of one."""
     assert refusal(check, {"exp": value})[0] is ExpiredSignatureError
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [("exp", 10**400, DecodeError), ("nbf", -(10**400), DecodeError), ("iat", -(10**400), InvalidIssuedAtError)],
+)
+@pytest.mark.parametrize("allow_expired", [False, True])
+def test_an_integer_beyond_every_float_is_refused(
+    name: str, value: int, error: type[Exception], allow_expired: bool
+) -> None:
+    """Whoever calculates with it gets an OverflowError, long after the token was accepted."""
+    kind, message = refusal(lambda: check({name: value}, allow_expired=allow_expired))
+    assert kind is error
+    assert message.endswith("is out of range")
+
+
+def test_an_expiry_before_every_float_is_past_even_where_expired_tokens_are_taken() -> None:
+    """There is nothing that could be done with it."""
+    assert refusal(lambda: check({"exp": -(10**400)}, allow_expired=True))[0] is ExpiredSignatureError
 
 
 def test_times_may_be_absent() -> None:

@@ -93,6 +93,32 @@ def test_tenants(tenants: Any) -> None:
     assert [get(client, "/me", token).status_code for token in (posing, nobody)] == [422, 422]
 
 
+def test_own_and_foreign_users(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal names are different users: a token of the issuer has no session here until it is exchanged for one."""
+    login = load("rotating_keys").app
+    keys(login, "generate")
+    with served(login) as port, LyingServer() as discovery:
+        issuer = discovery.url("")
+        metadata = {"issuer": issuer, "jwks_uri": f"http://127.0.0.1:{port}/.well-known/jwks.json"}
+        discovery.answers["/.well-known/openid-configuration"] = serves(metadata)
+        login.config.update(JWT_ENCODE_ISSUER=issuer, JWT_ENCODE_AUDIENCE="orders-api")
+        monkeypatch.setenv("ISSUER", issuer)
+        monkeypatch.setenv("AUDIENCE", "orders-api")
+        client = load("own_and_foreign_users").app.test_client()
+        said = {"jti": "equal", "scope": "orders:read all", "roles": ["clerk"], "realm_access": {"roles": ["root"]}}
+        with login.app_context():
+            known = create_access_token("0b9c3f3e", additional_claims=said)
+            stranger = create_access_token("ada", additional_claims=said | {"realm_access": {"roles": ["clerk"]}})
+        own = client.post("/login", json={"username": "ada"}).get_json()["access_token"]
+        assert [len(get(client, "/sessions", token).get_json()["sessions"]) for token in (own, stranger)] == [1, 0]
+        assert [get(client, "/orders", token).status_code for token in (known, stranger)] == [403, 200]
+        assert client.post("/exchange", headers=bearer(stranger)).status_code == 403
+        exchanged = client.post("/exchange", headers=bearer(known)).get_json()["access_token"]
+        assert len(get(client, "/sessions", exchanged).get_json()["sessions"]) == 2
+        assert client.post("/block", headers=bearer(known)).status_code == 200
+        assert [get(client, "/sessions", token).status_code for token in (known, own)] == [401, 200]
+
+
 def test_resource_server(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens of the issuer pass, on its terms; an ID token and a forged one do not, and none are made here."""
     login = load("rotating_keys").app

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -166,6 +167,61 @@ def test_an_empty_set_is_believed(server: LyingServer, clock: Clock) -> None:
     server.answers["/keys"] = serves(key_set(0))
     clock.now += COOL_DOWN
     assert knows(keys, 0)
+
+
+UNUSABLE = {
+    "its alg 'Ed25519' is not accepted": {**JWKS[1], "alg": "Ed25519"},
+    "its use is 'enc'": {**JWKS[1], "use": "enc"},
+    "the kty 'AKP' is not known": {"kty": "AKP", "kid": "new", "alg": "ML-DSA-44"},
+    "the kty ['RSA'] is not known": {"kty": ["RSA"], "kid": "new"},
+    "the kty None is not known": {"kid": "new"},
+    "its alg ['ES256'] is not accepted": {**JWKS[1], "alg": ["ES256"]},
+    "no accepted algorithm fits it": {**JWKS[1], "key_ops": ["encrypt"]},
+    "below the minimum": to_jwk("RS256", rsa.generate_private_key(65537, 1024).public_key()),
+}
+
+
+@pytest.mark.parametrize("reason", UNUSABLE)
+def test_an_issuer_without_a_usable_key_is_told_of_once_per_fetch(
+    server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture, reason: str
+) -> None:
+    """With its name and why, for each key; its tokens have no key, which is not an outage."""
+    keys = issuer_keys(server, clock, answer=tagged({"keys": [UNUSABLE[reason]]}, '"v1"'))
+    with caplog.at_level(logging.WARNING, "flask_jwt_extended"):
+        assert not any(knows(keys, 1) for _ in range(10))
+        assert [reason in record.getMessage() for record in caplog.records] == [True]
+        assert ISSUER in caplog.text
+        server.answers["/keys"] = says(304)
+        clock.now += COOL_DOWN
+        assert not knows(keys, 1)
+        assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("reason", UNUSABLE)
+def test_a_key_that_cannot_be_used_does_not_take_the_others_with_it(
+    server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture, reason: str
+) -> None:
+    """Nor is it worth a warning (RFC 7517, section 5)."""
+    keys = issuer_keys(server, clock, answer=serves({"keys": [UNUSABLE[reason], JWKS[0]]}))
+    with caplog.at_level(logging.WARNING, "flask_jwt_extended"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert knows(keys, 0)
+    assert not knows(keys, 1)
+    assert not caplog.records
+
+
+def test_what_an_issuer_wrote_is_not_logged_as_it_is(
+    server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No line breaks, no more than a few characters of a name, no more than a few keys."""
+    names = ["\n2026-01-01 ERROR root: all is lost", "x" * 10_000, *map(str, range(90))]
+    strange = [{"kty": "\r\nX", "kid": name} for name in names]
+    keys = issuer_keys(server, clock, answer=serves({"keys": strange}))
+    assert not knows(keys, 0)
+    (record,) = caplog.records
+    assert len(record.getMessage()) < 2000
+    assert "\n" not in record.getMessage()
+    assert "and 82 more" in record.getMessage()
 
 
 def test_given_keys_need_no_network(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 
 import jwt as pyjwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 
 from flask_jwt_extended.checks import check, foot_guns
+from flask_jwt_extended.core.jwks import to_jwk
+from flask_jwt_extended.exceptions import ConfigurationError
 from flask_jwt_extended.inspection import Inspection, inspect_token
 from flask_jwt_extended.jwt_manager import runtime_of
 from flask_jwt_extended.key_checks import key_digest
@@ -153,9 +156,53 @@ def test_without_the_client_library_the_extra_is_named(
 ) -> None:
     """The error says what to install."""
     monkeypatch.setitem(sys.modules, "urllib3", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'flask-jwt-extended\[issuers\]'"):
+        make_app(**trusting(server))
+
+
+ENCRYPTS, UNKNOWN = public(RSA) | {"use": "enc", "kid": "e"}, {"kty": "AKP", "alg": "ML-DSA-44", "kid": "u"}
+FULLY_SPECIFIED = public(JWKS["EdDSA"]) | {"alg": "Ed25519", "kid": "f"}
+SIGNS_ONLY = public(EC) | {"key_ops": ["encrypt"], "kid": "o"}
+WEAK = to_jwk("RS256", rsa.generate_private_key(65537, 1024).public_key()) | {"kid": "w"}
+UNUSABLE = {
+    "its use is 'enc'": ENCRYPTS,
+    "the kty 'AKP' is not known": UNKNOWN,
+    "its alg 'Ed25519' is not accepted": FULLY_SPECIFIED,
+    "key_ops do not include verify": SIGNS_ONLY,
+    "below the minimum": WEAK,
+}
+
+
+@pytest.mark.parametrize("reason", UNUSABLE)
+def test_an_issuer_without_a_usable_key_is_an_error(make_app: MakeApp, server: LyingServer, reason: str) -> None:
+    """The reason is told for each key; with another that can be used, it is a note."""
+    server.answers["/keys"] = serves({"keys": [UNUSABLE[reason]]})
     app = make_app(**trusting(server))
-    (finding,) = [each for each in check(app, runtime_of(app)) if each.code == "issuer_unreachable"]
-    assert "pip install 'flask-jwt-extended[issuers]'" in finding.message
+    assert found(app) == {"issuer_without_usable_keys": "error"}
+    (finding,) = [each for each in check(app, runtime_of(app)) if each.code == "issuer_without_usable_keys"]
+    assert ISSUER in finding.message
+    assert f"key '{UNUSABLE[reason]['kid']}'" in finding.message
+    assert reason in finding.message
+    server.answers["/keys"] = serves({"keys": [UNUSABLE[reason], public(EC)]})
+    app = make_app(**trusting(server))
+    assert found(app) == {"unusable_issuer_keys": "info"}
+    (finding,) = [each for each in check(app, runtime_of(app)) if each.code == "unusable_issuer_keys"]
+    assert reason in finding.message
+
+
+def test_an_issuer_without_any_key_is_an_error(make_app: MakeApp, server: LyingServer) -> None:
+    """It may have withdrawn them."""
+    server.answers["/keys"] = serves({"keys": []})
+    assert found(make_app(**trusting(server))) == {"issuer_without_usable_keys": "error"}
+
+
+def test_of_many_unusable_keys_a_few_are_named(make_app: MakeApp, server: LyingServer) -> None:
+    """However long the names are that an issuer gives them."""
+    server.answers["/keys"] = serves({"keys": [UNKNOWN | {"kid": str(number) * 5000} for number in range(90)]})
+    app = make_app(**trusting(server))
+    (finding,) = [each for each in check(app, runtime_of(app)) if each.code == "issuer_without_usable_keys"]
+    assert "and 80 more" in finding.message
+    assert len(finding.message) < 2000
 
 
 def test_a_resource_server_needs_no_key_of_its_own(make_app: MakeApp, server: LyingServer) -> None:

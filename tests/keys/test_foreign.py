@@ -452,7 +452,7 @@ def test_keys_that_are_known_outlive_the_issuer(
 
 
 def runtime_keys(app: Flask) -> Any:
-    return runtime_of(app).issuers[ISSUER]._keys
+    return runtime_of(app).issuers[ISSUER].keys
 
 
 def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) -> None:
@@ -510,10 +510,111 @@ def test_an_issuer_is_not_ourselves(make_app: MakeApp) -> None:
 
 
 def test_keys_that_cannot_be_used_are_told_by_their_issuer(make_app: MakeApp) -> None:
-    """When they are first needed, as with keys of our own."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: {"keys": {"keys": [{"kty": "oct", "k": "AAAA"}]}, "audience": "us"}})
-    with (
-        pytest.raises(ConfigurationError, match=r"The keys of https://login\.example cannot be used"),
-        app.app_context(),
-    ):
+    """When the application starts: keys that are given can be judged then."""
+    with pytest.raises(ConfigurationError, match=r"The keys of https://login\.example cannot be used"):
+        make_app(TRUSTED_ISSUERS={ISSUER: {"keys": {"keys": [{"kty": "oct", "k": "AAAA"}]}, "audience": "us"}})
+
+
+@pytest.mark.parametrize("given", [[], {"keys": []}, [JWK | {"use": "enc"}], [JWK | {"alg": "Ed25519"}]], ids=str)
+def test_given_keys_none_of_which_can_be_used_are_told_by_their_issuer(make_app: MakeApp, given: Any) -> None:
+    """They would refuse every token, without a word."""
+    with pytest.raises(ConfigurationError, match=r"None of the keys of https://login\.example can be used"):
+        make_app(TRUSTED_ISSUERS={ISSUER: {"keys": given, "audience": "us"}})
+
+
+# --- when other settings change -------------------------------------------------------------------------------------
+
+
+def fetching_two(make_app: MakeApp, server: LyingServer) -> Flask:
+    """An application that has fetched the keys of two issuers, both of which are down since."""
+    server.answers["/keys"] = serves({"keys": [JWK]})
+    server.answers["/others"] = serves({"keys": [OTHER_JWK]})
+    app = make_app(
+        TRUSTED_ISSUERS={
+            ISSUER: {"jwks_uri": server.url("/keys"), "audience": "us"},
+            OTHER: {"jwks_uri": server.url("/others"), "audience": "us"},
+        }
+    )
+    assert [ask(app, token)[0] for token in both()] == [200, 200]
+    for path in ("/keys", "/others"):
+        server.answers[path] = says(500)
+    return app
+
+
+def both() -> list[str]:
+    return [foreign(), foreign(OTHER_KEY, header={"kid": "other"}, iss=OTHER)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"JWT_DECODE_LEEWAY": 5},
+        {"JWT_COOKIE_SECURE": True, "JWT_SECRET_KEY": SECRET + "!"},
+        {"JWT_PROFILE": "strict"},
+        {"JWT_STORE_URI": "memory://"},
+        {"JWT_REPORT_ONLY": ["JWT_REQUIRED_CLAIMS"]},
+        {"JWT_TOKEN_LOCATION": ["headers", "cookies"]},
+    ],
+    ids=str,
+)
+def test_other_options_leave_the_keys_of_issuers_alone(
+    make_app: MakeApp, server: LyingServer, options: dict[str, Any]
+) -> None:
+    """They are not fetched again, and an issuer that is down is not forgotten."""
+    app = fetching_two(make_app, server)
+    app.config.update(options)
+    assert [ask(app, token)[0] for token in both()] == [200, 200]
+    assert server.asked == {"/keys": 1, "/others": 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"audience": ["us", "them"]}, {"scopes": "read"}, {"roles": "*"}, {"required_claims": "exp"}, {"typ": "JWT"}],
+    ids=str,
+)
+def test_settings_of_an_issuer_that_its_keys_do_not_depend_on_leave_them_alone(
+    make_app: MakeApp, server: LyingServer, change: dict[str, Any]
+) -> None:
+    """What its tokens may do is another matter."""
+    app = fetching_two(make_app, server)
+    trusted = app.config["JWT_TRUSTED_ISSUERS"]
+    app.config["JWT_TRUSTED_ISSUERS"] = trusted | {ISSUER: trusted[ISSUER] | change}
+    assert [ask(app, token)[0] for token in both()] == [200, 200]
+    assert server.asked == {"/keys": 1, "/others": 1}
+
+
+@pytest.mark.parametrize("changed", ["jwks_uri", "algorithms", "keys"])
+def test_changed_settings_of_one_issuer_drop_its_keys_alone(
+    make_app: MakeApp, server: LyingServer, changed: str
+) -> None:
+    """The other's stay, although it is down."""
+    app = fetching_two(make_app, server)
+    change = {"jwks_uri": server.url("/moved"), "algorithms": ["ES384"], "keys": {"keys": [JWK | {"kid": "new"}]}}
+    trusted = app.config["JWT_TRUSTED_ISSUERS"]
+    app.config["JWT_TRUSTED_ISSUERS"] = trusted | {ISSUER: trusted[ISSUER] | {changed: change[changed]}}
+    assert [ask(app, token)[0] for token in both()] == [{"jwks_uri": 503}.get(changed, 422), 200]
+    assert server.asked["/keys"] == server.asked["/others"] == 1
+    app.config["JWT_TRUSTED_ISSUERS"] = {OTHER: trusted[OTHER]}
+    assert [ask(app, token)[0] for token in both()] == [422, 200]
+
+
+def test_given_keys_that_change_in_place_are_read_again(make_app: MakeApp) -> None:
+    """Once the application is told of a change: those that were taken away verify no more."""
+    given = {"keys": [JWK]}
+    app = make_app(TRUSTED_ISSUERS={ISSUER: {"keys": given, "audience": "us"}})
+    assert ask(app, foreign())[0] == 200
+    given["keys"][0] = OTHER_JWK
+    app.config["JWT_DECODE_LEEWAY"] = 5
+    assert refused(app, foreign())
+    assert ask(app, foreign(OTHER_KEY, header={"kid": "other"}))[0] == 200
+
+
+def test_a_mistake_in_a_change_leaves_the_keys_alone(make_app: MakeApp, server: LyingServer) -> None:
+    """When it is put right, they are there."""
+    app = fetching_two(make_app, server)
+    app.config["JWT_TOKEN_LOCATION"] = ["nowhere"]
+    with pytest.raises(ConfigurationError), app.app_context():
         decode_token(foreign())
+    app.config["JWT_TOKEN_LOCATION"] = ["headers"]
+    assert [ask(app, token)[0] for token in both()] == [200, 200]
+    assert server.asked == {"/keys": 1, "/others": 1}

@@ -19,6 +19,7 @@ import jwt as pyjwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from flask_jwt_extended import jwt_required
 from flask_jwt_extended.core.jwks import to_jwk
 
 from ..conftest import MakeApp, bearer
@@ -45,6 +46,8 @@ class Provider:
     :ivar wrong: tokens of the same issuer that are for somebody or something else, as changes of that
     :ivar header: the header of its tokens, beside ``alg`` and ``kid``
     :ivar metadata: whether its keys are found by way of its metadata
+    :ivar scope: a scope of that token that the recipe lets it grant; ``None``: it has none for an API
+    :ivar role: a role that the recipe lets it grant
     """
 
     keys_path: str
@@ -56,6 +59,8 @@ class Provider:
     metadata: bool = True
     key: Any = RSA
     algorithm: str = "RS256"
+    scope: str | None = None
+    role: str | None = None
 
 
 PROVIDERS = {
@@ -73,11 +78,12 @@ PROVIDERS = {
             "allowed-origins": ["https://shop.example.com"],
             "realm_access": {"roles": ["offline_access", "default-roles-shop"]},
             "resource_access": {"account": {"roles": ["manage-account"]}},
-            "scope": "openid profile email",
+            "scope": "openid profile email orders:read",
             "email_verified": True,
             "preferred_username": "ada",
         },
         identity=UUID,
+        scope="orders:read",
         wrong={
             "without the audience mapper": {"aud": "account"},
             "an ID token": {"aud": "web", "typ": "ID", "at_hash": "abc"},
@@ -94,6 +100,7 @@ PROVIDERS = {
             "permissions": ["read:orders"],
         },
         identity="auth0|6553da60a54af58e29493993",
+        scope="read:orders",
         wrong={
             "an ID token": {"aud": "K1AUPhZq8mRi0Q0pjhkfu1D7y6KjDQja", "nickname": "ada", "sid": "abc"},
             "for another API": {"aud": ["https://other.example.com", "https://TENANT.eu.auth0.com/userinfo"]},
@@ -111,6 +118,7 @@ PROVIDERS = {
             "oid": UUID,
             "preferred_username": "ada@example.com",
             "rh": "0.AAAA",
+            "roles": ["Orders.Admin"],
             "scp": "access_as_user",
             "sub": "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ",
             "tid": "TENANT-ID",
@@ -118,6 +126,8 @@ PROVIDERS = {
             "ver": "2.0",
         },
         identity=UUID,
+        scope="access_as_user",
+        role="Orders.Admin",
         wrong={
             "for Microsoft Graph": {"aud": "00000003-0000-0000-c000-000000000000"},
             "an ID token of the SPA": {"aud": "CLIENT-ID-OF-THE-SPA"},
@@ -155,12 +165,13 @@ PROVIDERS = {
             "origin_jti": UUID,
             "event_id": UUID,
             "token_use": "access",
-            "scope": "openid profile",
+            "scope": "openid profile orders/read",
             "auth_time": 1_700_000_000,
             "jti": UUID,
             "username": "ada",
         },
         identity=UUID,
+        scope="orders/read",
         wrong={
             "an ID token": {"client_id": None, "aud": "APP-CLIENT-ID", "token_use": "id"},
             "of another client": {"client_id": "OTHER-CLIENT-ID"},
@@ -176,11 +187,12 @@ PROVIDERS = {
             "aud": "api://default",
             "cid": "0oabucvyc38HLL1ef0h7",
             "uid": "00uixa271s6x7qt8I0h7",
-            "scp": ["openid", "profile"],
+            "scp": ["openid", "profile", "orders:read"],
             "auth_time": 1_700_000_000,
             "sub": "ada@example.com",
         },
         identity="00uixa271s6x7qt8I0h7",
+        scope="orders:read",
         wrong={
             "an ID token": {"aud": "0oabucvyc38HLL1ef0h7", "uid": None, "jti": "ID.abc", "amr": ["pwd"]},
             "of the org server": {"iss": "https://DOMAIN.okta.com", "aud": "https://DOMAIN.okta.com"},
@@ -277,10 +289,14 @@ def token_of(name: str, **others: Any) -> str:
 
 @pytest.fixture(params=["compat", "strict"])
 def ask(request: pytest.FixtureRequest, make_app: MakeApp, server: LyingServer) -> Callable[..., tuple[int, Any]]:
-    def ask_app(name: str, **others: Any) -> tuple[int, Any]:
+    def ask_app(name: str, path_asked: str = "/access", **others: Any) -> tuple[int, Any]:
         issuer, terms = stand_in(name, server)
         app = make_app(PROFILE=request.param, SECRET_KEY=None, TRUSTED_ISSUERS={issuer: terms})
-        response = app.test_client().get("/access", headers=bearer(token_of(name, **others)))
+        provider = PROVIDERS[name]
+        of_api = jwt_required(scopes=provider.scope, roles=provider.role)
+        app.add_url_rule("/api", "api", of_api(lambda: {}))
+        app.add_url_rule("/openid", "openid", jwt_required(scopes="openid")(lambda: {}))
+        response = app.test_client().get(path_asked, headers=bearer(token_of(name, **others)))
         return response.status_code, response.get_json()
 
     return ask_app
@@ -305,6 +321,13 @@ def test_the_recipe_keeps_out_what_is_for_others(name: str, ask: Callable[..., t
     """ID tokens, tokens of other applications and tenants, though the provider's own key has signed them."""
     for case, claims in PROVIDERS[name].wrong.items():
         assert ask(name, **claims)[0] in (401, 422), case
+
+
+@named
+def test_the_recipe_lets_its_tokens_grant_what_is_of_the_api(name: str, ask: Callable[..., tuple[int, Any]]) -> None:
+    """Its scopes and roles, and nothing else that a token says: the scopes of OpenID Connect, for example."""
+    assert ask(name, "/api")[0] == 200
+    assert ask(name, "/openid")[0] == 403
 
 
 @named

@@ -30,8 +30,9 @@ from ..exceptions import CSRFError, JWTDecodeError
 from ..settings import Settings
 from ..typing import Claims, Fresh
 
-#: Stands for an ``exp`` that is not there.
-_NEVER = sys.maxsize
+#: The largest NumericDate that is accepted, and with the opposite sign the smallest: what a JSON number can be in any
+#: language (RFC 8259, section 6). Python also reads ``10**400``, and then cannot add it to a float.
+MAX_DATE = int(sys.float_info.max)
 
 
 # --- validation -----------------------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ def validate(
     if csrf_value:
         _check_csrf(claims, csrf_value)
     # In whole seconds, so that a fraction never lets a token live longer than PyJWT would.
-    if int(exp) <= now - settings.decode_leeway and not allow_expired:
+    if int(exp) <= now - settings.decode_leeway and (not allow_expired or exp < -MAX_DATE):
         raise ExpiredSignatureError("Signature has expired")
 
 
@@ -100,18 +101,18 @@ def _check_presence(claims: Claims, needed: tuple[str, ...]) -> None:
 def _check_times(claims: Claims, latest: float) -> int | float:
     """Refuse a token from the future, and return the time at which it expires."""
     iat = claims.get("iat", 0)
-    if type(iat) is not int:
-        _check_date(iat, InvalidIssuedAtError, "Issued At claim (iat)")
+    if type(iat) is not int or iat < 0:
+        _check_date(iat, InvalidIssuedAtError, "Issued At claim (iat)", earliest=-MAX_DATE)
     if iat > latest:
         raise ImmatureSignatureError("The token is not yet valid (iat)")
     nbf = claims.get("nbf", 0)
-    if type(nbf) is not int:
-        _check_date(nbf, DecodeError, "Not Before claim (nbf)")
+    if type(nbf) is not int or nbf < 0:
+        _check_date(nbf, DecodeError, "Not Before claim (nbf)", earliest=-MAX_DATE)
     if nbf > latest:
         raise ImmatureSignatureError("The token is not yet valid (nbf)")
-    exp: int | float = claims.get("exp", _NEVER)
-    if type(exp) is not int:
-        _check_date(exp, DecodeError, "Expiration Time claim (exp)")
+    exp: int | float = claims.get("exp", MAX_DATE)
+    if type(exp) is not int or exp > MAX_DATE:
+        _check_date(exp, DecodeError, "Expiration Time claim (exp)", latest=MAX_DATE)
     return exp
 
 
@@ -120,9 +121,23 @@ def is_finite(value: object) -> bool:
     return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
-def _check_date(value: object, error: type[InvalidTokenError], claim: str) -> None:
+def is_date(value: object) -> bool:
+    """Return whether this is a NumericDate within :data:`MAX_DATE`, so that it is safe to calculate with."""
+    return is_finite(value) and -MAX_DATE <= value <= MAX_DATE  # type: ignore[operator]  # it is a number
+
+
+def _check_date(
+    value: Any,
+    error: type[InvalidTokenError],
+    claim: str,
+    *,
+    earliest: float = -math.inf,
+    latest: float = math.inf,
+) -> None:
     if not is_finite(value):
         raise error(f"{claim} must be an integer.")
+    if not earliest <= value <= latest:
+        raise error(f"{claim} is out of range")
 
 
 def _check_issuer(claims: Claims, settings: Settings) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
-import warnings
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
@@ -21,6 +21,8 @@ from jwt.algorithms import Algorithm, get_default_algorithms
 from jwt.exceptions import InvalidKeyError
 
 from .keys import Key, KeyRing, prepare
+
+logger = logging.getLogger("flask_jwt_extended")
 
 #: Members that make a JWK the same key again, in the order that RFC 7638, section 3.2 sorts them in, by ``kty``.
 _REQUIRED = {
@@ -51,6 +53,10 @@ class State(str, Enum):
     ACTIVE = "active"
     #: Signs no more, and verifies what it has signed until a date.
     RETIRING = "retiring"
+
+
+class WeakKeyError(InvalidKeyError):
+    """A key that is well-formed, and shorter than its algorithm requires."""
 
 
 class SetKey(NamedTuple):
@@ -113,7 +119,7 @@ def read_jwk(jwk: Mapping[str, Any], algorithms: Sequence[str] | None = None) ->
     keys = [prepare(algorithm, bare) for algorithm in _algorithms_of(jwk, algorithms)]
     for key in keys:
         if key.weaknesses:
-            raise InvalidKeyError(f"A key of a JWK Set is too weak. {key.weaknesses[0]}")
+            raise WeakKeyError(f"A key of a JWK Set is too weak. {key.weaknesses[0]}")
     return [SetKey(kid=kid, key=key, state=state, until=until, jwk=dict(jwk)) for key in keys]
 
 
@@ -132,7 +138,7 @@ def _is_for_signatures(jwk: Any) -> bool:
     if not isinstance(jwk, Mapping) or type(jwk.get("kty")) is not str:
         raise InvalidKeyError("A member of a JWK Set is no JWK: it has no kty")
     if jwk["kty"] not in _REQUIRED:
-        warnings.warn(f"A key of the unknown kind {jwk['kty'][:32]!r} in a JWK Set is passed over", stacklevel=4)
+        logger.warning("A key of the unknown kind %r in a JWK Set is passed over", jwk["kty"][:32])
         return False
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list):

@@ -18,7 +18,7 @@ from ..exceptions import (
     WrongTokenError,
 )
 from ..typing import Claims
-from .claims import is_finite
+from .claims import is_date, is_finite
 from .token import Token
 
 #: What demands scopes or roles: one, several of which any will do, or :func:`all_of` them.
@@ -160,10 +160,11 @@ class Policy:
             report_only=report_only,
         )
 
-    def check(self, token: Token, now: float) -> None:
+    def check(self, token: Token, now: float, *, leeway: float = 0.0) -> None:
         """Hold a verified token against the demands, but for roles, which an application may look up.
 
         :param now: seconds since the epoch
+        :param leeway: seconds by which ``auth_time`` may be in the future, because clocks differ
         :raises WrongTokenError: if it is of another kind; kinds are told apart by equality alone
         :raises FreshTokenRequired: if it is not fresh and must be
         :raises InsufficientAuthenticationError: if its owner was authenticated too long ago, or not well enough
@@ -174,7 +175,7 @@ class Policy:
         if self.fresh and not _is_fresh(token.claims["fresh"], now):
             raise FreshTokenRequired("Fresh token required", token.header, token.claims)
         if self.max_age is not None or self.acr:
-            self._check_authentication(token, now)
+            self._check_authentication(token, now, leeway)
         if self.scopes is not None and not self.scopes.met_by(scopes_of(token.claims)):
             raise InsufficientScopeError(token.header, token.claims, tuple(sorted(self.scopes.names)))
 
@@ -186,11 +187,10 @@ class Policy:
         if self.roles is not None and not self.roles.met_by(held):
             raise InsufficientScopeError(token.header, token.claims)
 
-    def _check_authentication(self, token: Token, now: float) -> None:
+    def _check_authentication(self, token: Token, now: float, leeway: float) -> None:
         """Ask how its owner was authenticated, and when (RFC 9470)."""
         claims = token.claims
-        moment = authenticated_at(claims)
-        is_recent = self.max_age is None or (moment is not None and now - moment <= self.max_age)
+        is_recent = self.max_age is None or _is_recent(authenticated_at(claims), self.max_age, now, leeway)
         is_good = (
             not self.acr or claims.get("acr") in self.acr or not set(self.acr).isdisjoint(_texts(claims.get("amr")))
         )
@@ -238,9 +238,14 @@ def authenticated_at(claims: Claims) -> float | None:
     fresh then; ``None``: it does not say.
     """
     moment = claims.get("auth_time")
-    if moment is None and claims["fresh"] is not False:
+    if moment is None and (claims["fresh"] is True or is_finite(claims["fresh"])):
         moment = claims.get("iat")
-    return moment if is_finite(moment) else None
+    return moment if is_date(moment) else None
+
+
+def _is_recent(moment: float | None, max_age: float, now: float, leeway: float) -> bool:
+    """A login in the future has not happened, so it is not recent."""
+    return moment is not None and moment <= now + leeway and now - moment <= max_age
 
 
 def _words(value: object) -> Iterable[str]:

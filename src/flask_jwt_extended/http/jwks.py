@@ -10,6 +10,7 @@ have no set at all, and those whose token names a key that the set does not have
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import re
@@ -20,14 +21,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from threading import Lock, Thread, Timer
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from jwt.exceptions import DecodeError, InvalidKeyError
 
 from ..core.compact import parse_object
-from ..core.jwks import read_set
+from ..core.jwks import WeakKeyError, read_set
 from ..core.keys import Key, KeyRing
 from ..exceptions import ConfigurationError, IssuerUnavailableError
 from ..issuers import TrustedIssuer, is_fetchable
@@ -54,8 +55,33 @@ COOL_DOWN = 30.0
 #: Seconds that a token with an unknown ``kid`` waits for a fetch that another reader began: who sends many such tokens
 #: to an application whose issuer is slow must not hold all its threads. The one that began it waits to the end.
 PATIENCE = 1.0
+#: Unusable keys that are named in a message, and characters that are shown of what an issuer wrote.
+MAX_NAMED, MAX_SHOWN = 10, 40
 
 _T = TypeVar("_T")
+
+
+class IssuerKeySet(NamedTuple):
+    """What was read from the JWK Set of an issuer.
+
+    :ivar ring: the keys that can be used
+    :ivar unusable: the other keys, each with the reason
+    """
+
+    ring: KeyRing
+    unusable: tuple[str, ...] = ()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether any token can be verified with these keys."""
+        return bool(self.ring.algorithms)
+
+    @property
+    def reasons(self) -> str:
+        """Why keys cannot be used, of bounded length."""
+        named = "; ".join(self.unusable[:MAX_NAMED])
+        more = len(self.unusable) - MAX_NAMED
+        return (f"{named}; and {more} more" if more > 0 else named) or "the set is empty"
 
 
 class IssuerKeys:
@@ -71,7 +97,7 @@ class IssuerKeys:
     def __init__(self, terms: TrustedIssuer, clock: Callable[[], float] = time.monotonic) -> None:
         self._terms = terms
         self._clock = clock
-        self._known: _Answer[KeyRing] | None = None
+        self._known: _Answer[IssuerKeySet] | None = None
         self._metadata: _Answer[str] | None = None
         self._flight: _Flight | None = None
         self._quiet_until = -math.inf
@@ -82,6 +108,7 @@ class IssuerKeys:
             _instances.add(self)
         else:
             self._known, self._quiet_until = _Answer("", self._given()), math.inf
+        self._source = copy.deepcopy(_source_of(terms))
 
     def candidates(self, algorithm: str, kid: str | None = None) -> tuple[Key, ...]:
         """Return the keys that may have made a signature with this algorithm; none: there is no such key.
@@ -93,24 +120,39 @@ class IssuerKeys:
         """
         if algorithm not in self._terms.algorithms:
             return ()
-        known = self._usable()
-        if known is None:
-            known = self._first()
-        elif self._clock() >= known.due:
-            self._begin()
-        found = known.content.candidates(algorithm, kid)
+        known = self._at_hand()
+        found = known.content.ring.candidates(algorithm, kid)
         if found or kid is None:
             return found
-        return self._after_another_look(known).content.candidates(algorithm, kid)
+        return self._after_another_look(known).content.ring.candidates(algorithm, kid)
+
+    def current(self) -> IssuerKeySet:
+        """Return the keys that are known, and fetch them first if there are none.
+
+        :raises IssuerUnavailableError: if no set is known, and none can be had
+        """
+        return self._at_hand().content
+
+    def are_for(self, terms: TrustedIssuer) -> bool:
+        """Return whether an issuer with these settings has these keys: its other settings do not matter."""
+        return self._source == _source_of(terms)
 
     def __repr__(self) -> str:
         return f"<IssuerKeys {without_credentials(self._terms.issuer)}>"
 
-    def _usable(self) -> _Answer[KeyRing] | None:
+    def _at_hand(self) -> _Answer[IssuerKeySet]:
+        known = self._usable()
+        if known is None:
+            return self._first()
+        if self._clock() >= known.due:
+            self._begin()
+        return known
+
+    def _usable(self) -> _Answer[IssuerKeySet] | None:
         known = self._known
         return None if known is None or self._clock() >= known.dead else known
 
-    def _first(self) -> _Answer[KeyRing]:
+    def _first(self) -> _Answer[IssuerKeySet]:
         flight, _ = self._begin()
         if flight is not None:
             flight.wait(TIMEOUT)
@@ -119,7 +161,7 @@ class IssuerKeys:
             raise IssuerUnavailableError(self._reason)
         return known
 
-    def _after_another_look(self, known: _Answer[KeyRing]) -> _Answer[KeyRing]:
+    def _after_another_look(self, known: _Answer[IssuerKeySet]) -> _Answer[IssuerKeySet]:
         flight, is_ours = self._begin()
         if flight is not None:
             flight.wait(TIMEOUT if is_ours else PATIENCE)
@@ -146,7 +188,8 @@ class IssuerKeys:
         failure = None
         try:
             place = self._terms.jwks_uri or self._place(flight)
-            self._known = self._renewed(flight, place, self._known, self._ring)
+            self._known = self._renewed(flight, place, self._known, self._read)
+            self._report(self._known.content)
         except Exception as error:  # a server can provoke anything; whoever waits must hear of it
             failure = TimeoutError() if flight.late else error  # a cut looks like anything
             self._metadata = None  # the keys may have moved
@@ -159,6 +202,16 @@ class IssuerKeys:
             logger.warning(
                 "The keys of %s cannot be fetched: %s", without_credentials(self._terms.issuer), self._reason
             )
+
+    def _report(self, found: IssuerKeySet) -> None:
+        if not found.is_usable:
+            logger.warning(
+                "No key of %s can be used, so all its tokens are refused: %s",
+                without_credentials(self._terms.issuer),
+                found.reasons,
+            )
+        elif found.unusable:
+            logger.info("Some keys of %s are ignored: %s", without_credentials(self._terms.issuer), found.reasons)
 
     def _place(self, flight: _Flight) -> str:
         """Where the issuer says its keys are."""
@@ -175,16 +228,21 @@ class IssuerKeys:
             raise _RefusedError("the metadata name no https:// URL for the keys")
         return str(place)
 
-    def _given(self) -> KeyRing:
+    def _given(self) -> IssuerKeySet:
         try:
-            return self._ring(self._terms.keys)
+            found = self._read(self._terms.keys)
         except InvalidKeyError as error:
             raise ConfigurationError(
                 f"The keys of {without_credentials(self._terms.issuer)} cannot be used: {error}"
             ) from None
+        if not found.is_usable:
+            raise ConfigurationError(
+                f"None of the keys of {without_credentials(self._terms.issuer)} can be used: {found.reasons}"
+            )
+        return found
 
-    def _ring(self, document: Any) -> KeyRing:
-        return _ring_of(document, self._terms.algorithms)
+    def _read(self, document: Any) -> IssuerKeySet:
+        return _read_keys(document, self._terms.algorithms)
 
     def _renewed(
         self, flight: _Flight, url: str | None, old: _Answer[_T] | None, read: Callable[[Any], _T]
@@ -353,7 +411,12 @@ def _life(headers: Mapping[str, str]) -> float:
     return min(max(life, SHORTEST_LIFE), LONGEST_LIFE)
 
 
-def _ring_of(document: Any, algorithms: Sequence[str]) -> KeyRing:
+def _source_of(terms: TrustedIssuer) -> tuple[Any, ...]:
+    """The settings of an issuer that its keys depend on."""
+    return terms.issuer, terms.jwks_uri, terms.discovery, terms.keys, terms.algorithms
+
+
+def _read_keys(document: Any, algorithms: Sequence[str]) -> IssuerKeySet:
     """Read a JWK Set that is not ours: it may hold keys of kinds and members of names that we do not know.
 
     :raises InvalidKeyError: if it holds a secret, too many keys, or anything that :func:`read_set` refuses
@@ -363,10 +426,38 @@ def _ring_of(document: Any, algorithms: Sequence[str]) -> KeyRing:
         raise InvalidKeyError(f"This is no JWK Set of at most {MAX_KEYS} keys")
     if any(jwk.get("kty") == "oct" for jwk in listed):
         raise InvalidKeyError("A JWK Set of an issuer must not hold secrets")
-    known = (jwk for jwk in listed if jwk.get("kty") in ("RSA", "EC", "OKP"))
     # "state" and "until" mean something in our own sets alone.
-    bare = [{name: jwk[name] for name in jwk if name not in ("state", "until")} for jwk in known]
-    return KeyRing((), ((each.kid, each.key) for each in read_set(bare, algorithms)))
+    bare = [{name: jwk[name] for name in jwk if name not in ("state", "until")} for jwk in listed]
+    reasons = [_why_unusable(jwk, algorithms) for jwk in bare]
+    usable = [jwk for jwk, reason in zip(bare, reasons, strict=True) if reason is None]
+    unusable = tuple(
+        f"key {_shown(jwk.get('kid'))}: {reason}" for jwk, reason in zip(bare, reasons, strict=True) if reason
+    )
+    return IssuerKeySet(KeyRing((), ((each.kid, each.key) for each in read_set(usable, algorithms))), unusable)
+
+
+def _why_unusable(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> str | None:
+    """Say why a key verifies no token of its issuer (RFC 7517, sections 4.2 to 4.4 and 5); ``None``: it does.
+
+    :raises InvalidKeyError: if the key is broken
+    """
+    if jwk.get("kty") not in ("RSA", "EC", "OKP"):
+        return f"the kty {_shown(jwk.get('kty'))} is not known"
+    try:
+        if read_set([jwk], algorithms):
+            return None
+    except WeakKeyError as error:
+        return str(error)
+    if jwk.get("use", "sig") != "sig":
+        return f"its use is {_shown(jwk['use'])}"
+    if "alg" in jwk and jwk["alg"] not in algorithms:
+        return f"its alg {_shown(jwk['alg'])} is not accepted"
+    return "its key_ops do not include verify, or no accepted algorithm fits it"
+
+
+def _shown(value: object) -> str:
+    """What an issuer wrote, so that it can be logged."""
+    return ascii(value)[:MAX_SHOWN]
 
 
 def _reason(error: Exception) -> str:

@@ -97,16 +97,25 @@ def _known(declared: type[RefreshToken | SessionRecord], values: Mapping[str, An
     return {each.name: values[each.name] for each in fields(declared) if each.name in values}
 
 
-def owner_of(identity: Any) -> str:
-    """Return a digest that stands for an identity: of bounded length, and equal only for equal identities whatever
-    collation a database has.
+def owner_of(identity: Any, issuer: str | None = None) -> str:
+    """Return a digest that stands for an identity: of bounded length, and equal only for equal identities of the same
+    issuer, whatever collation a database has.
+
+    :param issuer: the trusted issuer that chose the identity; ``None``: this application
     """
-    return digest(json.dumps(identity, sort_keys=True))
+    return digest(json.dumps(identity, sort_keys=True), issuer)
 
 
-def digest(text: str) -> str:
-    """Return what stands for a ``jti``, or anything else that a client may have chosen, in a store: 64 characters."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def digest(text: str, issuer: str | None = None) -> str:
+    """Return what stands for a ``jti``, or anything else that a client may have chosen, in a store: 64 characters.
+
+    :param issuer: the trusted issuer that chose the text; ``None``: this application
+    """
+    octets = text.encode("utf-8", "surrogatepass")
+    if issuer is not None:
+        # This byte does not occur in UTF-8, so no text of ours or of another issuer gives the same octets.
+        octets = b"\xff".join((b"", issuer.encode("utf-8", "surrogatepass"), octets))
+    return hashlib.sha256(octets).hexdigest()
 
 
 class Standing(Enum):
