@@ -16,32 +16,34 @@ from flask_jwt_extended.sockets import sock_required
 
 from ..conftest import SECRET
 
-Echo = Callable[[Any], None]
 
+def make_echo() -> Callable[[Any], None]:
+    """Make a handler that greets the user, then sends everything back. Decorators leave marks on it."""
 
-def echo(ws: Any) -> None:
-    """Greet the user, then send everything back."""
-    ws.send(get_jwt_identity())
-    while True:
-        ws.send(ws.receive())
+    def echo(ws: Any) -> None:
+        ws.send(get_jwt_identity())
+        while True:
+            ws.send(ws.receive())
+
+    return echo
 
 
 def by_decorator(app: Flask, _jwt: JWTManager) -> None:
-    flask_sock.Sock(app).route("/ws")(jwt_required()(echo))
+    flask_sock.Sock(app).route("/ws")(jwt_required()(make_echo()))
 
 
 def by_sock_required(app: Flask, _jwt: JWTManager) -> None:
-    flask_sock.Sock(app).route("/ws")(sock_required()(echo))
+    flask_sock.Sock(app).route("/ws")(sock_required()(make_echo()))
 
 
 def by_protect(app: Flask, jwt: JWTManager) -> None:
-    flask_sock.Sock(app).route("/ws")(echo)
+    flask_sock.Sock(app).route("/ws")(make_echo())
     jwt.protect(app)
 
 
 def by_protected_blueprint(app: Flask, jwt: JWTManager) -> None:
     blueprint = Blueprint("live", "live")
-    flask_sock.Sock(app).route("/ws", bp=blueprint)(echo)
+    flask_sock.Sock(app).route("/ws", bp=blueprint)(make_echo())
     jwt.protect(blueprint)
     app.register_blueprint(blueprint)
 
@@ -52,13 +54,13 @@ def by_protect_and_sock_required(app: Flask, jwt: JWTManager) -> None:
 
 
 def by_hook(app: Flask, _jwt: JWTManager) -> None:
-    flask_sock.Sock(app).route("/ws")(echo)
+    flask_sock.Sock(app).route("/ws")(make_echo())
     app.before_request(jwt_required()(lambda: None))
 
 
 def by_hook_of_a_blueprint(app: Flask, _jwt: JWTManager) -> None:
     blueprint = Blueprint("live", "live")
-    flask_sock.Sock(app).route("/ws", bp=blueprint)(echo)
+    flask_sock.Sock(app).route("/ws", bp=blueprint)(make_echo())
     blueprint.before_request(lambda: verify_jwt_in_request() and None)
     app.register_blueprint(blueprint)
 
@@ -66,7 +68,7 @@ def by_hook_of_a_blueprint(app: Flask, _jwt: JWTManager) -> None:
 def by_call(app: Flask, _jwt: JWTManager) -> None:
     def checked(ws: Any) -> None:
         verify_jwt_in_request()
-        echo(ws)
+        make_echo()(ws)
 
     flask_sock.Sock(app).route("/ws")(checked)
 
@@ -79,7 +81,7 @@ def above_the_upgrade(app: Flask, _jwt: JWTManager) -> None:
     def upgrade() -> Any:
         ws = simple_websocket.Server.accept(request.environ)
         try:
-            echo(ws)
+            make_echo()(ws)
         except simple_websocket.ConnectionClosed:
             return ""
 

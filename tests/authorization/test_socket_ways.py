@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ import websocket
 from flask import Flask
 
 from flask_jwt_extended import JWTManager, create_access_token, create_token, end_session, jwt_required, start_session
+from flask_jwt_extended.exceptions import StoreUnavailableError
+from flask_jwt_extended.sessions.stores.memory import MemoryStore
 from flask_jwt_extended.sockets import sock_required, socketio_required
 
 from ..conftest import SECRET
 from ..examples.servers import free_port, running, served
-from .socket_apps import WAYS, echo, make_app
+from .socket_apps import WAYS, make_app, make_echo
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -53,12 +55,15 @@ def token(app: Flask, **arguments: Any) -> str:
 def connected(port: int, headers: dict[str, str], path: str = "/ws") -> Iterator[Any]:
     """A connection, closed when it is done with. ``headers`` may have an Origin, and has none of its own."""
     sent = [f"{name}: {value}" for name, value in headers.items()]
-    ws = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=8, header=sent, suppress_origin=True)
+    ws = websocket.WebSocket()
+    ws.settimeout(8)
     try:
+        ws.connect(f"ws://127.0.0.1:{port}{path}", header=sent, suppress_origin=True)
         yield ws
     finally:
         with suppress(Exception):
             ws.close(timeout=1)
+        ws.shutdown()
 
 
 def outcome(port: int, headers: dict[str, str], path: str = "/ws") -> Any:
@@ -87,8 +92,8 @@ def end_of(ws: Any, seconds: float) -> tuple[float, bytes]:
     return time.monotonic() - began, data
 
 
-def cookie(made: str) -> dict[str, str]:
-    return {"Cookie": f"access_token_cookie={made}"}
+def cookie(app: Flask, made: str) -> dict[str, str]:
+    return {"Cookie": f"{app.config['JWT_ACCESS_COOKIE_NAME']}={made}"}
 
 
 def bearer(made: str) -> dict[str, str]:
@@ -105,7 +110,7 @@ def test_another_site_cannot_open_one_with_the_cookie(way: str, profile: str) ->
     made = token(app)
     with served(app) as port:
         for name, headers in CROSS_SITE.items():
-            assert outcome(port, cookie(made) | headers) != "in", name
+            assert outcome(port, cookie(app, made) | headers) != "in", name
         assert outcome(port, {}) != "in"
         good = (
             {"Origin": f"http://127.0.0.1:{port}"},
@@ -115,7 +120,7 @@ def test_another_site_cannot_open_one_with_the_cookie(way: str, profile: str) ->
             {},
         )
         for headers in good:
-            assert outcome(port, cookie(made) | headers) == "in", headers
+            assert outcome(port, cookie(app, made) | headers) == "in", headers
         for headers in CROSS_SITE.values():
             assert outcome(port, bearer(made) | headers) == "in"
         assert outcome(port, {"Origin": "https://evil.example"}, f"/ws?jwt={made}") == "in"
@@ -126,7 +131,7 @@ def test_a_refusal_reaches_the_client(way: str) -> None:
     """As an answer of HTTP before the connection is made, as a close frame after that."""
     app = make_app(way)
     with served(app) as port:
-        got = {outcome(port, bearer("nonsense")), outcome(port, cookie(token(app)) | CROSS_SITE["another host"])}
+        got = {outcome(port, bearer("nonsense")), outcome(port, cookie(app, token(app)) | CROSS_SITE["another host"])}
     opened_before = way in ("by_decorator", "by_sock_required", "by_protect_and_sock_required")
     if way == "by_call":  # the handler of the application gets the exception, HTTP cannot answer any more
         assert "in" not in got
@@ -138,8 +143,8 @@ def test_the_origin_counts_whatever_the_csrf_options_say() -> None:
     """They are for forms and scripts, which CORS and SameSite restrict as well."""
     app = make_app("by_decorator", COOKIE_CSRF_PROTECT=False, CSRF_METHODS=["POST"])
     with served(app) as port:
-        assert outcome(port, cookie(token(app)) | CROSS_SITE["another host"]) == 1008
-        assert outcome(port, cookie(token(app))) == "in"
+        assert outcome(port, cookie(app, token(app)) | CROSS_SITE["another host"]) == 1008
+        assert outcome(port, cookie(app, token(app))) == "in"
 
 
 def test_a_report_only_check_does_not_let_another_site_in_as_the_user() -> None:
@@ -153,7 +158,7 @@ def test_a_report_only_check_does_not_let_another_site_in_as_the_user() -> None:
 
         return str(get_jwt_identity())
 
-    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"} | cookie(token(app))
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"} | cookie(app, token(app))
     assert app.test_client().get("/report", headers=headers | {"Origin": "https://evil.example"}).text == "None"
 
 
@@ -239,7 +244,7 @@ def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> Non
         connected(port, bearer(token(app))) as other,
     ):
         assert (short.recv(), other.recv()) == ("ada", "ada")
-        assert outcome(port, cookie(token(app)) | CROSS_SITE["another host"]) != "in"
+        assert outcome(port, cookie(app, token(app)) | CROSS_SITE["another host"]) != "in"
         assert end_of(short, 5)[1] == (1008).to_bytes(2, "big") + b"expired_token"
         other.send("still here")
         assert other.recv() == "still here"
@@ -249,8 +254,8 @@ def test_a_socket_that_could_not_be_closed_is_refused() -> None:
     """Some servers keep their sockets to themselves. Without an end, the token needs none."""
     app = make_app("by_hook", STORE_URI=None)
     handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"}
-    app.add_url_rule("/here", view_func=lambda: "in", websocket=True)
-    app.add_url_rule("/page", view_func=lambda: "page")
+    app.add_url_rule("/here", endpoint="here", view_func=lambda: "in", websocket=True)
+    app.add_url_rule("/page", endpoint="page", view_func=lambda: "page")
     app.testing = True
     with pytest.raises(RuntimeError, match=r"/here could not be closed .* gevent or Werkzeug"):
         app.test_client().get("/here", headers=handshake | bearer(token(app)))
@@ -333,17 +338,8 @@ def _refusing_verification(jwt: JWTManager, broken: list[bool]) -> None:
         return not broken
 
 
-def _failing_store(jwt: JWTManager, broken: list[bool]) -> None:
-    from flask_jwt_extended import jwt_manager
-
-    @jwt.token_in_blocklist_loader  # to have the application at hand
-    def is_revoked(_header: Any, _claims: Any) -> bool:
-        from flask import current_app
-
-        if broken:
-            jwt_manager.runtime_of(current_app._get_current_object()).store.close()  # type: ignore[attr-defined,union-attr]
-            current_app.config["JWT_ALGORITHM"] = "nonsense"  # nothing can be checked any more
-        return False
+def _broken_settings(jwt: JWTManager, broken: list[bool]) -> None:
+    """Nothing can be checked any more."""
 
 
 FAILURES = [
@@ -353,7 +349,7 @@ FAILURES = [
     _raising_user_lookup,
     _deleted_user,
     _refusing_verification,
-    _failing_store,
+    _broken_settings,
 ]
 
 
@@ -366,7 +362,42 @@ def test_what_cannot_be_checked_is_closed_within_five_seconds(way: str, failure:
     with served(app) as port, connected(port, bearer(token(app))) as ws:
         assert ws.recv() == "ada"
         broken.append(True)
+        if failure is _broken_settings:
+            app.config["JWT_ALGORITHM"] = "nonsense"
         assert end_of(ws, 6)[0] < 5.2
+
+
+class FailingStore(MemoryStore):
+    """A store that breaks down when it is told to."""
+
+    failure: Callable[[], Any] | None = None
+
+    def status(self, *arguments: Any) -> Any:
+        if self.failure:
+            self.failure()
+        return super().status(*arguments)
+
+
+def _outage() -> None:
+    raise StoreUnavailableError("ConnectionRefused")
+
+
+def _bug() -> None:
+    raise KeyError("status")
+
+
+@pytest.mark.parametrize("failure", [_outage, _bug, lambda: time.sleep(20)], ids=["outage", "bug", "hang"])
+@pytest.mark.parametrize("way", ["by_protect", "by_sock_required"])
+def test_a_store_that_fails_closes_within_five_seconds(way: str, failure: Callable[[], None]) -> None:
+    """Whether it says so or not."""
+    store = FailingStore()
+    app = make_app(way, STORE_URI=store)
+    with served(app) as port, connected(port, bearer(token(app))) as ws:
+        assert ws.recv() == "ada"
+        store.failure = failure
+        took, said = end_of(ws, 6)
+        assert took < 5.2
+        assert said[2:] in (b"store_unavailable", b"unavailable")
 
 
 @pytest.mark.parametrize("way", ["by_decorator", "by_sock_required"])
@@ -403,8 +434,6 @@ def test_a_check_that_hangs_keeps_no_other_socket_open() -> None:
         connected(port, made("revoked")) as single,
         connected(port, made("good")) as good,
     ):
-        from contextlib import ExitStack
-
         with ExitStack() as stack:
             stuck = [stack.enter_context(connected(port, made(f"stuck{n}", **each))) for n, each in enumerate(hangs)]
             for ws in (short, single, good, *stuck):
@@ -438,16 +467,12 @@ def test_a_loader_may_read_the_request() -> None:
 
 def test_a_ticket_for_one_use_opens_a_socket_that_stays() -> None:
     """It is used up when the connection is made, which is not a revocation."""
-    app = make_app("by_decorator")
-    with app.app_context():
-        ticket = create_token("access", "ada", single_use=True) if False else None
-    assert ticket is None
     app = Flask("app")
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_STORE_URI="memory://")
     JWTManager(app)
     import flask_sock
 
-    flask_sock.Sock(app).route("/ws")(sock_required(token_type="ticket", check_every=0.2)(echo))
+    flask_sock.Sock(app).route("/ws")(sock_required(token_type="ticket", check_every=0.2)(make_echo()))
     with app.app_context():
         made = create_token("ticket", "ada", single_use=True)
     with served(app) as port, connected(port, bearer(made)) as ws:
@@ -465,7 +490,6 @@ def test_one_thread_watches_every_socket() -> None:
     """It ends with the last one."""
     app = make_app("by_decorator")
     made = bearer(token(app))
-    from contextlib import ExitStack
 
     def watchers() -> int:
         return sum(each.name == "jwt-sockets" for each in threading.enumerate())
@@ -526,9 +550,9 @@ def test_a_decorator_above_the_route_is_an_error() -> None:
     app = make_app("by_decorator")
     sock = flask_sock.Sock(app)
     with pytest.raises(TypeError, match=r"below @sock\.route"):
-        jwt_required()(sock.route("/other")(echo))
+        jwt_required()(sock.route("/other")(lambda ws: make_echo()(ws)))
     with pytest.raises(TypeError, match=r"below @sock\.route"):
-        sock_required()(sock.route("/another")(echo))
+        sock_required()(sock.route("/another", endpoint="another")(lambda ws: make_echo()(ws)))
     with pytest.raises(TypeError, match=r"below @socketio\.on"):
         socketio_required(None)(None)  # type: ignore[type-var]
 
