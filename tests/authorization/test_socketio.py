@@ -58,6 +58,7 @@ def client(port: int, namespace: str = "/", **options: Any) -> Iterator[tuple[An
     io.on("welcome", lambda who: seen.append(f"welcome {who}"), namespace=namespace)
     io.on("disconnect", lambda *_: seen.append("gone"), namespace=namespace)
     io.on("connect_error", lambda data: seen.append(data["message"]), namespace=namespace)
+    options["headers"] = dict(options.get("headers", {}))  # the library takes the cookies out of it
     try:
         with suppress(RefusedError):
             io.connect(f"http://127.0.0.1:{port}", wait_timeout=3, namespaces=[namespace], **options)
@@ -394,6 +395,7 @@ def test_jwt_required_on_a_handler_names_the_decorator_that_works(
     assert "socketio_required" in caplog.text
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is the error
 @pytest.mark.parametrize("decorate", [lambda _io: jwt_required(), socketio_required], ids=["jwt", "socketio"])
 def test_other_events_cannot_be_protected_alone(
     decorate: Callable[[Any], Any], caplog: pytest.LogCaptureFixture
