@@ -16,6 +16,7 @@ import flask_restx
 import jwt
 import pytest
 from flask import Blueprint, Flask
+from flask_cors import CORS
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
@@ -541,23 +542,19 @@ def test_errors_that_flask_restful_cannot_use_do_not_hurt(mode: Mode, errors: An
 
 
 def _cors(app: Flask) -> None:
-    from flask_cors import CORS
-
     CORS(app, origins=["https://app.example"])
 
 
 def _cors_of_resources(app: Flask) -> None:
-    from flask_cors import CORS
-
     CORS(resources={"/*": {"origins": "*"}}).init_app(app)
 
 
-def _closure(app: Flask) -> None:
+def _closure(app: Any) -> None:
     before = app.handle_user_exception
-    app.handle_user_exception = lambda error: before(error)  # type: ignore[method-assign]
+    app.handle_user_exception = lambda error: before(error)
 
 
-def _object(app: Flask) -> None:
+def _object(app: Any) -> None:
     class Handler:
         def __init__(self) -> None:
             self.before = app.handle_user_exception
@@ -565,14 +562,14 @@ def _object(app: Flask) -> None:
         def __call__(self, error: Exception) -> Any:
             return self.before(error)
 
-    app.handle_user_exception = Handler()  # type: ignore[method-assign]
+    app.handle_user_exception = Handler()
 
 
-def _keyword_partial(app: Flask) -> None:
+def _keyword_partial(app: Any) -> None:
     def handle(error: Exception, before: Any) -> Any:
         return before(error)
 
-    app.handle_user_exception = partial(handle, before=app.handle_user_exception)  # type: ignore[method-assign]
+    app.handle_user_exception = partial(handle, before=app.handle_user_exception)
 
 
 def _several(app: Flask) -> None:

@@ -14,8 +14,8 @@ import time
 import types
 from collections import deque
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
 from functools import lru_cache
+from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Protocol
 
@@ -58,6 +58,7 @@ class Connection(Protocol):
 
     def is_open(self) -> bool:
         """Whether it is still open."""
+        ...
 
 
 # --- WebSockets of a request ----------------------------------------------------------------------------------------
@@ -121,7 +122,7 @@ class _ServerSocket:
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
-        self._peer = socket.getpeername()
+        self._peer = _peer_of(socket)
         # In a stream of TLS, only the library that encrypts it can write.
         self._is_plain = not hasattr(socket, "cipher")
         self._is_open = True
@@ -131,7 +132,7 @@ class _ServerSocket:
         """Find it where servers leave it; ``None``: nowhere."""
         try:
             return cls(_find_socket(environ))
-        except (AttributeError, OSError):
+        except (AttributeError, KeyError):
             return None
 
     def close(self, reason: str) -> None:
@@ -140,8 +141,8 @@ class _ServerSocket:
         # A file descriptor of our own, since the server may close its own at any time.
         raw = _socket.socket(fileno=_socket.dup(self._socket.fileno()))
         try:
-            if raw.getpeername() != self._peer:
-                return
+            if _peer_of(raw) != self._peer:
+                return  # the descriptor was closed, and belongs to another connection now
             if self._is_plain:
                 _send_at_once(raw, _close_frame(reason))
             raw.shutdown(_socket.SHUT_RDWR)
@@ -151,6 +152,13 @@ class _ServerSocket:
     def is_open(self) -> bool:
         """Whether it was not closed here. The end of the request ends the watch."""
         return self._is_open
+
+
+def _peer_of(socket: Any) -> Any:
+    try:
+        return socket.getpeername()
+    except OSError:  # the client is gone
+        return None
 
 
 def _find_socket(environ: dict[str, Any]) -> Any:
@@ -262,7 +270,7 @@ class _SocketIOConnection:
         self._namespace = namespace
         self._is_closing = False
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str) -> None:  # noqa: ARG002  # Socket.IO has none
         """Disconnect it. A second time, while its disconnect handler runs, do not wait for that."""
         if self._is_closing:
             self._server.manager.disconnect(self._sid, self._namespace, ignore_queue=True)

@@ -1,7 +1,7 @@
 """WebSockets of flask-sock and connections of Flask-SocketIO: who may open one, and for how long.
 
-``jwt_required``, ``JWTManager.protect`` and ``verify_jwt_in_request`` protect a WebSocket route as well. These decorators
-add what is particular to sockets: refusals that a WebSocket client can read, and the interval of the checks.
+``jwt_required``, ``JWTManager.protect`` and ``verify_jwt_in_request`` protect a WebSocket route as well. These
+decorators add what is particular to sockets: refusals that their clients can read, and the interval of the checks.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def socketio_required(
         @socketio_required(socketio)
         def connect(auth): ...
 
-    A client that is refused gets the code of the refusal as the message. It is disconnected when its token expires or is
-    revoked, when its session ends, or when that cannot be checked. The handler takes ``auth`` or nothing.
+    A client that is refused gets the code of the refusal as the message. It is disconnected when its token expires or
+    is revoked, when its session ends, or when that cannot be checked. The handler takes ``auth`` or nothing.
 
     :param socketio: the ``SocketIO`` object
     :param token: finds a token in what the client sent as ``auth``; by default its ``"token"``. If there is none, the

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-untyped,misc,untyped-decorator"
+# mypy: disable-error-code="import-untyped,misc,untyped-decorator,no-untyped-call"
 # The libraries have no types.
 """A WebSocket route is protected alike in whichever way that is declared, in both profiles, under every server."""
 
@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 import websocket
 from flask import Flask
+from werkzeug.serving import make_server
 
 from flask_jwt_extended import JWTManager, create_access_token, create_token, end_session, jwt_required, start_session
 from flask_jwt_extended.exceptions import StoreUnavailableError
@@ -112,7 +114,7 @@ def test_another_site_cannot_open_one_with_the_cookie(way: str, profile: str) ->
         for name, headers in CROSS_SITE.items():
             assert outcome(port, cookie(app, made) | headers) != "in", name
         assert outcome(port, {}) != "in"
-        good = (
+        good: tuple[dict[str, str], ...] = (
             {"Origin": f"http://127.0.0.1:{port}"},
             {"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "none"},
             {"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"},
@@ -250,6 +252,26 @@ def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> Non
         assert other.recv() == "still here"
 
 
+def test_it_ends_under_tls() -> None:
+    """Without a close frame: nobody but the server can write into the encrypted stream."""
+    app = make_app("by_protect")
+    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context="adhoc")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    ws = websocket.WebSocket(sslopt={"cert_reqs": ssl.CERT_NONE})
+    try:
+        header = [f"Authorization: Bearer {token(app, expires_delta=2)}"]
+        ws.connect(f"wss://127.0.0.1:{server.port}/ws", header=header, suppress_origin=True, timeout=5)
+        assert ws.recv() == "ada"
+        with pytest.raises((websocket.WebSocketConnectionClosedException, ssl.SSLError, ConnectionError)):
+            ws.recv()
+    finally:
+        ws.shutdown()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 def test_a_socket_that_could_not_be_closed_is_refused() -> None:
     """Some servers keep their sockets to themselves. Without an end, the token needs none."""
     app = make_app("by_hook", STORE_URI=None)
@@ -372,10 +394,10 @@ class FailingStore(MemoryStore):
 
     failure: Callable[[], Any] | None = None
 
-    def status(self, *arguments: Any) -> Any:
+    def status(self, session_id: str | None, token: str | None) -> Any:
         if self.failure:
             self.failure()
-        return super().status(*arguments)
+        return super().status(session_id, token)
 
 
 def _outage() -> None:
@@ -417,7 +439,7 @@ def test_a_check_that_hangs_keeps_no_other_socket_open() -> None:
     app = make_app("by_decorator")
     revoked: set[str] = set()
 
-    @app.extensions["flask-jwt-extended"].token_in_blocklist_loader  # type: ignore[untyped-decorator]
+    @app.extensions["flask-jwt-extended"].token_in_blocklist_loader
     def is_revoked(_header: Any, claims: Any) -> bool:
         if claims["sub"] in revoked and claims.get("hangs"):
             time.sleep(20)
@@ -433,19 +455,19 @@ def test_a_check_that_hangs_keeps_no_other_socket_open() -> None:
         connected(port, made("short", expires_delta=7)) as short,
         connected(port, made("revoked")) as single,
         connected(port, made("good")) as good,
+        ExitStack() as stack,
     ):
-        with ExitStack() as stack:
-            stuck = [stack.enter_context(connected(port, made(f"stuck{n}", **each))) for n, each in enumerate(hangs)]
-            for ws in (short, single, good, *stuck):
-                ws.recv()
-            revoked.update(f"stuck{n}" for n in range(6))
-            for ws in stuck:
-                end_of(ws, 6)
-            revoked.add("revoked")
-            assert end_of(single, 5)[1][2:] == b"revoked_token"
-            assert end_of(short, 5)[1][2:] == b"expired_token"
-            good.send("still here")
-            assert good.recv() == "still here"
+        stuck = [stack.enter_context(connected(port, made(f"stuck{n}", **each))) for n, each in enumerate(hangs)]
+        for ws in (short, single, good, *stuck):
+            ws.recv()
+        revoked.update(f"stuck{n}" for n in range(6))
+        for ws in stuck:
+            end_of(ws, 6)
+        revoked.add("revoked")
+        assert end_of(single, 5)[1][2:] == b"revoked_token"
+        assert end_of(short, 5)[1][2:] == b"expired_token"
+        good.send("still here")
+        assert good.recv() == "still here"
 
 
 def test_a_loader_may_read_the_request() -> None:
@@ -454,7 +476,7 @@ def test_a_loader_may_read_the_request() -> None:
 
     app = make_app("by_sock_required")
 
-    @app.extensions["flask-jwt-extended"].user_lookup_loader  # type: ignore[untyped-decorator]
+    @app.extensions["flask-jwt-extended"].user_lookup_loader
     def user(_header: Any, claims: Any) -> Any:
         return claims["sub"] + request.path
 
@@ -548,7 +570,7 @@ def test_a_decorator_above_the_route_is_an_error() -> None:
     import flask_sock
 
     app = make_app("by_decorator")
-    sock = flask_sock.Sock(app)
+    sock: Any = flask_sock.Sock(app)
     with pytest.raises(TypeError, match=r"below @sock\.route"):
         jwt_required()(sock.route("/other")(lambda ws: make_echo()(ws)))
     with pytest.raises(TypeError, match=r"below @sock\.route"):
@@ -561,7 +583,7 @@ def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """A driver's message may hold an address with a password."""
     app, broken = make_app("by_decorator"), list[bool]()
 
-    @app.extensions["flask-jwt-extended"].token_in_blocklist_loader  # type: ignore[untyped-decorator]
+    @app.extensions["flask-jwt-extended"].token_in_blocklist_loader
     def is_revoked(_header: Any, _claims: Any) -> bool:
         if broken:
             raise OSError("redis://:hunter2@store")

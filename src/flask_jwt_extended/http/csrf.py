@@ -79,13 +79,11 @@ def check_socket_origin(request: Request, settings: Settings) -> None:
 
     :raises CSRFError: if the page is neither of this site nor of JWT_TRUSTED_ORIGINS
     """
-    if not same_site(request, settings):
-        raise CSRFError("Cross-site WebSocket refused")
     origin = request.headers.get("Origin", "").lower()
+    is_ours = not origin or origin in settings.trusted_origins or _host_of(origin) == request.host.lower()
     # "none" means that no page is involved, a browser extension for example. Its origin decides.
-    if origin and origin not in settings.trusted_origins and request.headers.get("Sec-Fetch-Site") == "none":
-        if _host_of(origin) != request.host.lower():
-            raise CSRFError("Cross-site WebSocket refused")
+    if not same_site(request, settings) or (request.headers.get("Sec-Fetch-Site") == "none" and not is_ours):
+        raise CSRFError("Cross-site WebSocket refused")
 
 
 def _host_of(url: str) -> str | None:

@@ -228,7 +228,7 @@ def _asking_api() -> Any:
 
 def _answers(api: Any, error: Exception) -> bool:
     """Whether an ``Api`` was told how to answer: by ``errors=`` or ``@api.errorhandler``."""
-    errors = getattr(api, "errors", None)
+    errors: Any = getattr(api, "errors", None)
     return (
         (hasattr(errors, "get") and type(error).__name__ in errors)  # flask-restful cannot use anything else
         or bool(getattr(api, "_default_error_handler", None))
