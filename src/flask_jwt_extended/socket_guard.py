@@ -92,9 +92,12 @@ def watch_request(app: Flask, request: Request, token: Token, policy: Policy, ev
 def _is_watched(watch: Watch, watches: Iterable[Watch]) -> bool:
     """Whether a connection ends with a token already, which is verified twice; the shorter interval counts."""
     for each in watches:
-        if each.is_active and each.token.claims == watch.token.claims:
-            if each.every is not None and watch.every is not None:
-                each.every = min(each.every, watch.every)
+        if not each.is_active or each.token.claims != watch.token.claims:
+            continue
+        if watch.every is None:
+            return True
+        if each.every is not None:
+            each.every = min(each.every, watch.every)
             return True
     return False
 

@@ -242,8 +242,8 @@ def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> Non
     environment = os.environ | {"PYTHONPATH": f"{root / 'src'}:{root}"}
     with (
         running(command, port, tmp_path, environment),
+        connected(port, bearer(token(app))) as other,  # a worker may take seconds to start
         connected(port, bearer(token(app, expires_delta=3))) as short,
-        connected(port, bearer(token(app))) as other,
     ):
         assert (short.recv(), other.recv()) == ("ada", "ada")
         assert outcome(port, cookie(app, token(app)) | CROSS_SITE["another host"]) != "in"
