@@ -590,3 +590,10 @@ def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "OSError" in caplog.text
     assert "hunter2" not in caplog.text
     assert made not in caplog.text
+
+
+@pytest.mark.parametrize("way", ["by_sock_required", "by_protect_and_sock_required", "by_decorator"])
+def test_the_audit_counts_the_decorators_of_sockets(way: str) -> None:
+    """As it counts those of views."""
+    listed = make_app(way).test_cli_runner().invoke(args=["jwt", "routes"]).output
+    assert "decorator" in next(line for line in listed.splitlines() if "/ws" in line)
