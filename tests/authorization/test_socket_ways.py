@@ -32,6 +32,7 @@ from flask_jwt_extended import (
     jwt_required,
     start_session,
 )
+from flask_jwt_extended.cli import jwt as commands
 from flask_jwt_extended.exceptions import StoreUnavailableError
 from flask_jwt_extended.sessions.stores.memory import MemoryStore
 from flask_jwt_extended.sockets import sock_required, socketio_required
@@ -595,5 +596,5 @@ def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("way", ["by_sock_required", "by_protect_and_sock_required", "by_decorator"])
 def test_the_audit_counts_the_decorators_of_sockets(way: str) -> None:
     """As it counts those of views."""
-    listed = make_app(way).test_cli_runner().invoke(args=["jwt", "routes"]).output
+    listed = make_app(way).test_cli_runner().invoke(commands, ["routes"]).output
     assert "decorator" in next(line for line in listed.splitlines() if "/ws" in line)
