@@ -16,6 +16,7 @@ import flask_restx
 import jwt
 import pytest
 from flask import Blueprint, Flask
+from flask_cors import CORS
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
@@ -517,3 +518,129 @@ def test_an_api_that_answers_for_itself_has_the_last_word(library: Any, mode: Mo
     app = make_app(mode, api=lambda app: add_resources(library, api(app)))
     assert answer(ask(app)) == (418, {"own": MISSING["msg"]}, None)
     assert answer(ask(app, token="garbage")) == refused(422, "Not enough segments")
+
+
+# --- errors= that cannot answer, and what else stands in front of Flask ---------------------------------------------
+
+
+def _function(_error: Exception) -> tuple[str, int]:
+    return "own", 420
+
+
+ERRORS = [_function, _function.__get__(object()), ["NoAuthorizationError"], {"NoAuthorizationError"}, object()]
+ERRORS += ["NoAuthorizationError", {"NoAuthorizationError": None}, {"NoAuthorizationError": _function}]
+
+
+@pytest.mark.parametrize("errors", ERRORS, ids=repr)
+@in_every_mode
+def test_errors_that_flask_restful_cannot_use_do_not_hurt(mode: Mode, errors: Any) -> None:
+    """The library takes anything and falls back on Flask, as with 4.7."""
+    app = make_app(mode, api=api_of(flask_restful, errors=errors))
+    assert answer(ask(app)) == refused(401, MISSING["msg"])
+    assert answer(ask(app, token="garbage")) == refused(422, "Not enough segments")
+    assert ask(app, token=access_token(app)).json == {"identity": "ann"}
+
+
+def _cors(app: Flask) -> None:
+    CORS(app, origins=["https://app.example"])
+
+
+def _cors_of_resources(app: Flask) -> None:
+    CORS(resources={"/*": {"origins": "*"}}).init_app(app)
+
+
+def _closure(app: Any) -> None:
+    before = app.handle_user_exception
+    app.handle_user_exception = lambda error: before(error)
+
+
+def _object(app: Any) -> None:
+    class Handler:
+        def __init__(self) -> None:
+            self.before = app.handle_user_exception
+
+        def __call__(self, error: Exception) -> Any:
+            return self.before(error)
+
+    app.handle_user_exception = Handler()
+
+
+def _keyword_partial(app: Any) -> None:
+    def handle(error: Exception, before: Any) -> Any:
+        return before(error)
+
+    app.handle_user_exception = partial(handle, before=app.handle_user_exception)
+
+
+def _several(app: Flask) -> None:
+    for front in (_closure, _cors, _object):
+        front(app)
+
+
+FRONTS = [_cors, _cors_of_resources, _closure, _object, _keyword_partial, _several]
+
+
+@pytest.mark.parametrize("is_last", [True, False], ids=["after the Api", "before it"])
+@pytest.mark.parametrize("front", FRONTS, ids=lambda front: front.__name__)
+@pytest.mark.parametrize(("path", "token", "status", "message"), list(REFUSALS.values())[:2], ids=list(REFUSALS)[:2])
+@in_every_library
+def test_an_error_gets_past_whatever_stands_in_front_of_flask(
+    library: Any,
+    path: str,
+    token: Callable[[Flask], str | None],
+    status: int,
+    message: str,
+    front: Callable[[Flask], None],
+    is_last: bool,
+) -> None:
+    """Flask-CORS wraps the error handling of an application in functions of its own."""
+
+    def mount(app: Flask) -> None:
+        for step in (api_of(library), front) if is_last else (front, api_of(library)):
+            step(app)
+
+    for mode in MODES:
+        app = make_app(mode, api=mount)
+        assert answer(ask(app, path, token(app))) == refused(status, message)
+        assert ask(app, path, access_token(app)).json == {"identity": "ann"}
+
+
+@pytest.mark.parametrize("front", FRONTS, ids=lambda front: front.__name__)
+def test_what_an_api_was_told_wins_behind_whatever_stands_in_front_of_it(front: Callable[[Flask], None]) -> None:
+    """In both libraries."""
+
+    def restful(app: Flask) -> None:
+        api_of(flask_restful, errors=OWN_ERROR)(app)
+        front(app)
+
+    def restx(app: Flask) -> None:
+        api_of(flask_restx)(app).errorhandler(NoAuthorizationError)(_own)
+        front(app)
+
+    assert ask(make_app(api=restful)).status_code == 423
+    assert answer(ask(make_app(api=restx))) == OWN_ANSWER
+
+
+@in_every_library
+def test_answers_to_refusals_have_the_headers_of_cors(library: Any) -> None:
+    """So that a page can read them; those that 4.7 does not know, too."""
+
+    def mount(app: Flask) -> None:
+        api = api_of(library)(app)
+        add_resource(library, api, "scoped", jwt_required(scopes="orders")(_protected))
+        _cors(app)
+
+    app = make_app(api=mount)
+    for path, status in (("/access", 401), ("/scoped", 403)):
+        headers = {"Origin": "https://app.example"} | (bearer(access_token(app)) if status == 403 else {})
+        response = app.test_client().get(path, headers=headers)
+        assert response.status_code == status
+        assert response.headers["Access-Control-Allow-Origin"] == "https://app.example"
+
+
+@in_every_library
+def test_an_error_handler_of_the_application_may_look_for_data(library: Any) -> None:
+    """As handlers for webargs do: an error of ours has none."""
+    app = make_app(api=api_of(library))
+    app.register_error_handler(NoAuthorizationError, lambda error: ({"data": getattr(error, "data", "none")}, 418))
+    assert answer(ask(app))[:2] == (418, {"data": "none"})

@@ -35,6 +35,7 @@ FLOORS = [
     {"audit", "checks", "inspection"},
     {"moving"},
     {"jwt_manager"},
+    {"socket_guard"},
     {"utils"},
     {"view_decorators", "session_utils", "terminal"},
     {"session_cli", "keys_cli", "routes_cli", "protection", "openapi", "sockets", "testing"},

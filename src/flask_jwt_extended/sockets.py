@@ -1,8 +1,7 @@
-"""WebSockets: who may open one, and for how long. For Flask-SocketIO and flask-sock.
+"""WebSockets of flask-sock and connections of Flask-SocketIO: who may open one, and for how long.
 
-A token is checked when a connection is made, and again while it lasts: it is closed when the token expires, when it is
-revoked, or when its session ends. A browser sends cookies along with a WebSocket that another site opens, and asks
-nobody: so a token in a cookie counts only if the page is of this site, or of JWT_TRUSTED_ORIGINS.
+``jwt_required``, ``JWTManager.protect`` and ``verify_jwt_in_request`` protect a WebSocket route as well. These
+decorators add what is particular to sockets: refusals that their clients can read, and the interval of the checks.
 """
 
 from __future__ import annotations
@@ -10,57 +9,65 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import wraps
-from threading import Event, Thread
+from inspect import Signature, signature
 from typing import Any, TypeVar
 
 from flask import Flask, g, request
 from jwt.exceptions import PyJWTError
 
-from . import pipeline
+from . import pipeline, socket_guard
 from .core.policy import Policy
 from .core.token import Token
-from .exceptions import CSRFError, JWTExtendedException, code_of
-from .http.csrf import same_site
+from .exceptions import ConfigurationError, JWTExtendedException, code_of
+from .http.csrf import check_socket_origin
 from .jwt_manager import refuse, runtime_of
+from .marks import mark_protected
 from .signals import logger
+from .socket_guard import CHECK_EVERY, POLICY_VIOLATION
 from .utils import app_at_hand
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Seconds between two looks at whether the token of a connection was revoked.
-CHECK_EVERY = 10.0
-#: The status with which a connection is closed: policy violation (RFC 6455, section 7.4.1).
-POLICY_VIOLATION = 1008
+#: The status with which a connection is closed for an error of the application (RFC 6455, section 7.4.1).
+_INTERNAL_ERROR = 1011
 
 
 def sock_required(*, check_every: float = CHECK_EVERY, **demands: Any) -> Callable[[F], F]:
-    """Protect a handler of flask-sock. For who may not pass, or not stay, the connection is closed with the status
-    1008, and the code of the refusal as the reason::
+    """Protect a WebSocket handler of flask-sock. It goes below the route::
 
         @sock.route("/feed")
         @sock_required(scopes="feed")
         def feed(ws): ...
 
-    :param check_every: seconds between two looks at whether the token was revoked
-    :param demands: those of ``jwt_required``, but for ``optional`` and ``report_only``
+    A connection that is refused is closed with the status 1008 and the code of the refusal as the reason. So is an open
+    one when its token expires or is revoked, when its session ends, or when that cannot be checked.
+
+    :param check_every: seconds between two checks whether the token was revoked
+    :param demands: those of ``jwt_required``, except ``optional`` and ``report_only``
+    :raises TypeError: if it is above the route
+    :raises ConfigurationError: when a connection is made, if the server does not let it be closed
+
+    .. versionadded:: 5.0
     """
     policy = _policy(demands)
 
     def decorate(handler: F) -> F:
+        _refuse_nothing(handler, "sock_required", "@sock.route")
+
         @wraps(handler)
-        def protected(ws: Any, *args: Any, **kwargs: Any) -> Any:
-            app = app_at_hand()
+        def protected(*args: Any, **kwargs: Any) -> Any:
+            ws = _socket_among(args)
             try:
-                token = _admit(app, policy)
+                _admit_socket(app_at_hand(), policy, check_every)
             except (JWTExtendedException, PyJWTError) as error:
                 ws.close(POLICY_VIOLATION, code_of(error))
                 return None
-            watch = _Watch(app, token, lambda why: ws.close(POLICY_VIOLATION, why), check_every)
-            try:
-                return handler(ws, *args, **kwargs)
-            finally:
-                watch.stop()
+            except Exception:
+                ws.close(_INTERNAL_ERROR, "error")
+                raise
+            return handler(*args, **kwargs)
 
+        mark_protected(handler, protected, policy)
         return protected  # type: ignore[return-value]  # of the same signature
 
     return decorate
@@ -73,45 +80,121 @@ def socketio_required(
     check_every: float = CHECK_EVERY,
     **demands: Any,
 ) -> Callable[[F], F]:
-    """Protect the connect handler of Flask-SocketIO. Who may not pass is refused with the code as message, and who may
-    not stay is disconnected::
+    """Protect a namespace of Flask-SocketIO: its connect handler, a function or a method of a ``Namespace``::
 
         @socketio.on("connect")
         @socketio_required(socketio)
         def connect(auth): ...
 
-    :param socketio: the ``SocketIO`` object
-    :param token: finds a token in what the client sent as ``auth``; by default its ``"token"``. Without one there, the
-        request is looked at as ever
-    :param check_every: seconds between two looks at whether the token was revoked
-    :param demands: those of ``jwt_required``, but for ``optional`` and ``report_only``
-    """
-    # Not Python's own of that name, behind which the client is told nothing.
-    from socketio.exceptions import ConnectionRefusedError as Refusal
+    A client that is refused gets the code of the refusal as the message. It is disconnected when its token expires or
+    is revoked, when its session ends, or when that cannot be checked. The handler takes ``auth`` or nothing.
 
+    :param socketio: the ``SocketIO`` object
+    :param token: finds a token in what the client sent as ``auth``; by default its ``"token"``. If there is none, the
+        request is searched, as JWT_TOKEN_LOCATION says
+    :param check_every: seconds between two checks whether the token was revoked
+    :param demands: those of ``jwt_required``, except ``optional`` and ``report_only``
+    :raises TypeError: if it is above ``@socketio.on``
+    :raises ConfigurationError: when it is called, if the handler is one of another event, or of none
+
+    .. versionadded:: 5.0
+    """
     policy, find = _policy(demands), token or _token_in
 
     def decorate(handler: F) -> F:
-        @wraps(handler)
-        def connect(auth: Any = None, *args: Any, **kwargs: Any) -> Any:
-            app, sid, namespace = app_at_hand(), request.sid, request.namespace  # type: ignore[attr-defined]
-            try:
-                admitted = _admit(app, policy, find(auth))
-            except (JWTExtendedException, PyJWTError) as error:
-                raise Refusal(code_of(error)) from None
-            server = socketio.server
-            _Watch(
-                app,
-                admitted,
-                lambda _why: server.disconnect(sid, namespace=namespace),
-                check_every,
-                is_open=lambda: server.manager.is_connected(sid, namespace),
-            )
-            return handler(auth, *args, **kwargs)
+        _refuse_nothing(handler, "socketio_required", "@socketio.on")
+        takes = signature(handler)
 
+        @wraps(handler)
+        def connect(*args: Any, **kwargs: Any) -> Any:
+            event = _connect_event()
+            try:
+                _admit_client(app_at_hand(), policy, find(_auth_of(event)), check_every)
+            except Exception as error:  # any other exception might leave the client connected
+                return _refuse_client(socketio, error)
+            return handler(*_fitting(args, takes), **kwargs)
+
+        mark_protected(handler, connect, policy)
         return connect  # type: ignore[return-value]  # of the same signature
 
     return decorate
+
+
+def _refuse_nothing(handler: Any, decorator: str, route: str) -> None:
+    if not callable(handler):
+        raise TypeError(f"{decorator} got {handler!r} to protect: put @{decorator}(...) below {route}")
+
+
+# --- flask-sock ---
+
+
+def _socket_among(arguments: tuple[Any, ...]) -> Any:
+    for each in arguments:
+        if hasattr(each, "receive") and hasattr(each, "close"):
+            return each
+    raise ConfigurationError("sock_required protects handlers of flask-sock; for other views, use jwt_required")
+
+
+def _admit_socket(app: Flask, policy: Policy, check_every: float) -> None:
+    incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
+    token = _admit(app, incoming, policy, None)
+    socket_guard.watch_request(app, incoming, token, policy, check_every)
+    pipeline.remember(g._get_current_object(), token)
+
+
+# --- Flask-SocketIO ---
+
+
+def _connect_event() -> dict[str, Any]:
+    incoming: Any = request
+    if not hasattr(incoming, "namespace") or not hasattr(incoming, "event"):
+        raise ConfigurationError("socketio_required protects handlers of Flask-SocketIO; for views, use jwt_required")
+    if incoming.event["message"] != "connect":
+        raise socket_guard.misplaced("socketio_required", app_at_hand(), incoming)
+    return incoming.event  # type: ignore[no-any-return]  # Flask-SocketIO has no types
+
+
+def _auth_of(event: dict[str, Any]) -> Any:
+    """What the client sent as ``auth``, whichever way the handler is called."""
+    return event["args"][1] if len(event["args"]) > 1 else None
+
+
+def _admit_client(app: Flask, policy: Policy, encoded: str | None, check_every: float) -> None:
+    incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
+    token = _admit(app, incoming, policy, encoded)
+    socket_guard.watch_event(app, incoming, token, policy, check_every)
+    pipeline.remember(g._get_current_object(), token)
+
+
+def _refuse_client(socketio: Any, error: Exception) -> bool:
+    """Refuse a connection. A namespace with a method ``error`` would swallow an exception, and the client be in."""
+    # Not Python's own class of that name, which tells the client nothing.
+    from socketio.exceptions import ConnectionRefusedError as Refusal
+
+    is_refused = isinstance(error, (JWTExtendedException, PyJWTError))
+    if not is_refused:
+        logger.error("A Socket.IO client cannot be checked, so it is refused", exc_info=error)
+    namespace = socketio.server.namespace_handlers.get(request.namespace)  # type: ignore[attr-defined]
+    if hasattr(namespace, "error"):
+        return False
+    raise Refusal(code_of(error) if is_refused else "error") from None
+
+
+def _fitting(arguments: tuple[Any, ...], takes: Signature) -> tuple[Any, ...]:
+    """Leave ``auth`` away where a handler does not take it."""
+    try:
+        takes.bind(*arguments)
+    except TypeError:
+        return arguments[:-1]
+    return arguments
+
+
+def _token_in(auth: Any) -> str | None:
+    token = auth.get("token") if isinstance(auth, dict) else None
+    return token if isinstance(token, str) else None
+
+
+# --- both ---
 
 
 def _policy(demands: dict[str, Any]) -> Policy:
@@ -123,79 +206,20 @@ def _policy(demands: dict[str, Any]) -> Policy:
     )
 
 
-def _token_in(auth: Any) -> str | None:
-    token = auth.get("token") if isinstance(auth, dict) else None
-    return token if isinstance(token, str) else None
-
-
-def _admit(app: Flask, policy: Policy, encoded: str | None = None) -> Token:
+def _admit(app: Flask, incoming: Any, policy: Policy, encoded: str | None) -> Token:
     """Check the token of a connection that is being made.
 
-    :raises JWTExtendedException: if it may not be
+    :param encoded: the token; ``None``: it is in the request
+    :raises JWTExtendedException: if it may not be made
     :raises InvalidTokenError: if its token is not valid
     """
     runtime, now = runtime_of(app), time.time()
-    incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
     try:
         if encoded is not None:
-            token: Token | None = pipeline.check(encoded, policy, runtime, now)
-        else:
-            token = pipeline.authenticate(incoming, policy, runtime, now)
-            if token is not None and token.location == "cookies" and not same_site(incoming, runtime.settings):
-                raise CSRFError("Cross-site request refused")
+            return pipeline.check(encoded, policy, runtime, now)
+        token = pipeline.authenticate(incoming, policy, runtime, now)
+        if token is not None and token.location == "cookies":  # a transport of Socket.IO need not be a WebSocket
+            check_socket_origin(incoming, runtime.settings)
     except (JWTExtendedException, PyJWTError) as error:
         raise refuse(app, error) from None
-    pipeline.remember(g._get_current_object(), token)
     return token  # type: ignore[return-value]  # without optional there is one
-
-
-class _Watch:
-    """Looks after a connection: closes it when its token has expired, was revoked, or its session has ended."""
-
-    def __init__(
-        self,
-        app: Flask,
-        token: Token,
-        close: Callable[[str], object],
-        every: float,
-        is_open: Callable[[], bool] = lambda: True,
-    ) -> None:
-        self._app = app
-        self._token = token
-        self._close = close
-        self._every = every
-        self._is_open = is_open
-        self._over = Event()
-        Thread(target=self._run, name="jwt-socket", daemon=True).start()
-
-    def stop(self) -> None:
-        """The connection has ended by itself."""
-        self._over.set()
-
-    def _run(self) -> None:
-        while not self._over.wait(self._pause()) and self._is_open():
-            why = self._why_not()
-            if why is not None:
-                logger.debug("A WebSocket is closed: %s", why)
-                try:
-                    self._close(why)
-                except Exception as error:  # it was closed meanwhile, by the other side say
-                    logger.debug("A WebSocket was gone already: %s", type(error).__name__)
-                return
-
-    def _left(self) -> float:
-        leeway = runtime_of(self._app).settings.decode_leeway
-        return float(self._token.claims.get("exp", float("inf"))) + leeway - time.time()
-
-    def _pause(self) -> float:
-        return max(0.0, min(self._every, self._left()))
-
-    def _why_not(self) -> str | None:
-        if self._left() <= 0:
-            return "expired_token"
-        try:
-            with self._app.app_context():
-                pipeline.see_whether_revoked(self._token, runtime_of(self._app), time.time())
-        except (JWTExtendedException, PyJWTError) as error:
-            return code_of(error)
-        return None

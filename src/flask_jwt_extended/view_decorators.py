@@ -16,6 +16,7 @@ from . import pipeline
 from .core.policy import Demanded, Policy
 from .core.token import Token
 from .exceptions import JWTExtendedException
+from .http.csrf import is_handshake
 from .http.extract import query_values
 from .jwt_manager import refuse, runtime_of
 from .marks import mark_demanding, mark_protected
@@ -85,10 +86,14 @@ _NOTHING_MORE = (None, None, None, None, None, False)
 _GENUINE = verify_jwt_in_request
 
 
-def _verify(policy: Policy) -> tuple[Header, Claims] | None:
+def _verify(policy: Policy, *, decorated: bool = False) -> tuple[Header, Claims] | None:
     app = app_at_hand()
     incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
-    token = None if incoming.method == "OPTIONS" and _is_exempt(incoming, app) else _admitted(incoming, policy, app)
+    if is_handshake(incoming.environ) or "sid" in vars(incoming):
+        token = _admitted_to_socket(incoming, policy, app, decorated)
+    else:
+        is_open = incoming.method == "OPTIONS" and _is_exempt(incoming, app)
+        token = None if is_open else _admitted(incoming, policy, app)
     pipeline.remember(g._get_current_object(), token)
     return (token.header, token.claims) if token else None
 
@@ -99,6 +104,20 @@ def _is_exempt(options_request: Request, app: Flask) -> bool:
         return True
     headers = options_request.headers
     return bool(headers.get("Origin")) and bool(headers.get("Access-Control-Request-Method"))
+
+
+def _admitted_to_socket(incoming: Any, policy: Policy, app: Flask, decorated: bool) -> Token | None:
+    """Let a WebSocket be opened, or a client of Flask-SocketIO send an event, until the token ends."""
+    from . import socket_guard  # most applications have no sockets
+
+    if hasattr(incoming, "sid") and hasattr(incoming, "namespace"):  # Flask-SocketIO sets them
+        if decorated:
+            raise socket_guard.misplaced("jwt_required", app, incoming)
+        return socket_guard.admit_event(app, incoming, policy, lambda: _admitted(incoming, policy, app))
+    token = _admitted(incoming, policy, app)
+    if token is not None:
+        socket_guard.watch_request(app, incoming, token, policy)
+    return token
 
 
 def _admitted(incoming: Request, policy: Policy, app: Flask) -> Token | None:
@@ -149,12 +168,19 @@ def jwt_required(
     beyond |= {"report_only": True} if report_only else {}
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        if view is None:  # what @sock.route returns
+            raise TypeError("jwt_required got no view to protect: put @jwt_required() below @sock.route")
         is_async = iscoroutinefunction(view)
 
         @wraps(view)
         def protected(*args: P.args, **kwargs: P.kwargs) -> R:
             if verify_jwt_in_request is _GENUINE:
-                _verify(policy)
+                try:
+                    _verify(policy, decorated=True)
+                except (JWTExtendedException, PyJWTError) as error:
+                    if not is_handshake(request.environ) or not _closed(args, error):
+                        raise
+                    return cast("R", None)
             else:  # tests patch it, by this name
                 verify_jwt_in_request(*known, **beyond)
             if is_async:
@@ -166,6 +192,12 @@ def jwt_required(
 
     mark_demanding(decorate, policy)
     return decorate
+
+
+def _closed(arguments: tuple[Any, ...], error: Exception) -> bool:
+    from . import socket_guard
+
+    return socket_guard.close_refused(arguments, request, error)
 
 
 def _keep_out_of_caches(response: Response) -> Response:

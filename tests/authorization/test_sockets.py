@@ -184,7 +184,7 @@ def test_no_thread_is_left_behind(app: Flask, connect: Connect) -> None:
     before = set(threading.enumerate())
     ws = connect(bearer=token(app))
     assert ws.receive(timeout=5) == "ada"
-    watchers = [each for each in threading.enumerate() if each.name == "jwt-socket" and each not in before]
+    watchers = [each for each in threading.enumerate() if each.name == "jwt-sockets" and each not in before]
     assert watchers
     ws.close()
     assert eventually(lambda: not any(each.is_alive() for each in watchers))

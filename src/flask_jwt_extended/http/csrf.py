@@ -6,6 +6,8 @@ the request comes from.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Request
@@ -23,6 +25,8 @@ def protect(request: Request, kind: TokenKind, settings: Settings) -> str | None
     :return: the double submit value that must match the token; ``None`` if none is asked for
     :raises CSRFError: if the value is missing, or the request comes from another site
     """
+    if is_handshake(request.environ):
+        check_socket_origin(request, settings)
     methods = settings.csrf_methods
     if (request.method in SAFE_METHODS) if methods is None else (request.method not in methods):
         return None
@@ -53,6 +57,33 @@ def same_site(request: Request, settings: Settings) -> bool:
         return fetched in ("same-origin", "none")
     source, host = origin or request.headers.get("Referer", "").lower(), request.host.lower()
     return not source or (bool(host) and _host_of(source) == host)
+
+
+def is_handshake(environ: Mapping[str, Any]) -> bool:
+    """Whether a request opens a WebSocket (RFC 6455, section 4.1).
+
+    One sign is enough: a request that any server library takes for a handshake is one here.
+    """
+    return (
+        "HTTP_SEC_WEBSOCKET_KEY" in environ
+        or "wsgi.websocket" in environ  # gevent-websocket, Eventlet
+        or ("HTTP_UPGRADE" in environ and "websocket" in environ["HTTP_UPGRADE"].lower())
+    )
+
+
+def check_socket_origin(request: Request, settings: Settings) -> None:
+    """Refuse a WebSocket that a page of another site opens.
+
+    Browsers send cookies with it, and CORS does not apply. They always send ``Origin``, so a request without one comes
+    from another kind of client.
+
+    :raises CSRFError: if the page is neither of this site nor of JWT_TRUSTED_ORIGINS
+    """
+    origin = request.headers.get("Origin", "").lower()
+    is_ours = not origin or origin in settings.trusted_origins or _host_of(origin) == request.host.lower()
+    # "none" means that no page is involved, a browser extension for example. Its origin decides.
+    if not same_site(request, settings) or (request.headers.get("Sec-Fetch-Site") == "none" and not is_ours):
+        raise CSRFError("Cross-site WebSocket refused")
 
 
 def _host_of(url: str) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import types
-from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
 
@@ -204,14 +204,18 @@ def _asked_for(error: Exception) -> dict[str, str] | None:
 
 
 class _PassedOn(Exception):  # noqa: N818  # a state of an error, not one more
-    """Makes an error one that an ``Api`` hands back to Flask.
+    """Makes an error one that an ``Api`` leaves to Flask, unless it was told how to answer it.
 
-    Both libraries put a router in front of Flask's error handling that turns what is no HTTPException into a 500, and
-    leaves to Flask whatever goes wrong in doing so. Both ask the error for its ``data`` before they answer.
+    Both libraries put a router in front of Flask's error handling that turns every error but an HTTPException into a
+    500, and leaves to Flask whatever fails meanwhile. Both ask the error for its ``data`` before they answer, so the
+    error itself finds out who is asking. What else stands in front of Flask's error handling makes no difference.
     """
 
     @property
     def data(self) -> NoReturn:
+        api = _asking_api()
+        if api is None or _answers(api, self):
+            raise AttributeError("data")
         raise self
 
 
@@ -220,28 +224,28 @@ def pass_on(error: Exception, app: Flask) -> Exception:
 
     An error that the ``Api`` was told how to answer is left to it, as in 4.7.
     """
-    router = next((each for each in _routers(app) if each._has_fr_route()), None)
-    if router is not None and not _answers(router, error):
+    if "handle_user_exception" in vars(app):  # something stands in front of Flask's error handling
         error.__class__ = _passed_on(type(error))  # type: ignore[arg-type]  # a class is hashable
     return error
 
 
-def _routers(app: Flask) -> Iterator[Any]:
-    """The ``Api`` objects of an application: each has put itself in front of its error handling."""
-    handler = vars(app).get("handle_user_exception")
-    while isinstance(handler, partial):
-        router = getattr(handler.func, "__self__", None)
-        if hasattr(router, "_has_fr_route"):
-            yield router
-        handler = handler.args[0] if handler.args else None
+def _asking_api() -> Any:
+    """The ``Api`` whose error handler asks for an attribute; ``None``: other code does."""
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_code.co_name != "error_router":
+        if frame.f_code.co_name == "handle_error":
+            return frame.f_locals.get("self")
+        frame = frame.f_back  # type: ignore[assignment]  # the last one has none
+    return None
 
 
-def _answers(router: Any, error: Exception) -> bool:
-    """Tell whether an ``Api`` was told how to answer: by ``errors=`` or ``@api.errorhandler``."""
+def _answers(api: Any, error: Exception) -> bool:
+    """Whether an ``Api`` was told how to answer: by ``errors=`` or ``@api.errorhandler``."""
+    errors: Any = getattr(api, "errors", None)
     return (
-        type(error).__name__ in (getattr(router, "errors", None) or ())
-        or bool(getattr(router, "_default_error_handler", None))
-        or isinstance(error, tuple(getattr(router, "_own_and_child_error_handlers", ())))
+        (hasattr(errors, "get") and type(error).__name__ in errors)  # flask-restful cannot use anything else
+        or bool(getattr(api, "_default_error_handler", None))
+        or isinstance(error, tuple(getattr(api, "_own_and_child_error_handlers", ())))
     )
 
 
@@ -249,4 +253,5 @@ def _answers(router: Any, error: Exception) -> bool:
 def _passed_on(error_class: type[Exception]) -> type[Exception]:
     if issubclass(error_class, _PassedOn):
         return error_class
-    return types.new_class(error_class.__name__, (error_class, _PassedOn))
+    names = {"__module__": error_class.__module__, "__qualname__": error_class.__qualname__}
+    return types.new_class(error_class.__name__, (error_class, _PassedOn), exec_body=lambda body: body.update(names))
