@@ -45,6 +45,11 @@ class Loaders:
     user_lookup: UserLookupLoader | None = None
     user_lookup_error: TokenResponse | None = None
 
+    #: The methods of the manager that an application may override: what makes and what verifies every token. ``None``:
+    #: the manager's own.
+    encode_token: Callable[..., MaybeAsync[Any]] | None = None
+    decode_token: Callable[..., MaybeAsync[Any]] | None = None
+
 
 def call(ensure_sync: EnsureSync, loader: Callable[..., MaybeAsync[T]], *arguments: Any) -> T:
     """Call a loader, and wait for its result if that turns out to be awaitable.
