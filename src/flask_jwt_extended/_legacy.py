@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from flask import Request, request
+from werkzeug.local import LocalProxy
 
 from . import pipeline
 from .admission import use_up
@@ -234,4 +235,4 @@ def current_request() -> Request:
     """Return the current request, or what a test has put in its place."""
     here: Any = _view_decorators()
     current: Any = here.request
-    return cast("Request", request._get_current_object() if current is request else current)
+    return cast("Request", current._get_current_object() if isinstance(current, LocalProxy) else current)

@@ -217,9 +217,16 @@ class JWTManager:
         """
         for warning in self._misgivings(app):
             warnings.warn(warning, stacklevel=_frames_to_the_application())
-        app.extensions[EXTENSION] = self
-        self._set_default_configuration_options(app)
-        self._renew(app)
+        before = app.extensions.get(EXTENSION)
+        app.extensions[EXTENSION] = self  # an override of the next step may look for it
+        try:
+            self._set_default_configuration_options(app)
+            self._renew(app)
+        except Exception:
+            app.extensions[EXTENSION] = before
+            if before is None:
+                del app.extensions[EXTENSION]
+            raise
         self._set_error_handler_callbacks(app)
         app.before_request(partial(_look_over, app))
         if path := app.config["JWT_JWKS_PATH"]:

@@ -337,7 +337,7 @@ def test_encode_jwt_leaves_out_what_is_switched_off() -> None:
         def default(self, o: Any) -> str:
             return "encoded"
 
-    changed = {"csrf": False, "nbf": False, "expires_delta": False, "json_encoder": Encoder}
+    changed: dict[str, Any] = {"csrf": False, "nbf": False, "expires_delta": False, "json_encoder": Encoder}
     found = pyjwt.decode(
         tokens._encode_jwt(**ENCODE | changed | {"claim_overrides": {"own": object()}}), SECRET, ["HS256"]
     )
@@ -370,7 +370,8 @@ def test_decode_jwt_verifies_as_it_is_told_to(
     made: dict[str, Any], asked: dict[str, Any], error: type[Exception] | None
 ) -> None:
     """Without an application, with the errors of 4.7."""
-    token = tokens._encode_jwt(**ENCODE | made)
+    arguments: dict[str, Any] = ENCODE | made
+    token = tokens._encode_jwt(**arguments)
     if error is None:
         assert tokens._decode_jwt(encoded_token=token, **DECODE | asked)["type"] == "access"
     else:

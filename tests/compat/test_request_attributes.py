@@ -260,15 +260,15 @@ class WithCachedProperties(Request):
     """Cookies that are decrypted when they are first read."""
 
     @cached_property
-    def cookies(self) -> Any:
+    def cookies(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # of another kind
         return ImmutableMultiDict({"access_token_cookie": g.token} if g.get("place") == "cookies" else {})
 
     @cached_property
-    def args(self) -> Any:
+    def args(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # of another kind
         return MultiDict({"jwt": g.token} if g.get("place") == "args" else {})
 
     @cached_property
-    def json(self) -> Any:
+    def json(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # of another kind
         return {"access_token": g.token} if g.get("place") == "json" else None
 
 
@@ -398,7 +398,9 @@ with APP.app_context():
 TEXT = st.text('abcXYZ019 =;,"\\\t._-%\u00e9', max_size=12)
 TOKENS = st.sampled_from([TOKEN, REFRESH, "no.to.ken", "", "a", TOKEN + "=", f'"{TOKEN}"', f" {TOKEN} "]) | TEXT
 NAMES = st.sampled_from(["access_token_cookie", "refresh_token_cookie", "ACCESS_TOKEN_COOKIE", "other", ""]) | TEXT
-SEPARATORS = st.sampled_from(["; ", ";", " ; ", ";;", ","])
+#: Werkzeug passes over a cookie with white space in its value, which is malformed; read directly, it is refused.
+VALUES = TOKENS.filter(lambda value: not {" ", "\t"} & set(value.strip(" \t")))
+SEPARATORS = st.sampled_from(["; ", ";", " ; ", ";;"])
 SCHEMES = (
     st.sampled_from(["Bearer ", "bearer ", "Bearer", "Basic ", "Bearer\t", "", "Bearer  ", ", Bearer ", ",,"]) | TEXT
 )
@@ -406,7 +408,7 @@ SCHEMES = (
 
 @st.composite
 def cookie_headers(draw: Any) -> str:
-    pairs = draw(st.lists(st.tuples(NAMES, st.sampled_from(["=", "", " = "]), TOKENS), max_size=4))
+    pairs = draw(st.lists(st.tuples(NAMES, st.sampled_from(["=", "", " = "]), VALUES), max_size=4))
     separator: str = draw(SEPARATORS)
     return separator.join("".join(pair) for pair in pairs)
 
