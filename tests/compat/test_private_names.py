@@ -337,10 +337,9 @@ def test_encode_jwt_leaves_out_what_is_switched_off() -> None:
         def default(self, o: Any) -> str:
             return "encoded"
 
-    changed: dict[str, Any] = {"csrf": False, "nbf": False, "expires_delta": False, "json_encoder": Encoder}
-    found = pyjwt.decode(
-        tokens._encode_jwt(**ENCODE | changed | {"claim_overrides": {"own": object()}}), SECRET, ["HS256"]
-    )
+    arguments: dict[str, Any] = {**ENCODE, "csrf": False, "nbf": False, "expires_delta": False}
+    arguments |= {"json_encoder": Encoder, "claim_overrides": {"own": object()}}
+    found = pyjwt.decode(tokens._encode_jwt(**arguments), SECRET, ["HS256"])
     assert found.keys() == {"sub", "type", "fresh", "iat", "jti", "own"}
     assert found["own"] == "encoded"
 
