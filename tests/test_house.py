@@ -26,7 +26,7 @@ FLOORS = [
         "removed",
     },
     {"core", "loaders"},
-    {"http", "sessions", "keyfiles", "marks"},
+    {"http", "sessions", "keyfiles", "marks", "_context"},
     {"keychain", "foreign"},
     {"runtime"},
     {"issuing", "admission", "words"},
@@ -34,17 +34,19 @@ FLOORS = [
     {"key_checks", "token_checks"},
     {"audit", "checks", "inspection"},
     {"moving"},
+    {"default_callbacks"},
     {"jwt_manager"},
     {"socket_guard"},
     {"utils"},
+    {"_legacy"},
     {"view_decorators", "session_utils", "terminal"},
     {"session_cli", "keys_cli", "routes_cli", "protection", "openapi", "sockets", "testing"},
     {"cli"},
     {"internal_utils"},
-    {"config", "default_callbacks"},
+    {"config", "tokens"},
 ]
-LEGACY = {"internal_utils", "config", "default_callbacks"}
-ENTRY = {"utils", "view_decorators", "session_utils", "cli", "testing"}
+LEGACY = {"internal_utils", "config", "tokens"}
+ENTRY = {"_context", "default_callbacks", "utils", "view_decorators", "session_utils", "cli", "testing"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

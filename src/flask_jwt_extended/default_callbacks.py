@@ -1,16 +1,20 @@
-"""4.7's default callbacks, for applications that call them from their own loaders."""
+"""4.7's default callbacks: what ``JWTManager._*_callback`` is until a loader is registered.
+
+Applications also call them from their own loaders.
+"""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from flask import Response
+from flask import Flask, Response, current_app
 
 from .http.responses import compat_answer
-from .jwt_manager import runtime_of
 from .typing import Claims, Header
-from .utils import app_at_hand
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 #: 4.7 answers with a response and its status apart.
 Answer = tuple[Response, HTTPStatus]
@@ -43,12 +47,12 @@ def default_token_verification_callback(_jwt_header: Header, _jwt_data: Claims) 
 
 def default_decode_key_callback(_jwt_header: Header, _jwt_data: Claims) -> Any:
     """Verify with the configured key."""
-    return runtime_of(app_at_hand()).settings.verification_key
+    return _settings().verification_key
 
 
 def default_encode_key_callback(_identity: Any) -> Any:
     """Sign with the configured key."""
-    return runtime_of(app_at_hand()).settings.signing_key
+    return _settings().signing_key
 
 
 def default_expired_token_callback(jwt_header: Header, jwt_data: Claims) -> Answer:
@@ -87,6 +91,10 @@ def default_token_verification_failed_callback(jwt_header: Header, jwt_data: Cla
 
 
 def _answer(loader: str, *arguments: Any) -> Answer:
-    app = app_at_hand()
-    response = compat_answer(loader, arguments, runtime_of(app).settings, app)
+    app = cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # of LocalProxy
+    response = compat_answer(loader, arguments, _settings(), app)
     return response, HTTPStatus(response.status_code)
+
+
+def _settings() -> Settings:
+    return cast("Settings", current_app.extensions["flask-jwt-extended"]._settings())

@@ -17,6 +17,7 @@ from jwt.exceptions import PyJWTError
 from . import pipeline
 from .core import claims as claims_
 from .core import compact
+from .core.token import Token
 from .exceptions import ConfigurationError, JWTExtendedException, StoreUnavailableError
 from .foreign import ForeignIssuer, issuer_of
 from .loaders import call
@@ -63,6 +64,8 @@ def inspect_token(encoded: str, runtime: Runtime, now: float) -> Inspection:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weak keys are the business of check()
+        if runtime.loaders.decode_token is not None:
+            return _inspect_by_application(encoded, runtime, now)
         form = _judge("form", "three segments of base64url", partial(_segments, encoded, runtime))
         if not form.passed:
             return Inspection(None, None, (form,))
@@ -92,6 +95,18 @@ def _settings_for(claims: Claims, issuer: ForeignIssuer | None, runtime: Runtime
         return issuer.settings
     is_access = claims.get("type", "access") == "access"
     return runtime.settings.for_access_tokens if is_access else runtime.settings
+
+
+def _inspect_by_application(encoded: str, runtime: Runtime, now: float) -> Inspection:
+    """Let the application's own ``_decode_jwt_from_config`` judge a token, and make the checks that follow it."""
+    verified: list[Token] = []
+    verify = partial(pipeline.verify, encoded, runtime, now)
+    verdict = _judge("_decode_jwt_from_config", "accepted by this application", lambda: verified.append(verify()))
+    if not verified:
+        return Inspection(None, None, (verdict,))
+    header, claims = verified[0].header, verified[0].claims
+    following = (_judge_type(claims["type"]), *_ask_store(claims, runtime, now), *_ask_loaders(header, claims, runtime))
+    return Inspection(header, claims, (verdict, *following))
 
 
 def _judge(name: str, good: str, test: Callable[[], object]) -> Verdict:

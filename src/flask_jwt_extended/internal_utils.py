@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .jwt_manager import JWTManager, json_default, manager_of
-from .utils import app_at_hand
+from flask import Flask
 
+from ._legacy import (
+    custom_verification_for_token,
+    has_user_lookup,
+    user_lookup,
+    verify_token_not_blocklisted,
+    verify_token_type,
+)
+from .jwt_manager import json_default
+from .utils import app_at_hand, get_jwt_manager
 
-def get_jwt_manager() -> JWTManager:
-    """Return the manager of the application at hand.
-
-    :raises RuntimeError: if it has none
-    """
-    return manager_of(app_at_hand())
+__all__ = [
+    "JSONEncoder",
+    "custom_verification_for_token",
+    "get_json_encoder",
+    "get_jwt_manager",
+    "has_user_lookup",
+    "user_lookup",
+    "verify_token_not_blocklisted",
+    "verify_token_type",
+]
 
 
 class JSONEncoder(json.JSONEncoder):
@@ -23,3 +35,8 @@ class JSONEncoder(json.JSONEncoder):
     def default(self, o: Any) -> Any:
         """Serialise what JSON does not know."""
         return json_default(app_at_hand(), o)
+
+
+def get_json_encoder(app: Flask) -> type[json.JSONEncoder]:  # noqa: ARG001  # 4.7's signature
+    """Return the JSON encoder of an application."""
+    return JSONEncoder

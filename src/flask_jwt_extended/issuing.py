@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from jwt.exceptions import InvalidKeyError, InvalidTokenError
 
@@ -37,13 +37,16 @@ class NewToken(NamedTuple):
     fixed: Mapping[str, Any] = MappingProxyType({})
 
 
-def issue(new: NewToken, runtime: Runtime, now: float) -> str:
+def issue(new: NewToken, runtime: Runtime, now: float, *, own: bool = False) -> str:
     """Make and sign a token.
 
     :param now: seconds since the epoch
+    :param own: make it here, also where the application overrides ``_encode_jwt_from_config``
     :raises ConfigurationError: if there is no key that can sign it
     """
     settings, loaders, ensure_sync = runtime.settings, runtime.loaders, runtime.ensure_sync
+    if loaders.encode_token is not None and not own:
+        return _issue_by_application(loaders.encode_token, new, runtime, now)
     headers = call(ensure_sync, loaders.additional_headers, new.identity) if loaders.additional_headers else {}
     claims = call(ensure_sync, loaders.additional_claims, new.identity) if loaders.additional_claims else {}
     identity = None if settings.identity_claim in new.fixed else subject_of(new.identity, runtime)
@@ -107,6 +110,29 @@ def _tell_of_missing_claim(name: str) -> None:
     """Say once that tokens are being made which this application refuses."""
     cause = "its expires_delta or its lifetime is False" if name == "exp" else "JWT_REQUIRED_CLAIMS names it"
     logger.warning("A token was made without the claim %s, and is refused here: %s", name, cause)
+
+
+def _issue_by_application(encode: Callable[..., Any], new: NewToken, runtime: Runtime, now: float) -> str:
+    """Have a token made by the application's own ``_encode_jwt_from_config``."""
+    claims = new.additional_claims
+    if new.fixed:
+        times = ("iat", "nbf") if runtime.settings.encode_nbf else ("iat",)
+        claims = {**dict.fromkeys(times, int(now)), **(claims or {}), **new.fixed}
+    return cast(
+        "str",
+        call(
+            runtime.ensure_sync,
+            partial(
+                encode,
+                identity=new.identity,
+                token_type=new.token_type,
+                claims=claims,
+                fresh=new.fresh,
+                expires_delta=new.expires_delta,
+                headers=new.additional_headers,
+            ),
+        ),
+    )
 
 
 @cache

@@ -6,10 +6,11 @@ No algorithms here: settings parse themselves, the pipeline verifies and issues,
 from __future__ import annotations
 
 import copy
+import inspect
 import time
 import warnings
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
 
@@ -17,6 +18,7 @@ from blinker import NamedSignal
 from flask import Blueprint, Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
+from . import default_callbacks, issuing, pipeline
 from .exceptions import ConfigurationError, JWTConfigWarning, StoreUnavailableError, code_of
 from .foreign import foreign_issuers
 from .http import responses
@@ -30,8 +32,11 @@ from .sessions.stores.base import SessionStore
 from .settings import UNSET, Settings, defaults, read_raw, resolve, snapshot, unknown_options
 from .signals import logger, store_outage, token_refused
 from .typing import (
+    Claims,
     DecodeKeyLoader,
     EncodeKeyLoader,
+    ExpiresDelta,
+    Fresh,
     IdentityLoader,
     MappingLoader,
     MessageResponse,
@@ -47,6 +52,7 @@ EXTENSION = "flask-jwt-extended"
 JWKS_ENDPOINT = "jwt_jwks"
 _STATE = "flask-jwt-extended.state"
 _STORE = "flask-jwt-extended.store"
+_DEFAULTS = "flask-jwt-extended.defaults"
 
 MappingF = TypeVar("MappingF", bound=MappingLoader)
 DecodeKeyF = TypeVar("DecodeKeyF", bound=DecodeKeyLoader)
@@ -61,11 +67,57 @@ UserLookupF = TypeVar("UserLookupF", bound=UserLookupLoader)
 
 @dataclass(slots=True, eq=False, repr=False)  # there are keys in it
 class _State:
-    """A runtime, the raw configuration it was made from, and the defaults that were left in that configuration."""
+    """A runtime, and what it was made from: the raw configuration, and the methods of the manager's class that make and
+    verify tokens. A test may patch those.
+    """
 
     raw: tuple[Any, ...]
     runtime: Runtime
-    filled: dict[str, Any]
+    manager_class: type[JWTManager]
+    encode: object
+    decode: object
+
+
+class _Callback(NamedTuple):
+    """What stands behind an attribute of 4.7's manager.
+
+    :ivar loader: its name in :class:`Loaders`
+    :ivar default: what the attribute holds until the application sets it
+    :ivar arguments: how many it is called with
+    """
+
+    loader: str
+    default: Callable[..., Any] | None
+    arguments: int
+
+
+_CALLBACKS = {
+    "_decode_key_callback": _Callback("decode_key", default_callbacks.default_decode_key_callback, 2),
+    "_encode_key_callback": _Callback("encode_key", default_callbacks.default_encode_key_callback, 1),
+    "_expired_token_callback": _Callback("expired_token", default_callbacks.default_expired_token_callback, 2),
+    "_invalid_token_callback": _Callback("invalid_token", default_callbacks.default_invalid_token_callback, 1),
+    "_jwt_additional_header_callback": _Callback(
+        "additional_headers", default_callbacks.default_jwt_headers_callback, 1
+    ),
+    "_needs_fresh_token_callback": _Callback(
+        "needs_fresh_token", default_callbacks.default_needs_fresh_token_callback, 2
+    ),
+    "_revoked_token_callback": _Callback("revoked_token", default_callbacks.default_revoked_token_callback, 2),
+    "_token_in_blocklist_callback": _Callback("token_in_blocklist", default_callbacks.default_blocklist_callback, 2),
+    "_token_verification_callback": _Callback(
+        "token_verification", default_callbacks.default_token_verification_callback, 2
+    ),
+    "_token_verification_failed_callback": _Callback(
+        "token_verification_failed", default_callbacks.default_token_verification_failed_callback, 2
+    ),
+    "_unauthorized_callback": _Callback("unauthorized", default_callbacks.default_unauthorized_callback, 1),
+    "_user_claims_callback": _Callback("additional_claims", default_callbacks.default_additional_claims_callback, 1),
+    "_user_identity_callback": _Callback("user_identity", default_callbacks.default_user_identity_callback, 1),
+    "_user_lookup_callback": _Callback("user_lookup", None, 2),
+    "_user_lookup_error_callback": _Callback(
+        "user_lookup_error", default_callbacks.default_user_lookup_error_callback, 2
+    ),
+}
 
 
 class _OpenStore(NamedTuple):
@@ -100,7 +152,12 @@ def runtime_of(app: Flask) -> Runtime:
     """
     try:
         state: _State = app.extensions[_STATE]
-        if read_raw(app.config) == state.raw:
+        manager_class = state.manager_class
+        if (
+            read_raw(app.config) == state.raw
+            and manager_class._decode_jwt_from_config is state.decode
+            and manager_class._encode_jwt_from_config is state.encode
+        ):
             return state.runtime
     except KeyError:  # not initialised, or an option was deleted from the configuration
         pass
@@ -109,8 +166,7 @@ def runtime_of(app: Flask) -> Runtime:
 
 def filled_in(app: Flask) -> Container[str]:
     """Return the names of the options that the application did not set."""
-    state: _State = app.extensions[_STATE]
-    return state.filled
+    return cast("Container[str]", app.extensions[_DEFAULTS])
 
 
 def refuse(app: Flask, error: Exception) -> Exception:
@@ -139,10 +195,30 @@ class JWTManager:
     :param add_context_processor: whether templates see ``current_user``; ``False`` by default
     """
 
+    # 4.7 keeps its loaders in attributes of these names, which applications read and set. They act on ``loaders``.
+    _decode_key_callback: DecodeKeyLoader
+    _encode_key_callback: EncodeKeyLoader
+    _expired_token_callback: TokenResponse
+    _invalid_token_callback: MessageResponse
+    _jwt_additional_header_callback: MappingLoader
+    _needs_fresh_token_callback: TokenResponse
+    _revoked_token_callback: TokenResponse
+    _token_in_blocklist_callback: TokenTest
+    _token_verification_callback: TokenTest
+    _token_verification_failed_callback: TokenResponse
+    _unauthorized_callback: MessageResponse
+    _user_claims_callback: MappingLoader
+    _user_identity_callback: IdentityLoader
+    _user_lookup_callback: UserLookupLoader | None
+    _user_lookup_error_callback: TokenResponse
+
+    loaders: Loaders
+
     def __init__(self, app: Flask | None = None, add_context_processor: bool = False) -> None:
-        self.loaders = Loaders()
+        if "loaders" not in vars(self):
+            self._prepare()
         if app is not None:
-            self._bind(app, add_context_processor)
+            self.init_app(app, add_context_processor)
 
     def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
         """Bind this manager to an application: leave every default in its configuration, validate what is there, and
@@ -152,16 +228,21 @@ class JWTManager:
         :param add_context_processor: whether templates see ``current_user``; ``False`` by default
         :raises ConfigurationError: if an option has a value that cannot work
         """
-        self._bind(app, add_context_processor)
-
-    def _bind(self, app: Flask, add_context_processor: bool) -> None:
         for warning in self._misgivings(app):
-            warnings.warn(warning, JWTConfigWarning, stacklevel=3)  # the line of the application
-        settings = self._renew(app).settings
-        settings.check_at_start()
+            warnings.warn(warning, JWTConfigWarning, stacklevel=_frames_to_the_application())
+        before = app.extensions.get(EXTENSION)
+        app.extensions[EXTENSION] = self  # an override of the next step may look for it
+        try:
+            self._set_default_configuration_options(app)
+            settings = self._renew(app).settings
+            settings.check_at_start()
+        except Exception:
+            app.extensions[EXTENSION] = before
+            if before is None:
+                del app.extensions[EXTENSION]
+            raise
         for doubt in settings.cookie_doubts:
-            warnings.warn(doubt, JWTConfigWarning, stacklevel=3)
-        app.extensions[EXTENSION] = self
+            warnings.warn(doubt, JWTConfigWarning, stacklevel=_frames_to_the_application())
         self._set_error_handler_callbacks(app)
         app.before_request(partial(_look_over, app))
         if path := app.config["JWT_JWKS_PATH"]:
@@ -179,13 +260,16 @@ class JWTManager:
         for name, fix in unknown_options(app.config):
             if fix is not None:
                 yield f"{name} is not a known option of flask_jwt_extended; {fix}"
-        for name in ("_decode_jwt_from_config", "_encode_jwt_from_config"):
-            if hasattr(self, name):
-                yield f"{type(self).__name__}.{name} is not called any more; use the loaders"
+
+    @staticmethod
+    def _set_default_configuration_options(app: Flask) -> None:
+        """Leave the default of every option that is not set in the configuration. A subclass may add its own."""
+        app.extensions[_DEFAULTS] = _fill_in(app.config, app.extensions.get(_DEFAULTS, {}))
 
     def _renew(self, app: Flask) -> Runtime:
-        previous = app.extensions.get(_STATE)
-        filled = _fill_in(app.config, previous.filled if previous else {})
+        previous: _State | None = app.extensions.get(_STATE)
+        JWTManager._set_default_configuration_options(app)
+        self._notice_overrides()
         settings = resolve(app.config)
         issuers = foreign_issuers(settings, previous.runtime.issuers if previous else {})
         runtime = Runtime(
@@ -198,7 +282,10 @@ class JWTManager:
             issuers,
             previous.runtime.warned if previous else set(),
         )
-        app.extensions[_STATE] = _State(snapshot(read_raw(app.config)), runtime, filled)
+        this = type(self)
+        app.extensions[_STATE] = _State(
+            snapshot(read_raw(app.config)), runtime, this, this._encode_jwt_from_config, this._decode_jwt_from_config
+        )
         return runtime
 
     def _set_error_handler_callbacks(self, app: Any) -> None:
@@ -238,24 +325,100 @@ class JWTManager:
     #: Finds the application at hand. Handed in by ``utils``: only entry modules may look for it.
     _app_at_hand: ClassVar[Any]
 
-    # --- what other extensions of 4.7 reach into ---
+    # --- what applications of 4.7 set and override ---
 
-    @property
-    def _decode_key_callback(self) -> DecodeKeyLoader:
-        return self.loaders.decode_key or (lambda _header, _claims: self._settings().verification_key)
+    def _prepare(self) -> None:
+        vars(self)["loaders"] = Loaders()
+        for name in _CALLBACKS:
+            self._restore_callback(name)
+        self._notice_overrides()
 
-    @property
-    def _encode_key_callback(self) -> EncodeKeyLoader:
-        return self.loaders.encode_key or (lambda _identity: self._settings().signing_key)
-
-    @property
-    def _user_lookup_callback(self) -> UserLookupLoader | None:
-        return self.loaders.user_lookup
-
-    if not TYPE_CHECKING:  # or every attribute would exist for type checkers
+    if not TYPE_CHECKING:  # the attributes are declared above
 
         def __getattr__(self, name: str) -> Any:
-            raise missing_method(type(self), name)
+            # A subclass may set or read a callback before it calls ``super().__init__``, or never call it.
+            if "loaders" in vars(self) or (name != "loaders" and name not in _CALLBACKS):
+                raise missing_method(type(self), name)
+            self._prepare()
+            return getattr(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _CALLBACKS:
+            _check_callback(name, value)
+            _ = self.loaders  # made first, so that it does not overwrite this
+        super().__setattr__(name, value)
+        self._notice(name)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name in _CALLBACKS:
+            self._restore_callback(name)
+        self._notice(name)
+
+    def _notice(self, name: str) -> None:
+        """Let an attribute that was set act on the loaders."""
+        if (callback := _CALLBACKS.get(name)) is not None:
+            value = vars(self)[name]
+            setattr(self.loaders, callback.loader, None if value is callback.default else value)
+        elif name in ("_encode_jwt_from_config", "_decode_jwt_from_config"):
+            self._notice_overrides()
+
+    def _restore_callback(self, name: str) -> None:
+        """Set a callback to what a subclass defines under its name, or to the default."""
+        defined = inspect.getattr_static(type(self), name, None)
+        setattr(self, name, _CALLBACKS[name].default if defined is None else _own_callback(self, name, defined))
+
+    def _notice_overrides(self) -> None:
+        """See whether the application makes or verifies tokens itself. Decided here, not for each token."""
+        for name, loader, own in (
+            ("_encode_jwt_from_config", "encode_token", _ENCODE),
+            ("_decode_jwt_from_config", "decode_token", _DECODE),
+        ):
+            is_own = getattr(type(self), name) is own and name not in vars(self)
+            setattr(self.loaders, loader, None if is_own else getattr(self, name))
+
+    def _encode_jwt_from_config(
+        self,
+        identity: Any,
+        token_type: str,
+        claims: dict[str, Any] | None = None,
+        fresh: Fresh = False,
+        expires_delta: ExpiresDelta | None = None,
+        headers: dict[str, Any] | None = None,
+    ) -> str:
+        """Make a token. An override is called for every token there is to make, and may call this.
+
+        :param claims: claims that override all others
+        """
+        new = issuing.NewToken(
+            token_type=token_type,
+            identity=identity,
+            fresh=fresh,
+            expires_delta=expires_delta,
+            additional_headers=headers,
+            fixed=claims or {},
+        )
+        return issuing.issue(new, self._own_runtime(), time.time(), own=True)
+
+    def _decode_jwt_from_config(
+        self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
+    ) -> Claims:
+        """Verify a token and return its claims. An override is called for every token there is to verify, and may call
+        this.
+        """
+        return pipeline.verify(
+            encoded_token,
+            self._own_runtime(),
+            time.time(),
+            csrf_value=csrf_value,
+            allow_expired=allow_expired,
+            own=True,
+        ).claims
+
+    def _own_runtime(self) -> Runtime:
+        """The current application's, with the loaders of this manager: it may be another than the application's."""
+        runtime = runtime_of(self._app_at_hand())
+        return runtime if runtime.loaders is self.loaders else replace(runtime, loaders=self.loaders)
 
     def _settings(self) -> Settings:
         return runtime_of(self._app_at_hand()).settings
@@ -268,7 +431,7 @@ class JWTManager:
         It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with and returns a
         dictionary. Claims passed to those functions win over it.
         """
-        self.loaders.additional_claims = callback
+        self._user_claims_callback = callback
         return callback
 
     def additional_headers_loader(self, callback: MappingF) -> MappingF:
@@ -277,7 +440,7 @@ class JWTManager:
         It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with and returns a
         dictionary. Headers passed to those functions win over it.
         """
-        self.loaders.additional_headers = callback
+        self._jwt_additional_header_callback = callback
         return callback
 
     def decode_key_loader(self, callback: DecodeKeyF) -> DecodeKeyF:
@@ -286,7 +449,7 @@ class JWTManager:
         It takes the header and the claims of the token, **neither verified yet**, and returns a key. Raising
         ``LookupError`` or returning ``None`` refuses the token.
         """
-        self.loaders.decode_key = callback
+        self._decode_key_callback = callback
         return callback
 
     def encode_key_loader(self, callback: EncodeKeyF) -> EncodeKeyF:
@@ -295,7 +458,7 @@ class JWTManager:
         It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with and returns a
         key.
         """
-        self.loaders.encode_key = callback
+        self._encode_key_callback = callback
         return callback
 
     def expired_token_loader(self, callback: TokenResponseF) -> TokenResponseF:
@@ -303,7 +466,7 @@ class JWTManager:
 
         It takes the header and the claims of the token and returns a response.
         """
-        self.loaders.expired_token = callback
+        self._expired_token_callback = callback
         return callback
 
     def invalid_token_loader(self, callback: MessageF) -> MessageF:
@@ -311,7 +474,7 @@ class JWTManager:
 
         It takes a string that says what is wrong with the token and returns a response.
         """
-        self.loaders.invalid_token = callback
+        self._invalid_token_callback = callback
         return callback
 
     def needs_fresh_token_loader(self, callback: TokenResponseF) -> TokenResponseF:
@@ -319,7 +482,7 @@ class JWTManager:
 
         It takes the header and the claims of the token and returns a response.
         """
-        self.loaders.needs_fresh_token = callback
+        self._needs_fresh_token_callback = callback
         return callback
 
     def revoked_token_loader(self, callback: TokenResponseF) -> TokenResponseF:
@@ -327,7 +490,7 @@ class JWTManager:
 
         It takes the header and the claims of the token and returns a response.
         """
-        self.loaders.revoked_token = callback
+        self._revoked_token_callback = callback
         return callback
 
     def roles_loader(self, callback: RolesF) -> RolesF:
@@ -347,7 +510,7 @@ class JWTManager:
         want of a ``return`` statement, refuses the token under JWT_PROFILE = "strict" and accepts it under "compat", as
         in 4.7; the log says so once.
         """
-        self.loaders.token_in_blocklist = callback
+        self._token_in_blocklist_callback = callback
         return callback
 
     def token_verification_loader(self, callback: TokenTestF) -> TokenTestF:
@@ -355,7 +518,7 @@ class JWTManager:
 
         It takes the header and the claims of the token and returns ``False`` to refuse it.
         """
-        self.loaders.token_verification = callback
+        self._token_verification_callback = callback
         return callback
 
     def token_verification_failed_loader(self, callback: TokenResponseF) -> TokenResponseF:
@@ -363,7 +526,7 @@ class JWTManager:
 
         It takes the header and the claims of the token and returns a response.
         """
-        self.loaders.token_verification_failed = callback
+        self._token_verification_failed_callback = callback
         return callback
 
     def unauthorized_loader(self, callback: MessageF) -> MessageF:
@@ -371,7 +534,7 @@ class JWTManager:
 
         It takes a string that says what is missing and returns a response.
         """
-        self.loaders.unauthorized = callback
+        self._unauthorized_callback = callback
         return callback
 
     def user_identity_loader(self, callback: IdentityF) -> IdentityF:
@@ -380,7 +543,7 @@ class JWTManager:
         It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with, a database
         object say, and returns a string.
         """
-        self.loaders.user_identity = callback
+        self._user_identity_callback = callback
         return callback
 
     def user_lookup_loader(self, callback: UserLookupF) -> UserLookupF:
@@ -389,7 +552,7 @@ class JWTManager:
         It takes the header and the claims of the token and returns the user, or ``None`` if there is none: the
         request is then refused.
         """
-        self.loaders.user_lookup = callback
+        self._user_lookup_callback = callback
         return callback
 
     def user_lookup_error_loader(self, callback: TokenResponseF) -> TokenResponseF:
@@ -397,8 +560,56 @@ class JWTManager:
 
         It takes the header and the claims of the token and returns a response.
         """
-        self.loaders.user_lookup_error = callback
+        self._user_lookup_error_callback = callback
         return callback
+
+
+#: The manager's own methods, to recognise an override by.
+_ENCODE, _DECODE = JWTManager._encode_jwt_from_config, JWTManager._decode_jwt_from_config
+
+
+def _check_callback(name: str, value: Any) -> None:
+    """Refuse what could not be called when a request needs it.
+
+    :raises ConfigurationError: if it is not callable
+    """
+    if not callable(value) and (value is not None or _CALLBACKS[name].default is not None):
+        raise ConfigurationError(f"JWTManager.{name} must be callable, not {type(value).__name__}")
+
+
+def _own_callback(manager: JWTManager, name: str, defined: Any) -> Any:
+    """Return the callback that a subclass defines, as a method or as a class attribute.
+
+    :raises ConfigurationError: if it cannot be called with the arguments of this callback
+    """
+    callback, arguments = _CALLBACKS[name], (None,) * _CALLBACKS[name].arguments
+    where = f"{type(manager).__name__}.{name}"
+    if hasattr(type(defined), "__set__"):
+        raise ConfigurationError(f"{where} cannot be a property: define a method, or set it in __init__")
+    for candidate in (getattr(manager, name), defined):  # a function that takes no self is meant as it is
+        if candidate is None and callback.default is None:
+            return None
+        if callable(candidate) and _takes(candidate, arguments):
+            return candidate
+    raise ConfigurationError(f"{where} must be callable with {len(arguments)} argument(s) beside self")
+
+
+def _takes(candidate: Callable[..., Any], arguments: tuple[Any, ...]) -> bool:
+    try:
+        inspect.signature(candidate).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:  # written in C, it has no signature to look at
+        return True
+    return True
+
+
+def _frames_to_the_application() -> int:
+    """How many frames above its caller the first one is that does not belong to this package."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == __package__:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _fill_in(config: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
@@ -462,4 +673,4 @@ def _look_over(app: Flask) -> None:
 
 def _template_context() -> dict[str, Any]:
     """Templates see the user of this request; ``None`` where nothing was verified, on a login page say."""
-    return {"current_user": (g.get("_jwt_extended_jwt_user") or {}).get("loaded_user")}
+    return {"current_user": (pipeline.recall(g, "user") or {}).get("loaded_user")}

@@ -45,6 +45,11 @@ class Loaders:
     user_lookup: UserLookupLoader | None = None
     user_lookup_error: TokenResponse | None = None
 
+    #: The methods of the manager that an application may override: what makes and what verifies every token. ``None``:
+    #: the manager's own.
+    encode_token: Callable[..., MaybeAsync[Any]] | None = None
+    decode_token: Callable[..., MaybeAsync[Any]] | None = None
+
 
 def name_of(loader: object) -> str:
     """Return the name of a loader, for a message to its developer."""

@@ -6,15 +6,17 @@ exceptions or one of ours, here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from flask import Request
-from jwt.exceptions import ExpiredSignatureError, InvalidKeyError, InvalidTokenError, PyJWTError
+from jwt import get_unverified_header
+from jwt.exceptions import DecodeError, ExpiredSignatureError, InvalidKeyError, InvalidTokenError, PyJWTError
 
+from ._context import recall, remember
 from .admission import admit, refuse_without_store, use_up
 from .core import claims as claims_
 from .core import compact
@@ -120,7 +122,7 @@ def check(
     is_used = used is not None and encoded in used
     policy.check(token, now, leeway=runtime.settings.decode_leeway)
     if policy.roles is not None:
-        policy.check_roles(token, _roles_of(token, runtime))
+        policy.check_roles(token, roles_held(token, runtime))
     if not policy.skip_revocation_check:
         see_whether_revoked(token, runtime, now, is_used=is_used)
     if loaders.token_verification is not None:
@@ -163,13 +165,17 @@ def verify(
     *,
     csrf_value: str | None = None,
     allow_expired: bool = False,
+    own: bool = False,
 ) -> Token:
     """Verify an encoded token: its form, its signature, its registered claims, in this order.
 
     :param now: seconds since the epoch
     :param csrf_value: the double submit value it must hold; ``None``: any
+    :param own: verify it here, also where the application overrides ``_decode_jwt_from_config``
     :raises InvalidTokenError: PyJWT's error for what is wrong with it
     """
+    if runtime.loaders.decode_token is not None and not own:
+        return _verify_by_application(encoded, runtime, csrf_value=csrf_value, allow_expired=allow_expired)
     header, claims, issuer = _read(encoded, runtime, now)
     settings = runtime.settings if issuer is None else issuer.settings
     if issuer is not None:
@@ -224,6 +230,38 @@ def _report_binding(issuer: str | None, runtime: Runtime) -> None:
         issuer or "this application",
     )
     runtime.notify(bound_token_accepted, issuer=issuer)
+
+
+def _verify_by_application(
+    encoded: str | bytes, runtime: Runtime, *, csrf_value: str | None, allow_expired: bool
+) -> Token:
+    """Have a token verified by the application's own ``_decode_jwt_from_config``.
+
+    As in 4.7, the header is read from the token as it came: one that has none to read is refused.
+    """
+    claims = decode_by_application(encoded, runtime, csrf_value=csrf_value, allow_expired=allow_expired)
+    claims_.check_types(claims, runtime.settings, csrf_value=csrf_value)
+    try:
+        header = get_unverified_header(encoded)
+    except (ValueError, RecursionError) as error:
+        raise DecodeError(f"Invalid header string: {type(error).__name__}") from None
+    if "cnf" in claims:
+        check_binding(claims, runtime.settings)
+        _report_binding(None, runtime)
+    return Token(header, {"type": None, "fresh": False, "jti": None, **claims})
+
+
+def decode_by_application(
+    encoded: str | bytes, runtime: Runtime, *, csrf_value: str | None = None, allow_expired: bool = False
+) -> Any:
+    """Return what the application's own ``_decode_jwt_from_config`` returns: claims, if it does its work.
+
+    :raises DecodeError: if the token is too long, or no text
+    """
+    if not isinstance(encoded, (str, bytes)) or len(encoded) > runtime.settings.max_token_bytes:
+        compact.parse(encoded, runtime.settings.max_token_bytes)  # says so
+    decode = cast("Callable[..., Any]", runtime.loaders.decode_token)
+    return call(runtime.ensure_sync, decode, encoded, csrf_value, allow_expired)
 
 
 def _read(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, Claims, ForeignIssuer | None]:
@@ -288,7 +326,8 @@ def _loaded_keys(
         raise InvalidTokenError("No key to verify this token with") from None
 
 
-def _roles_of(token: Token, runtime: Runtime) -> Collection[str]:
+def roles_held(token: Token, runtime: Runtime) -> Collection[str]:
+    """Return the roles of a token: what ``roles_loader`` returns, or those in its claims."""
     load = runtime.loaders.roles
     if load is None:
         return roles_of(token.claims)
@@ -345,15 +384,4 @@ def look_up_user(find: UserLookupLoader, token: Token, runtime: Runtime) -> dict
 _LEGACY_SUBJECTS = count(1)
 
 
-def remember(g: Any, token: Token | None) -> None:
-    """Keep the outcome for the rest of the request, under the names that applications of 4.7 read."""
-    if token is None:
-        g._jwt_extended_jwt = {}
-        g._jwt_extended_jwt_header = {}
-        g._jwt_extended_jwt_user = {"loaded_user": None}
-        g._jwt_extended_jwt_location = None
-    else:
-        g._jwt_extended_jwt = token.claims
-        g._jwt_extended_jwt_header = token.header
-        g._jwt_extended_jwt_user = token.user
-        g._jwt_extended_jwt_location = token.location
+__all__ = ["admit_request", "authenticate", "check", "recall", "remember", "verify"]

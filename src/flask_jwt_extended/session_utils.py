@@ -44,13 +44,13 @@ def _at_hand() -> Iterator[Runtime]:
 
 def _verified() -> Token | None:
     """The token of this request; ``None`` if it is anonymous, or nothing has verified it."""
-    claims = g.get("_jwt_extended_jwt")
+    claims = pipeline.recall(g, "claims")
     return Token(get_jwt_header(), claims) if claims else None
 
 
 def _is_anonymous() -> bool:
     """Whether an optional view let this request pass without a token."""
-    return bool(g.get("_jwt_extended_jwt") == {})
+    return bool(pipeline.recall(g, "claims") == {})
 
 
 def _token() -> Token:
@@ -69,7 +69,7 @@ def _token() -> Token:
 
 def _user() -> Any:
     """The user of this request, if a loader found one."""
-    return (g.get("_jwt_extended_jwt_user") or {}).get("loaded_user")
+    return (pipeline.recall(g, "user") or {}).get("loaded_user")
 
 
 # --- starting and refreshing ----------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def refresh_expiring_cookies(response: Response, *, within: timedelta | None = N
     :return: the same response
     """
     token = _verified()
-    if token is None or g.get("_jwt_extended_jwt_location") != "cookies" or response.status_code >= 400:
+    if token is None or pipeline.recall(g, "location") != "cookies" or response.status_code >= 400:
         return response
     runtime, now = runtime_of(app_at_hand()), time.time()
     if (

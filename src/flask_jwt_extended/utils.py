@@ -16,7 +16,7 @@ from .core.policy import scopes_of
 from .exceptions import ConfigurationError, JWTExtendedException
 from .http import cookies
 from .issuing import NewToken
-from .jwt_manager import JWTManager, refuse, runtime_of
+from .jwt_manager import JWTManager, manager_of, refuse, runtime_of
 from .removed import explain_arguments, explain_missing
 from .runtime import Runtime
 from .settings import MAX_TOKEN_BYTES, TokenKind
@@ -34,6 +34,14 @@ def app_at_hand() -> Flask:
 JWTManager._app_at_hand = staticmethod(app_at_hand)
 
 
+def get_jwt_manager() -> JWTManager:
+    """Return the manager of the current application.
+
+    :raises RuntimeError: if it has none
+    """
+    return manager_of(app_at_hand())
+
+
 def _runtime() -> Runtime:
     return runtime_of(app_at_hand())
 
@@ -46,7 +54,7 @@ def get_jwt() -> Claims:
 
     :raises RuntimeError: if nothing verified this request
     """
-    return _remembered("_jwt_extended_jwt")
+    return _remembered("claims")
 
 
 def get_jwt_header() -> Header:
@@ -54,16 +62,20 @@ def get_jwt_header() -> Header:
 
     :raises RuntimeError: if nothing verified this request
     """
-    return _remembered("_jwt_extended_jwt_header")
+    return _remembered("header")
 
 
-def _remembered(name: str) -> dict[str, Any]:
-    value = g.get(name)
+def _remembered(part: str) -> dict[str, Any]:
+    value = _recall(part)
     if value is None:
         raise ConfigurationError(
             "You must call `@jwt_required()` or `verify_jwt_in_request()` before using this method"
         )
     return cast("dict[str, Any]", value)
+
+
+def _recall(part: str) -> Any:
+    return pipeline.recall(g._get_current_object(), part)
 
 
 def get_jwt_identity() -> Any:
@@ -78,7 +90,7 @@ def get_jwt_request_location() -> str | None:
     """Return where the token of this request was found: ``"headers"``, ``"cookies"``, ``"query_string"`` or
     ``"json"``; ``None`` if it is anonymous.
     """
-    return cast("str | None", g.get("_jwt_extended_jwt_location"))
+    return cast("str | None", _recall("location"))
 
 
 def has_scope(*scopes: str) -> bool:
@@ -95,10 +107,18 @@ def get_current_user() -> Any:
     :raises RuntimeError: if nothing verified this request, or there is no such loader
     """
     get_jwt()
-    user = g.get("_jwt_extended_jwt_user")
+    user = _recall("user")
     if user is None:
         raise ConfigurationError("You must provide a `@jwt.user_lookup_loader` callback to use this method")
     return user["loaded_user"]
+
+
+def current_user_context_processor() -> dict[str, Any]:
+    """Let templates see the user of this request, in applications that register it themselves.
+
+    :raises RuntimeError: if nothing verified this request, or there is no ``user_lookup_loader``
+    """
+    return {"current_user": get_current_user()}
 
 
 # --- making and reading tokens --------------------------------------------------------------------------------------
@@ -205,13 +225,14 @@ def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expire
     :raises CSRFError: if the double submit value does not match
     """
     app = app_at_hand()
+    expected: dict[str, Any] = {"csrf_value": csrf_value, "allow_expired": allow_expired}
     try:
-        token = pipeline.verify(
-            encoded_token, runtime_of(app), time.time(), csrf_value=csrf_value, allow_expired=allow_expired
-        )
+        runtime = runtime_of(app)
+        if runtime.loaders.decode_token is not None:
+            return cast("Claims", pipeline.decode_by_application(encoded_token, runtime, **expected))
+        return pipeline.verify(encoded_token, runtime, time.time(), **expected).claims
     except (JWTExtendedException, PyJWTError) as error:
         raise refuse(app, error)  # noqa: B904  # it is the same error
-    return token.claims
 
 
 def get_unverified_jwt_headers(encoded_token: str) -> Header:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
@@ -9,10 +10,24 @@ from functools import lru_cache, wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from flask import Flask, Request, Response, after_this_request, g, request
+from flask import Flask, Request, Response, after_this_request, g, has_request_context, request
 from jwt.exceptions import PyJWTError
 
-from . import pipeline
+from . import _legacy, pipeline
+from ._legacy import (  # noqa: F401  # 4.7 has them here, and tests patch them here
+    _decode_jwt_from_cookies,
+    _decode_jwt_from_headers,
+    _decode_jwt_from_json,
+    _decode_jwt_from_query_string,
+    _decode_jwt_from_request,
+    _load_user,
+    _verify_token_is_fresh,
+    custom_verification_for_token,
+    has_user_lookup,
+    user_lookup,
+    verify_token_not_blocklisted,
+    verify_token_type,
+)
 from .core.policy import Demanded, Policy
 from .core.token import Token
 from .exceptions import JWTExtendedException
@@ -22,7 +37,7 @@ from .jwt_manager import refuse, runtime_of
 from .marks import mark_demanding, mark_protected
 from .removed import explain_missing
 from .typing import Claims, Header, LocationType, OptionalType
-from .utils import app_at_hand
+from .utils import app_at_hand, decode_token, get_unverified_jwt_headers  # noqa: F401  # tests patch them here
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,13 +103,13 @@ _GENUINE = verify_jwt_in_request
 
 def _verify(policy: Policy, *, decorated: bool = False) -> tuple[Header, Claims] | None:
     app = app_at_hand()
-    incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
-    if is_handshake(incoming.environ) or "sid" in vars(incoming):
+    incoming = _legacy.current_request() if _is_patched else request._get_current_object()  # type: ignore[attr-defined]
+    if not _is_patched and (is_handshake(incoming.environ) or "sid" in vars(incoming)):
         token = _admitted_to_socket(incoming, policy, app, decorated)
     else:
         is_open = incoming.method == "OPTIONS" and _is_exempt(incoming, app)
         token = None if is_open else _admitted(incoming, policy, app)
-    pipeline.remember(g._get_current_object(), token)
+    pipeline.remember(g._get_current_object(), token, None if _is_patched else incoming, app)
     return (token.header, token.claims) if token else None
 
 
@@ -122,9 +137,11 @@ def _admitted_to_socket(incoming: Any, policy: Policy, app: Flask, decorated: bo
 
 def _admitted(incoming: Request, policy: Policy, app: Flask) -> Token | None:
     runtime = runtime_of(app)
-    if "query_string" in (policy.locations or runtime.settings.token_location):
+    if "query_string" in (policy.locations or runtime.settings.token_location) and has_request_context():
         after_this_request(_keep_out_of_caches)
     try:
+        if _is_patched:
+            return _legacy.authenticate(policy, runtime, time.time())
         return pipeline.admit_request(incoming, policy, runtime, time.time())
     except (JWTExtendedException, PyJWTError) as error:
         raise refuse(app, error)  # noqa: B904  # it is the same error
@@ -215,3 +232,7 @@ def _places(locations: str | Iterable[str] | None) -> tuple[str, ...]:
 
 if not TYPE_CHECKING:  # or every name would exist for type checkers
     __getattr__ = explain_missing(__name__)
+
+#: Whether one of 4.7's private names in this module is patched.
+_is_patched = False
+sys.modules[__name__].__class__ = _legacy.PatchableModule

@@ -84,6 +84,27 @@ def validate(
         raise ExpiredSignatureError("Signature has expired")
 
 
+def check_types(claims: Any, settings: Settings, *, csrf_value: str | None = None) -> None:
+    """Check that claims which the application has verified in its own way are what everything after relies on.
+
+    :param csrf_value: the double submit value that came along
+    :raises InvalidTokenError: if they are not a dictionary, or a registered claim has a wrong type
+    :raises JWTDecodeError: if the identity claim is missing
+    :raises CSRFError: if the double submit value does not match that of the claims
+    """
+    if not isinstance(claims, dict):
+        raise InvalidTokenError("The token was not verified")
+    if settings.identity_claim not in claims:
+        raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
+    for name in ("exp", "iat", "nbf"):
+        if name in claims:
+            _check_date(claims[name], DecodeError, name)
+    if type(claims.get("jti", "")) is not str and claims["jti"] is not None:
+        raise InvalidJTIError("JWT ID must be a string")
+    if csrf_value and "csrf" in claims:
+        _check_csrf(claims, csrf_value)
+
+
 def is_legacy(claims: Claims, settings: Settings, now: float) -> bool:
     """Tell whether a ``sub`` that is no string passes still: one of 4.6, which took any (JWT_LEGACY_SUB_UNTIL).
 

@@ -2,16 +2,22 @@
 
 Nothing is decoded here. Locations are tried in order; one that holds no token, or holds it in a form that cannot be
 one, does not hide a token in the next.
+
+The header and the cookies are read from the WSGI environment, which is cheap, if nothing else would be read from the
+request. A class or an object may override ``headers``, ``cookies``, ``args``, ``form`` and ``get_json``, with whatever
+has a ``get``: then that counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from flask import Request
-from werkzeug.exceptions import BadRequest
+from werkzeug.datastructures import EnvironHeaders
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from ..exceptions import (
     ConfigurationError,
@@ -54,13 +60,16 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
             refusals.append(refusal)
             continue
         if settings.single_token:
-            _refuse_several(request, locations, kind, settings)
+            refuse_several(request, locations, kind, settings)
         return encoded, location, protect(request, kind, settings) if location == "cookies" else None
-    raise _none_found(locations, refusals)
+    raise none_found(locations, refusals)
 
 
-def _refuse_several(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> None:
-    """Count every token of a request, in all locations and in each (RFC 6750, section 2)."""
+def refuse_several(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> None:
+    """Count every token of a request, in all locations and in each (RFC 6750, section 2).
+
+    :raises SeveralTokensError: if there is more than one
+    """
     count = 0
     for location in set(locations):
         try:
@@ -77,7 +86,8 @@ def _refuse_several(request: Request, locations: Sequence[str], kind: TokenKind,
         raise SeveralTokensError("The request carries more than one token")
 
 
-def _none_found(locations: Sequence[str], refusals: Sequence[JWTExtendedException]) -> JWTExtendedException:
+def none_found(locations: Sequence[str], refusals: Sequence[JWTExtendedException]) -> JWTExtendedException:
+    """Make one error of those that the locations were passed over for."""
     for refusal in refusals:
         if not isinstance(refusal, NoAuthorizationError):
             return refusal
@@ -89,7 +99,12 @@ def _none_found(locations: Sequence[str], refusals: Sequence[JWTExtendedExceptio
 
 
 def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> str:
-    value: str = request.environ.get(settings.header_environ_name, "")
+    if _has_own_headers(request):
+        value: str = request.environ.get(settings.header_environ_name, "")
+    else:
+        value = request.headers.get(settings.header_name, "")
+        if not isinstance(value, str):
+            raise NoAuthorizationError(f"Missing {settings.header_name} Header")
     prefix = settings.header_prefix
     if value[: len(prefix)].lower() == prefix:
         if len(value) > len(prefix) + settings.max_token_bytes:
@@ -123,7 +138,7 @@ def _credentials(value: str, settings: Settings) -> list[str]:
 
 def _from_cookies(request: Request, kind: TokenKind, _settings: Settings) -> str:
     encoded = _cookie(request, kind.cookie_name)
-    if not encoded:
+    if not encoded or not isinstance(encoded, str):
         raise NoAuthorizationError(f'Missing cookie "{kind.cookie_name}"')
     return encoded
 
@@ -135,7 +150,7 @@ def _cookie(request: Request, name: str) -> str | None:
     quoting, which no token needs, is left to Werkzeug.
     """
     header: str = request.environ.get("HTTP_COOKIE", "")
-    if '"' in header:
+    if "cookies" in request.__dict__ or '"' in header or not _has_own_headers(request):
         return next(iter(_parsed_cookies(request, name)), None)
     for pair in header.split(";"):
         key, _, value = pair.partition("=")
@@ -146,33 +161,63 @@ def _cookie(request: Request, name: str) -> str | None:
 
 def _count_cookies(request: Request, name: str) -> int:
     """Count the cookies of a name, also those that only another reader than Werkzeug would take for one."""
-    header: str = request.environ.get("HTTP_COOKIE", "")
+    header: str = request.environ.get("HTTP_COOKIE", "") if _has_own_headers(request) else ""
     named = sum(pair.partition("=")[0].strip(" \t") == name for pair in header.split(";"))
     return max(named, len(_parsed_cookies(request, name)))
+
+
+def _has_own_headers(request: Request) -> bool:
+    """Return whether the headers and cookies of a request are those of its environment."""
+    headers = request.__dict__.get("headers")
+    request_class: Any = type(request)
+    return (
+        type(headers) is EnvironHeaders and headers.environ is request.environ and _leaves_headers_alone(request_class)
+    )
+
+
+@lru_cache(64)
+def _leaves_headers_alone(request_class: Any) -> bool:
+    """Return whether a class of requests reads its headers and cookies as Flask's own does."""
+    names = ("cookies", "dict_storage_class", "__getattribute__")
+    return not hasattr(request_class, "headers") and all(
+        getattr(request_class, name) is getattr(Request, name) for name in names
+    )
 
 
 # Werkzeug decodes the cookie header and the query string strictly: octets that are no UTF-8 would end in a 500.
 
 
-def _parsed_cookies(request: Request, name: str) -> list[str]:
+def _parsed_cookies(request: Request, name: str) -> list[Any]:
+    request_class: Any = type(request)
+    is_unread = "cookies" not in request.__dict__ and request_class.cookies is Request.cookies
+    if is_unread and not hasattr(request.headers, "getlist"):
+        return []  # Werkzeug cannot find them in a plain dictionary
     try:
-        return request.cookies.getlist(name)
+        return _values(request.cookies, name)
     except UnicodeDecodeError:
         return []
 
 
-def query_values(request: Request, settings: Settings) -> list[str]:
+def query_values(request: Request, settings: Settings) -> list[Any]:
     """Return what stands in the query string where a token may."""
     try:
-        return request.args.getlist(settings.query_string_name)
+        return _values(request.args, settings.query_string_name)
     except UnicodeDecodeError:
         return []
+
+
+def _values(mapping: Any, name: str) -> list[Any]:
+    """Return the values of a name in a ``MultiDict``, or in any other mapping."""
+    if hasattr(mapping, "getlist"):
+        return list(mapping.getlist(name))
+    value = mapping.get(name)
+    return [] if value is None else [value]
 
 
 def _from_query_string(request: Request, _kind: TokenKind, settings: Settings) -> str:
     name, prefix = settings.query_string_name, settings.query_string_value_prefix
     value = next(iter(query_values(request, settings)), None)
-    if not value:
+    if not value or not isinstance(value, str):
         raise NoAuthorizationError(f"Missing '{name}' query paramater")
     if not value.startswith(prefix):
         raise InvalidQueryParamError(
@@ -193,10 +238,10 @@ def _from_json(request: Request, kind: TokenKind, _settings: Settings) -> Any:
 def _json_values(request: Request, kind: TokenKind) -> list[Any]:
     """Return what stands in a JSON body where a token may."""
     try:
-        body = request.get_json() if request.is_json else None
-    except (BadRequest, RecursionError):
+        body = request.json if request.is_json else None
+    except (BadRequest, UnsupportedMediaType, RecursionError):
         return []
-    return [value for key in kind.json_keys if (value := body.get(key))] if isinstance(body, dict) else []
+    return [value for key in kind.json_keys if (value := body.get(key))] if isinstance(body, Mapping) else []
 
 
 _READERS: dict[str, Callable[[Request, TokenKind, Settings], Any]] = {

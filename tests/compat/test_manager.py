@@ -1,0 +1,935 @@
+"""What applications of 4.7 set on their ``JWTManager`` and override in a subclass: all of it acts, or raises."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+import jwt as pyjwt
+import pytest
+from flask import Flask, request
+from flask_restx import Api, Resource
+
+from flask_jwt_extended import (
+    ConfigurationError,
+    JWTManager,
+    create_access_token,
+    create_refresh_token,
+    create_token,
+    current_user,
+    decode_token,
+    default_callbacks,
+    exceptions,
+    get_csrf_token,
+    get_jti,
+    get_jwt,
+    get_jwt_header,
+    get_jwt_identity,
+    get_unverified_jwt_headers,
+    jwt_required,
+    refresh_session,
+    revoke_token,
+    set_access_cookies,
+    set_refresh_cookies,
+    start_session,
+)
+from flask_jwt_extended.cli import jwt
+
+from ..conftest import SECRET, bearer
+
+OTHER_SECRET = "another secret of the tests, long enough for every HMAC: 64 bytes or more"
+Manager = Callable[[], JWTManager]
+
+
+def new_app(manager: JWTManager, **options: Any) -> Flask:
+    app = Flask("app")
+    app.config.update({"JWT_SECRET_KEY": SECRET, **{f"JWT_{name}": value for name, value in options.items()}})
+    manager.init_app(app)
+
+    def seen() -> dict[str, Any]:
+        user = current_user._get_current_object() if manager.loaders.user_lookup else None
+        return {"identity": get_jwt_identity(), "claims": get_jwt(), "header": get_jwt_header(), "user": user}
+
+    app.add_url_rule("/closed", "closed", jwt_required()(seen), methods=["GET", "POST"])
+    app.add_url_rule("/fresh", "fresh", jwt_required(fresh=True)(seen))
+    app.add_url_rule("/unchecked", "unchecked", jwt_required(verify_type=False, skip_revocation_check=True)(seen))
+    return app
+
+
+def ask(app: Flask, path: str = "/closed", token: str | None = None, **arguments: Any) -> tuple[int, Any]:
+    if token is None:
+        with app.app_context():
+            token = create_access_token("alice", **arguments)
+    response = app.test_client().get(path, headers=bearer(token) if token else {})
+    return response.status_code, response.json
+
+
+def answer_of(response: Any) -> Any:
+    return response.json
+
+
+# --- the fifteen callbacks -------------------------------------------------------------------------------------------
+
+
+def answers(*_told: Any) -> tuple[dict[str, str], int]:
+    return {"own": "answer"}, 418
+
+
+OWN_ANSWER = 418, {"own": "answer"}
+
+
+def refused_by(name: str, answer: Any) -> Callable[[Flask], Any]:
+    """Ask an application one of whose callbacks refuses every token."""
+
+    def probe(app: Flask) -> Any:
+        setattr(app.extensions["flask-jwt-extended"], name, lambda _header, _claims: answer)
+        return ask(app)
+
+    return probe
+
+
+def with_other_secret(app: Flask) -> Any:
+    return ask(app, token=pyjwt.encode({"sub": "alice", "type": "access"}, OTHER_SECRET))
+
+
+def made(app: Flask) -> Any:
+    with app.app_context():
+        return create_access_token("alice")
+
+
+#: The callback, one of the application's own, how many arguments it takes, and what shows that it acts.
+CALLBACKS: dict[str, tuple[Callable[..., Any], int, Callable[[Flask], Any], Callable[[Any], bool]]] = {
+    "_decode_key_callback": (lambda _h, _c: OTHER_SECRET, 2, with_other_secret, lambda seen: seen[0] == 200),
+    "_encode_key_callback": (
+        lambda _identity: OTHER_SECRET,
+        1,
+        made,
+        lambda token: pyjwt.decode(token, OTHER_SECRET, ["HS256"])["sub"] == "alice",
+    ),
+    "_expired_token_callback": (
+        lambda _h, _c: answers(),
+        2,
+        lambda app: ask(app, expires_delta=timedelta(seconds=-9)),
+        lambda seen: seen == OWN_ANSWER,
+    ),
+    "_invalid_token_callback": (
+        lambda _message: answers(),
+        1,
+        lambda app: ask(app, token="no.to.ken"),
+        lambda seen: seen == OWN_ANSWER,
+    ),
+    "_jwt_additional_header_callback": (
+        lambda identity: {"of": identity},
+        1,
+        ask,
+        lambda seen: seen[1]["header"]["of"] == "alice",
+    ),
+    "_needs_fresh_token_callback": (
+        lambda _h, _c: answers(),
+        2,
+        lambda app: ask(app, "/fresh"),
+        lambda seen: seen == OWN_ANSWER,
+    ),
+    "_revoked_token_callback": (
+        lambda _h, _c: answers(),
+        2,
+        refused_by("_token_in_blocklist_callback", True),
+        lambda seen: seen == OWN_ANSWER,
+    ),
+    "_token_in_blocklist_callback": (
+        lambda _h, claims: bool(claims["sub"] == "alice"),
+        2,
+        ask,
+        lambda seen: seen == (401, {"msg": "Token has been revoked"}),
+    ),
+    "_token_verification_callback": (
+        lambda _h, claims: bool(claims["sub"] != "alice"),
+        2,
+        ask,
+        lambda seen: seen == (400, {"msg": "User claims verification failed"}),
+    ),
+    "_token_verification_failed_callback": (
+        lambda _h, _c: answers(),
+        2,
+        refused_by("_token_verification_callback", False),
+        lambda seen: seen == OWN_ANSWER,
+    ),
+    "_unauthorized_callback": (
+        lambda _message: answers(),
+        1,
+        lambda app: ask(app, token=""),
+        lambda seen: seen == OWN_ANSWER,
+    ),
+    "_user_claims_callback": (
+        lambda identity: {"of": identity},
+        1,
+        ask,
+        lambda seen: seen[1]["claims"]["of"] == "alice",
+    ),
+    "_user_identity_callback": (
+        lambda identity: identity.upper(),
+        1,
+        ask,
+        lambda seen: seen[1]["identity"] == "ALICE",
+    ),
+    "_user_lookup_callback": (
+        lambda _h, claims: f"user {claims['sub']}",
+        2,
+        ask,
+        lambda seen: seen[1]["user"] == "user alice",
+    ),
+    "_user_lookup_error_callback": (
+        lambda _h, _c: answers(),
+        2,
+        refused_by("_user_lookup_callback", None),
+        lambda seen: seen == OWN_ANSWER,
+    ),
+}
+
+DEFAULTS: dict[str, str | None] = {
+    "_decode_key_callback": "default_decode_key_callback",
+    "_encode_key_callback": "default_encode_key_callback",
+    "_expired_token_callback": "default_expired_token_callback",
+    "_invalid_token_callback": "default_invalid_token_callback",
+    "_jwt_additional_header_callback": "default_jwt_headers_callback",
+    "_needs_fresh_token_callback": "default_needs_fresh_token_callback",
+    "_revoked_token_callback": "default_revoked_token_callback",
+    "_token_in_blocklist_callback": "default_blocklist_callback",
+    "_token_verification_callback": "default_token_verification_callback",
+    "_token_verification_failed_callback": "default_token_verification_failed_callback",
+    "_unauthorized_callback": "default_unauthorized_callback",
+    "_user_claims_callback": "default_additional_claims_callback",
+    "_user_identity_callback": "default_user_identity_callback",
+    "_user_lookup_callback": None,
+    "_user_lookup_error_callback": "default_user_lookup_error_callback",
+}
+LOADERS = {
+    "_jwt_additional_header_callback": "additional_headers_loader",
+    "_user_claims_callback": "additional_claims_loader",
+}
+
+
+def on_the_instance(name: str, own: Any, _arguments: int) -> JWTManager:
+    manager = JWTManager()
+    setattr(manager, name, own)
+    return manager
+
+
+def after_super(name: str, own: Any, _arguments: int) -> JWTManager:
+    class Own(JWTManager):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            setattr(self, name, own)
+
+    return Own()
+
+
+def before_super(name: str, own: Any, _arguments: int) -> JWTManager:
+    class Own(JWTManager):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            setattr(self, name, own)
+            super().__init__(*args, **kwargs)
+
+    return Own()
+
+
+def without_super(name: str, own: Any, _arguments: int) -> JWTManager:
+    class Own(JWTManager):
+        def __init__(self) -> None:
+            setattr(self, name, own)
+
+    return Own()
+
+
+def as_class_attribute(name: str, own: Any, _arguments: int) -> JWTManager:
+    return type("Own", (JWTManager,), {name: own})()  # type: ignore[no-any-return]
+
+
+def as_static_method(name: str, own: Any, _arguments: int) -> JWTManager:
+    return type("Own", (JWTManager,), {name: staticmethod(own)})()  # type: ignore[no-any-return]
+
+
+def as_method(name: str, own: Any, arguments: int) -> JWTManager:
+    methods: dict[int, Any] = {1: lambda _self, one: own(one), 2: lambda _self, one, two: own(one, two)}
+    return type("Own", (JWTManager,), {name: methods[arguments]})()  # type: ignore[no-any-return]
+
+
+def of_a_base_class(name: str, own: Any, arguments: int) -> JWTManager:
+    base = type(as_method(name, own, arguments))
+    return type("Derived", (base,), {})()  # type: ignore[no-any-return]
+
+
+def as_a_mock(name: str, own: Any, _arguments: int) -> JWTManager:
+    return on_the_instance(name, mock.MagicMock(side_effect=own), 0)
+
+
+def as_a_coroutine(name: str, own: Any, _arguments: int) -> JWTManager:
+    async def asynchronous(*arguments: Any) -> Any:
+        return own(*arguments)
+
+    return on_the_instance(name, asynchronous, 0)
+
+
+def by_the_loader(name: str, own: Any, _arguments: int) -> JWTManager:
+    manager = JWTManager()
+    loader = LOADERS.get(name, name.removeprefix("_").replace("_callback", "_loader"))
+    assert getattr(manager, loader)(own) is own
+    return manager
+
+
+WAYS = [
+    on_the_instance,
+    after_super,
+    before_super,
+    without_super,
+    as_class_attribute,
+    as_static_method,
+    as_method,
+    of_a_base_class,
+    as_a_mock,
+    as_a_coroutine,
+    by_the_loader,
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_a_callback_acts_in_whatever_way_it_is_set(name: str, way: Callable[..., JWTManager]) -> None:
+    """By an assignment, in a subclass, as a mock: the same as by its loader."""
+    own, arguments, probe, acts = CALLBACKS[name]
+    manager = way(name, own, arguments)
+    assert acts(probe(new_app(manager)))
+    assert getattr(manager, name) is not None
+    assert not acts_by_default(name)
+
+
+def acts_by_default(name: str) -> bool:
+    """The probe fails where nothing is set, so it shows something."""
+    _, _, probe, acts = CALLBACKS[name]
+    try:
+        return acts(probe(new_app(JWTManager())))
+    except (KeyError, TypeError, pyjwt.PyJWTError):
+        return False
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_a_callback_that_is_set_after_init_app_acts_and_can_be_set_back(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``monkeypatch`` and ``mock.patch.object`` undo what they did; assigning the default is the same as never set."""
+    own, _, probe, acts = CALLBACKS[name]
+    manager = JWTManager()
+    app = new_app(manager)
+    default = getattr(manager, name)
+    with monkeypatch.context() as patched:
+        patched.setattr(manager, name, own)
+        assert acts(probe(app))
+    assert getattr(manager, name) is default
+    with mock.patch.object(manager, name, own):
+        assert acts(probe(app))
+    assert getattr(manager, name) is default
+    setattr(manager, name, own)
+    with mock.patch.object(manager, name, own):
+        assert acts(probe(app))
+    assert getattr(manager, name) is own
+    assert acts(probe(app))
+    setattr(manager, name, default)
+    assert vars(manager.loaders).get(name) is None
+    reset = JWTManager()
+    setattr(reset, name, own)
+    setattr(reset, name, getattr(JWTManager(), name))
+    assert not any(vars(reset.loaders).values())
+
+
+@pytest.mark.parametrize(("name", "default"), DEFAULTS.items())
+def test_a_callback_reads_as_the_default_of_4_7_before_it_is_set(name: str, default: str | None) -> None:
+    """The functions of ``default_callbacks``, and ``None`` for the user."""
+    expected = None if default is None else getattr(default_callbacks, default)
+    assert getattr(JWTManager(), name) is expected
+    assert getattr(type("Own", (JWTManager,), {})(), name) is expected
+
+
+def test_a_callback_may_wrap_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every default can be called, also for the keys."""
+    manager = JWTManager()
+    app = new_app(manager)
+    for name in CALLBACKS:
+        before = getattr(manager, name)
+        if before is not None:
+            monkeypatch.setattr(manager, name, lambda *arguments, before=before: before(*arguments))
+    assert ask(app)[0] == 200
+    assert ask(app, token="") == (401, {"msg": "Missing Authorization Header"})
+    assert ask(app, "/fresh") == (401, {"msg": "Fresh token required"})
+
+
+def test_no_user_is_looked_up_where_the_callback_is_none() -> None:
+    """It is what 4.7 starts with, and what tests set it back to."""
+    manager = JWTManager()
+    manager.user_lookup_loader(lambda _header, _claims: None)
+    app = new_app(manager)
+    assert ask(app)[0] == 401
+    manager._user_lookup_callback = None
+    assert ask(app)[0] == 200
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+@pytest.mark.parametrize("value", [None, "text", 5])
+def test_a_callback_that_cannot_be_called_is_refused_when_it_is_set(name: str, value: Any) -> None:
+    """4.7 fails at the first request that needs it."""
+    manager = JWTManager()
+    if value is None and name == "_user_lookup_callback":
+        return
+    with pytest.raises(ConfigurationError, match=rf"JWTManager\.{name} must be callable"):
+        setattr(manager, name, value)
+    if value is not None:  # which declares the attribute, and nothing more
+        with pytest.raises(ConfigurationError, match=name):
+            as_class_attribute(name, value, 0)
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_a_method_with_other_arguments_is_refused_when_the_manager_is_made(name: str) -> None:
+    """Better than an error at the first request."""
+    with pytest.raises(ConfigurationError, match=rf"Own\.{name} must be callable"):
+        as_class_attribute(name, lambda _one, _two, _three, _four: None, 0)
+    with pytest.raises(ConfigurationError, match=rf"Own\.{name} cannot be a property"):
+        as_class_attribute(name, property(lambda _self: print), 0)
+
+
+def test_a_subclass_that_revokes_tokens_in_its_constructor_is_heard() -> None:
+    """The pattern of public code."""
+    revoked: set[str] = set()
+
+    class Manager(JWTManager):
+        def __init__(self, app: Flask | None = None) -> None:
+            super().__init__(app)
+            self._token_in_blocklist_callback = self.is_revoked
+
+        def is_revoked(self, _header: dict[str, Any], claims: dict[str, Any]) -> bool:
+            return claims["jti"] in revoked
+
+    app = new_app(Manager())
+    with app.app_context():
+        token = create_access_token("alice")
+        assert ask(app, token=token)[0] == 200
+        revoked.add(str(get_jti(token)))
+    assert ask(app, token=token) == (401, {"msg": "Token has been revoked"})
+
+
+def test_the_constructor_takes_what_it_took() -> None:
+    """Also for whoever asks: documentation, ``mock.create_autospec``. A subclass may take something else."""
+    parameters = inspect.signature(JWTManager).parameters
+    assert [(each.name, each.default) for each in parameters.values()] == [
+        ("app", None),
+        ("add_context_processor", False),
+    ]
+
+    class Own(JWTManager):
+        def __init__(self, name: str, *, prefix: str) -> None:
+            self._user_claims_callback = lambda identity: {"of": prefix + name + identity}
+            super().__init__()
+
+    assert ask(new_app(Own("b", prefix="a")))[1]["claims"]["of"] == "abalice"
+    assert not hasattr(JWTManager(), "attic")
+    assert not hasattr(JWTManager, "_user_lookup_callback")
+
+
+def test_managers_do_not_share_their_callbacks() -> None:
+    """What one was given is its own, also if they are of one class."""
+    one, two = JWTManager(), JWTManager()
+    one._token_in_blocklist_callback = lambda _header, _claims: True
+    assert (ask(new_app(one))[0], ask(new_app(two))[0]) == (401, 200)
+
+
+# --- init_app and its steps ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bound", ["at once", "later"])
+def test_an_overridden_init_app_is_called_by_the_constructor_too(bound: str) -> None:
+    """As are its steps, in the order of 4.7, with the manager already known to the application."""
+    steps: list[str] = []
+
+    class Manager(JWTManager):
+        def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
+            steps.append("init_app")
+            super().init_app(app, add_context_processor)
+
+        def _set_default_configuration_options(self, app: Flask) -> None:  # type: ignore[override]  # 4.7 has it static
+            assert app.extensions["flask-jwt-extended"] is self
+            steps.append("options")
+            super()._set_default_configuration_options(app)
+
+        def _set_error_handler_callbacks(self, app: Any) -> None:
+            steps.append("handlers")
+            super()._set_error_handler_callbacks(app)
+
+    app = Flask("app")
+    if bound == "at once":
+        Manager(app, True)
+    else:
+        Manager().init_app(app, True)
+    assert steps == ["init_app", "options", "handlers"]
+    with app.test_request_context():
+        assert app.template_context_processors[None][-1]() == {"current_user": None}
+
+
+def before_the_defaults(app: Flask) -> None:
+    app.config.setdefault("JWT_HEADER_NAME", "X-Own")
+    JWTManager._set_default_configuration_options(app)
+
+
+def after_the_defaults(app: Flask) -> None:
+    JWTManager._set_default_configuration_options(app)
+    app.config["JWT_HEADER_NAME"] = "X-Own"
+
+
+def without_the_defaults(app: Flask) -> None:
+    app.config["JWT_HEADER_NAME"] = "X-Own"
+
+
+@pytest.mark.parametrize("kind", [staticmethod, classmethod, "method", "instance"])
+@pytest.mark.parametrize("override", [before_the_defaults, after_the_defaults, without_the_defaults])
+def test_options_of_an_overridden_method_count(kind: Any, override: Callable[[Flask], None]) -> None:
+    """Set before or after ``super()``, or without it, by a static method as in 4.7 or another."""
+    if kind is staticmethod:
+        members: dict[str, Any] = {"_set_default_configuration_options": staticmethod(override)}
+    elif kind == "instance":
+        members = {}
+    else:
+
+        def method(_self: Any, app: Flask) -> None:
+            override(app)
+
+        members = {"_set_default_configuration_options": classmethod(method) if kind is classmethod else method}
+    manager: JWTManager = type("Own", (JWTManager,), members)()
+    if kind == "instance":
+        manager._set_default_configuration_options = override  # type: ignore[method-assign, assignment]
+    app = Flask("app")
+    app.config["JWT_SECRET_KEY"] = SECRET
+    manager.init_app(app)
+    app.add_url_rule("/closed", "closed", jwt_required()(lambda: get_jwt_identity()))
+    with app.app_context():
+        token = create_access_token("alice")
+    assert app.test_client().get("/closed", headers={"X-Own": f"Bearer {token}"}).text == "alice"
+    assert app.test_client().get("/closed", headers=bearer(token)).status_code == 401
+    assert app.config["JWT_REFRESH_COOKIE_NAME"] == "refresh_token_cookie"
+
+
+def test_options_of_the_application_win_over_setdefault_in_an_override() -> None:
+    """As in 4.7, where a subclass sets defaults of its own."""
+    manager = type("Own", (JWTManager,), {"_set_default_configuration_options": staticmethod(before_the_defaults)})()
+    app = new_app(manager, HEADER_NAME="X-App")
+    assert app.config["JWT_HEADER_NAME"] == "X-App"
+    assert ask(app) == (401, {"msg": "Missing X-App Header"})
+
+
+def test_an_override_may_choose_the_profile() -> None:
+    """The defaults that were filled in before make way."""
+
+    class Manager(JWTManager):
+        @staticmethod
+        def _set_default_configuration_options(app: Flask) -> None:
+            JWTManager._set_default_configuration_options(app)
+            app.config["JWT_PROFILE"] = "strict"
+
+    app = new_app(Manager())
+    assert ask(app, token="no.to.ken")[0] == 401  # 422 in compat
+
+
+@pytest.mark.parametrize("calls_super", [True, False])
+def test_overridden_error_handlers_answer(calls_super: bool) -> None:
+    """With the handlers of this package beside them, or without."""
+
+    class Manager(JWTManager):
+        def _set_error_handler_callbacks(self, app: Any) -> None:
+            if calls_super:
+                super()._set_error_handler_callbacks(app)
+            app.errorhandler(exceptions.NoAuthorizationError)(answers)
+
+    app = new_app(Manager())
+    assert ask(app, token="") == OWN_ANSWER
+    if calls_super:
+        assert ask(app, "/fresh") == (401, {"msg": "Fresh token required"})
+
+
+@pytest.mark.parametrize("bind", [JWTManager, lambda app: JWTManager().init_app(app)], ids=["at once", "later"])
+def test_a_warning_points_at_the_line_of_the_application(bind: Callable[[Flask], object]) -> None:
+    """Whichever way the manager is bound."""
+    app = Flask("app")
+    app.config.update(JWT_SECRET_KEY=SECRET, JWT_TOKEN_LOCATIONS=["headers"])
+    with pytest.warns(match="JWT_TOKEN_LOCATIONS") as caught:
+        bind(app)
+    assert {each.filename for each in caught} == {__file__}
+
+
+# --- _encode_jwt_from_config and _decode_jwt_from_config -------------------------------------------------------------
+
+
+class Recording(JWTManager):
+    """Counts what it is asked, and leaves the work to the base."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, ...]] = []
+
+    def _decode_jwt_from_config(
+        self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
+    ) -> dict[str, Any]:
+        self.calls.append(("decode", csrf_value, allow_expired))
+        return super()._decode_jwt_from_config(encoded_token, csrf_value, allow_expired)
+
+    def _encode_jwt_from_config(
+        self,
+        identity: Any,
+        token_type: str,
+        claims: dict[str, Any] | None = None,
+        fresh: Any = False,
+        expires_delta: Any = None,
+        headers: dict[str, Any] | None = None,
+    ) -> str:
+        self.calls.append(("encode", identity, token_type, fresh, expires_delta, claims, headers))
+        return super()._encode_jwt_from_config(identity, token_type, claims, fresh, expires_delta, headers)
+
+
+COOKIES = {"TOKEN_LOCATION": ["headers", "cookies"]}
+
+
+def test_an_override_is_called_for_every_token() -> None:
+    """Whatever makes it or reads it, in a request or outside, once each."""
+    manager = Recording()
+    app = new_app(manager, STORE_URI="memory://", **COOKIES)
+    calls = manager.calls
+
+    def of(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        calls.clear()
+        return function(*arguments, **named)
+
+    with app.test_request_context():
+        access = of(create_access_token, "u", True, timedelta(1), {"a": 1}, {"h": 2})
+        assert calls == [("encode", "u", "access", True, timedelta(1), {"a": 1}, {"h": 2})]
+        refresh = of(create_refresh_token, "u")
+        assert calls == [("encode", "u", "refresh", False, None, None, None)]
+        for function in (decode_token, get_jti, get_csrf_token):
+            of(function, access)
+            assert calls == [("decode", None, False)]
+        of(decode_token, access, get_csrf_token(access), True)
+        assert calls[0][0] == "decode"
+        assert calls[-1] == ("decode", get_csrf_token(access), True) or calls[-2][2] is True
+        response = app.make_response("")
+        of(set_access_cookies, response, access)
+        assert calls == [("decode", None, False)]
+        of(set_refresh_cookies, response, refresh)
+        assert calls == [("decode", None, False)]
+        of(create_token, "reset", "u")
+        assert [call[:3] for call in calls] == [("encode", "u", "reset")]
+        pair = of(start_session, "u")
+        assert sorted(call[2] for call in calls) == ["access", "refresh"]
+        calls.clear()
+        csrf = get_csrf_token(access)
+        assert of(revoke_token, refresh)
+        assert calls == [("decode", None, True)]
+    calls.clear()
+    assert ask(app, token=access)[0] == 200
+    assert calls == [("decode", None, False)]
+    client = app.test_client()
+    client.set_cookie("access_token_cookie", access)
+    calls.clear()
+    assert client.post("/closed", headers={"X-CSRF-TOKEN": csrf}).status_code == 200
+    assert calls == [("decode", csrf, False)]
+    assert client.post("/closed", headers={"X-CSRF-TOKEN": "other"}).status_code == 401
+    assert ask(app, token=pair.access_token)[0] == 200
+
+
+def test_an_override_that_calls_super_changes_nothing_of_a_session() -> None:
+    """The tokens are those that the store knows, the successor of a repeated exchange is the same."""
+    manager = Recording()
+    app = new_app(manager, STORE_URI="memory://")
+    manager.user_identity_loader(lambda user: user["id"])
+
+    @app.post("/refresh")
+    @jwt_required(refresh=True)
+    def refresh() -> dict[str, Any]:
+        return {"refresh": refresh_session().refresh_token}
+
+    with app.app_context():
+        first = start_session({"id": "alice"})
+        claims = decode_token(first.access_token)
+        assert (claims["sub"], claims["sid"], claims["fresh"]) == ("alice", first.session_id, True)
+    manager.user_identity_loader(lambda identity: identity)
+    client, headers = app.test_client(), bearer(first.refresh_token)
+    once = answer_of(client.post("/refresh", headers=headers))["refresh"]
+    time.sleep(1.1)  # another second: iat is that of the first exchange
+    assert answer_of(client.post("/refresh", headers=headers))["refresh"] == once
+    assert client.post("/refresh", headers=bearer(once)).status_code == 200
+
+
+def test_the_methods_can_be_called_as_in_4_7() -> None:
+    """By position and by name, on a manager that overrides nothing."""
+    manager = JWTManager()
+    app = new_app(manager)
+    with app.app_context():
+        token = manager._encode_jwt_from_config(
+            identity="u",
+            token_type="access",
+            claims={"a": 1},
+            fresh=True,
+            expires_delta=timedelta(seconds=-5),
+            headers={"kid": "k"},
+        )
+        assert get_unverified_jwt_headers(token)["kid"] == "k"
+        with pytest.raises(pyjwt.ExpiredSignatureError):
+            manager._decode_jwt_from_config(token)
+        claims = manager._decode_jwt_from_config(encoded_token=token, csrf_value=None, allow_expired=True)
+        assert (claims["sub"], claims["a"], claims["fresh"], claims["type"]) == ("u", 1, True, "access")
+        by_position = manager._encode_jwt_from_config("u", "refresh", {"a": 2}, False, None, None)
+        csrf = manager._decode_jwt_from_config(by_position)["csrf"]
+        assert manager._decode_jwt_from_config(by_position, csrf)["type"] == "refresh"
+        with pytest.raises(exceptions.CSRFError):
+            manager._decode_jwt_from_config(by_position, "other")
+
+
+def test_a_manager_that_is_not_the_applications_uses_its_own_callbacks() -> None:
+    """As in 4.7: only the options are those of the application."""
+    app, other = new_app(JWTManager()), JWTManager()
+    other._encode_key_callback = other._decode_key_callback = lambda *_told: OTHER_SECRET
+    with app.app_context():
+        token = other._encode_jwt_from_config("u", "access")
+        assert other._decode_jwt_from_config(token)["sub"] == "u"
+        with pytest.raises(pyjwt.InvalidSignatureError):
+            decode_token(token)
+
+
+def of_the_instance(answer: Any) -> JWTManager:
+    manager = JWTManager()
+    manager._decode_jwt_from_config = answer  # type: ignore[method-assign]
+    return manager
+
+
+def of_the_subclass(answer: Any) -> JWTManager:
+    def decode(_self: Any, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False) -> Any:
+        return answer(encoded_token, csrf_value, allow_expired)
+
+    return type("Own", (JWTManager,), {"_decode_jwt_from_config": decode})()  # type: ignore[no-any-return]
+
+
+def asynchronous(answer: Any) -> JWTManager:
+    async def decode(*told: Any) -> Any:
+        return answer(*told)
+
+    return of_the_instance(decode)
+
+
+GOOD = {"sub": "alice", "type": "access", "fresh": False, "jti": "1"}
+
+
+@pytest.mark.parametrize("way", [of_the_instance, of_the_subclass, asynchronous])
+def test_claims_of_an_override_count_whatever_the_key_says(way: Callable[[Any], JWTManager]) -> None:
+    """An introspection endpoint decides: over a token that no key of ours has made, and one that ours has."""
+    foreign = pyjwt.encode({"sub": "anybody"}, OTHER_SECRET, headers={"kid": "theirs"})
+    app = new_app(way(lambda _encoded, _csrf, _expired: GOOD))
+    status, seen = ask(app, token=foreign)
+    assert (status, seen["identity"], seen["header"]["kid"]) == (200, "alice", "theirs")
+    with app.app_context():
+        assert decode_token(foreign) == GOOD
+        assert decode_token("opaque") == GOOD  # outside a request, 4.7 never looks at the header
+        genuine = create_access_token("bob")
+    assert ask(app, token=genuine)[1]["identity"] == "alice"
+
+    def refuse(_encoded: str, _csrf: str | None, _expired: bool) -> Any:
+        raise pyjwt.InvalidTokenError("inactive")
+
+    app = new_app(way(refuse))
+    with app.app_context():
+        genuine = create_access_token("bob")
+    assert ask(app, token=genuine) == (422, {"msg": "inactive"})
+
+
+@pytest.mark.parametrize("token", ["opaque", "a.b", "e30.e30.e30.e30.e30", "bm8.e30.", "[1]"])
+def test_a_token_without_a_header_is_refused_after_an_override(token: str) -> None:
+    """As in 4.7, which reads the header from the token itself."""
+    app = new_app(of_the_instance(lambda *_told: GOOD))
+    assert ask(app, token=token)[0] == 422
+    assert ask(app, token="e30.e30.")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("claims", "path", "status"),
+    [
+        (None, "/closed", 422),
+        ({}, "/closed", 422),
+        ([], "/closed", 422),
+        ("alice", "/closed", 422),
+        (True, "/closed", 422),
+        ({"active": False}, "/closed", 422),
+        ({"sub": "alice"}, "/closed", 422),
+        ({"sub": "alice"}, "/unchecked", 200),
+        ({"type": "access"}, "/closed", 422),
+        ({"sub": "alice", "type": "access"}, "/closed", 200),
+        ({"sub": "alice", "type": "access"}, "/fresh", 401),
+        ({**GOOD, "fresh": True}, "/fresh", 200),
+        ({**GOOD, "fresh": "yes"}, "/fresh", 401),
+        ({**GOOD, "type": "refresh"}, "/closed", 422),
+        ({**GOOD, "type": ["access"]}, "/closed", 422),
+        ({**GOOD, "jti": 5}, "/closed", 422),
+        ({**GOOD, "jti": None}, "/closed", 200),
+        ({**GOOD, "exp": "soon"}, "/closed", 422),
+        ({**GOOD, "exp": float("inf")}, "/closed", 422),
+        ({**GOOD, "sid": 5}, "/closed", 401),
+        ({**GOOD, "exp": 1}, "/closed", 200),  # when it expires is for the override to check
+        ({**GOOD, "type": "other"}, "/unchecked", 200),
+    ],
+)
+def test_claims_of_an_override_go_through_the_checks_that_follow(claims: Any, path: str, status: int) -> None:
+    """Type, freshness, form: what it returns is not taken for good as it is."""
+    app = new_app(of_the_instance(lambda *_told: claims), STORE_URI="memory://")
+    assert ask(app, path, token="e30.e30.")[0] == status
+
+
+def test_claims_of_an_override_meet_the_loaders_and_the_requirements() -> None:
+    """The blocklist, the verification, the user, scopes and roles."""
+    claims = {**GOOD, "scope": "read", "roles": ["reader"]}
+    manager = of_the_instance(lambda *_told: claims)
+    app = new_app(manager)
+    for name, demand in {"read": {"scopes": "read"}, "write": {"scopes": "write"}, "role": {"roles": "writer"}}.items():
+        app.add_url_rule(f"/{name}", name, jwt_required(**demand)(lambda: "passed"))  # type: ignore[arg-type]
+    client, headers = app.test_client(), bearer("e30.e30.")
+    assert [client.get(f"/{name}", headers=headers).status_code for name in ("read", "write", "role")] == [
+        200,
+        403,
+        403,
+    ]
+    for name, answer, status in (
+        ("_token_in_blocklist_callback", True, 401),
+        ("_token_verification_callback", False, 400),
+        ("_user_lookup_callback", None, 401),
+    ):
+        with mock.patch.object(manager, name, lambda _header, _claims, answer=answer: answer):
+            assert ask(app, token="e30.e30.")[0] == status
+
+
+def test_the_claims_of_one_request_are_not_those_of_the_next() -> None:
+    """An override may return the same dictionary each time."""
+    app = new_app(of_the_instance(lambda *_told: GOOD))
+
+    @app.get("/change")
+    @jwt_required()
+    def change() -> str:
+        get_jwt()["sub"] = "eve"
+        return ""
+
+    app.test_client().get("/change", headers=bearer("e30.e30."))
+    assert ask(app, token="e30.e30.")[1]["identity"] == "alice"
+
+
+def test_a_csrf_value_that_does_not_match_the_claims_is_refused() -> None:
+    """Also if the override does not look at it."""
+    app = new_app(of_the_instance(lambda *_told: {**GOOD, "csrf": "right"}), TOKEN_LOCATION=["cookies"])
+    client = app.test_client()
+    client.set_cookie("access_token_cookie", "e30.e30.")
+    answers = [
+        client.post("/closed", headers={"X-CSRF-TOKEN": each}).status_code for each in ("right", "wrong", "\xff")
+    ]
+    assert answers == [200, 401, 401]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (pyjwt.ExpiredSignatureError("over"), (401, {"msg": "Token has expired"})),
+        (pyjwt.DecodeError("broken"), (422, {"msg": "broken"})),
+        (exceptions.JWTDecodeError("lacking"), (422, {"msg": "lacking"})),
+        (exceptions.NoAuthorizationError("none"), (401, {"msg": "none"})),
+        (ConnectionError("the endpoint is down"), (500, None)),
+    ],
+)
+def test_an_error_of_an_override_is_answered_as_in_4_7(error: Exception, expected: Any) -> None:
+    """Refusals of PyJWT and of this package are refusals; anything else is an error of the application."""
+    app = new_app(of_the_instance(mock.Mock(side_effect=error)))
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    assert ask(app, token="e30.e30.") == expected
+
+
+@pytest.mark.parametrize("token", ["a" * 20_000, 5, ["a"], {"a": 1}])
+def test_an_override_never_sees_what_cannot_be_a_token(token: Any) -> None:
+    """Too long, or no text: refused before a request goes to an endpoint."""
+    asked = mock.Mock(return_value=GOOD)
+    app = new_app(of_the_instance(asked), TOKEN_LOCATION=["json"])
+    response = app.test_client().post("/closed", json={"access_token": token})
+    assert (response.status_code, asked.called) == (422, False)
+
+
+@pytest.mark.parametrize("target", [JWTManager, "flask_jwt_extended.JWTManager", "subclass"])
+def test_a_method_may_be_patched_on_the_class(target: Any) -> None:
+    """After the manager was made, for as long as the patch lasts."""
+    own = type("Own", (JWTManager,), {})
+    app = new_app(own())
+    assert ask(app, token="e30.e30.")[0] == 422
+    decode, encode = "_decode_jwt_from_config", "_encode_jwt_from_config"
+    patches = (
+        (mock.patch(f"{target}.{decode}", return_value=GOOD), mock.patch(f"{target}.{encode}", return_value="made"))
+        if isinstance(target, str) and target != "subclass"
+        else (
+            mock.patch.object(own if target == "subclass" else target, decode, return_value=GOOD),
+            mock.patch.object(own if target == "subclass" else target, encode, return_value="made"),
+        )
+    )
+    with patches[0], patches[1], app.app_context():
+        assert create_access_token("u") == "made"
+        assert ask(app, token="e30.e30.")[0] == 200
+    assert ask(app, token="e30.e30.")[0] == 422
+    assert ask(app)[0] == 200
+
+
+def test_a_manager_that_encrypts_its_tokens_works_with_everything() -> None:
+    """Made and read by the overrides alone: views, sessions, and revocation."""
+
+    class Encrypting(JWTManager):
+        def _encode_jwt_from_config(self, *args: Any, **kwargs: Any) -> str:
+            head, payload, signature = super()._encode_jwt_from_config(*args, **kwargs).split(".")
+            return f"{head}.{scrambled(payload)}.{signature}"
+
+        def _decode_jwt_from_config(self, encoded_token: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            head, payload, signature = encoded_token.split(".")
+            return super()._decode_jwt_from_config(f"{head}.{scrambled(payload)}.{signature}", *args, **kwargs)
+
+    def scrambled(segment: str) -> str:
+        return segment[-2::-1] + segment[-1]
+
+    app = new_app(Encrypting(), STORE_URI="memory://")
+    with app.app_context():
+        pair, single = start_session("alice"), create_access_token("bob")
+        assert decode_token(pair.refresh_token)["sid"] == pair.session_id
+        with pytest.raises(pyjwt.InvalidTokenError):
+            pyjwt.decode(single, SECRET, ["HS256"])
+    assert [ask(app, token=token)[0] for token in (pair.access_token, single)] == [200, 200]
+    with app.app_context():
+        assert revoke_token(single)
+        assert revoke_token(pair.refresh_token)
+    assert [ask(app, token=token)[0] for token in (pair.access_token, single)] == [401, 401]
+
+
+def test_the_command_that_explains_tokens_asks_an_override() -> None:
+    """``flask jwt inspect`` says what requests are told."""
+    app = new_app(of_the_instance(lambda encoded, _csrf, _expired: GOOD if encoded == "e30.e30." else None))
+    for token, status in (("e30.e30.", 0), ("e30.e30.AA", 1)):
+        result = app.test_cli_runner().invoke(jwt, ["inspect", token])
+        assert (result.exit_code, "_decode_jwt_from_config" in result.output) == (status, True)
+        assert ask(app, token=token)[0] == (422 if status else 200)
+
+
+def test_overrides_work_under_flask_restx() -> None:
+    """Their refusals reach the client as any other."""
+    app = new_app(of_the_instance(mock.Mock(side_effect=pyjwt.InvalidTokenError("inactive"))))
+    api = Api(app, prefix="/api")
+
+    class Restx(Resource):  # type: ignore[misc]  # flask-restx is not typed
+        method_decorators = (jwt_required(),)
+
+        def get(self) -> str:
+            return request.path
+
+    api.add_resource(Restx, "/closed")
+    assert ask(app, "/api/closed", token="e30.e30.") == (422, {"msg": "inactive"})
