@@ -214,7 +214,7 @@ def authenticate(policy: Policy, runtime: Runtime, now: float) -> Token | None:
     token = Token(header, claims)
     token.location = location
     beyond = replace(policy, fresh=False, verify_type=policy.verify_type and not is_of_4_7)
-    beyond.check(token, now)
+    beyond.check(token, now, leeway=runtime.settings.decode_leeway)
     if beyond.roles is not None:
         beyond.check_roles(token, pipeline.roles_held(token, runtime))
     token.user = here._load_user(header, claims)

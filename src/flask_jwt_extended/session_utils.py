@@ -126,7 +126,8 @@ def start_session(
 def _presented(runtime: Runtime, now: float) -> list[Claims]:
     """The claims of each token of a session that came with this request, verified, but for its expiry."""
     token = _verified()
-    sent = (_quietly_verified(encoded, runtime, now) for encoded in sent_tokens(request, runtime.settings))
+    incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
+    sent = (_quietly_verified(encoded, runtime, now) for encoded in sent_tokens(incoming, runtime.settings))
     found = [token.claims if token else {}, *sent]
     return [claims for claims in found if isinstance(claims.get("sid"), str)]
 
