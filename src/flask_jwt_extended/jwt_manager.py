@@ -20,6 +20,7 @@ from flask.json.provider import DefaultJSONProvider
 from .exceptions import ConfigurationError, StoreUnavailableError, code_of
 from .http import responses
 from .http.published import jwks_response
+from .keychain import check_configured
 from .loaders import Loaders, call
 from .marks import mark_exempt
 from .runtime import Runtime
@@ -87,7 +88,7 @@ def runtime_of(app: Flask) -> Runtime:
     """
     try:
         state: _State = app.extensions[_STATE]
-        if read_raw(app.config) == state.raw:
+        if state.raw == read_raw(app.config):
             return state.runtime
     except KeyError:  # not initialised, or an option was deleted from the configuration
         pass
@@ -144,7 +145,7 @@ class JWTManager:
     def _bind(self, app: Flask, add_context_processor: bool) -> None:
         for warning in self._misgivings(app):
             warnings.warn(warning, stacklevel=3)  # the line of the application
-        self._renew(app)
+        check_configured(self._renew(app).settings, self.loaders)
         app.extensions[EXTENSION] = self
         self._set_error_handler_callbacks(app)
         app.before_request(partial(_look_over, app))
@@ -169,6 +170,7 @@ class JWTManager:
     def _renew(self, app: Flask) -> Runtime:
         previous = app.extensions.get(_STATE)
         filled = _fill_in(app.config, previous.filled if previous else {})
+        raw = snapshot(read_raw(app.config))  # before it is read: what changes meanwhile is noticed later
         settings = resolve(app.config)
         runtime = Runtime(
             settings,
@@ -178,7 +180,7 @@ class JWTManager:
             partial(_notify, app),
             _store_for(app, settings),
         )
-        app.extensions[_STATE] = _State(snapshot(read_raw(app.config)), runtime, filled)
+        app.extensions[_STATE] = _State(raw, runtime, filled)
         return runtime
 
     def _set_error_handler_callbacks(self, app: Any) -> None:
@@ -429,7 +431,8 @@ def _look_over(app: Flask) -> None:
     from .checks import foot_guns  # once: to import it costs more than anything above
 
     for finding in foot_guns(app, runtime_of(app)):
-        logger.warning("%s. %s", finding.message, finding.fix)
+        log = logger.error if finding.severity == "error" else logger.warning
+        log("%s. %s", finding.message, finding.fix)
 
 
 def _template_context() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from json import JSONEncoder
 from typing import Any
 
 from .core import compact
-from .core.keys import Key
+from .core.keys import Key, refusal_of
 from .exceptions import ConfigurationError
 from .foreign import ForeignIssuer
 from .keychain import Keychain
@@ -47,7 +47,7 @@ class Runtime:
     @cached_property
     def keys(self) -> Keychain:
         """The keys that are configured. Made ready when the first token comes."""
-        return Keychain(self.settings, self.strong)
+        return Keychain(self.settings, self.strong, verifies=self.loaders.decode_key is None)
 
     @cached_property
     def issuers(self) -> Mapping[str, ForeignIssuer]:
@@ -75,10 +75,7 @@ class Runtime:
         :raises ConfigurationError: if it is weak and weak keys are refused
         """
         if key.weaknesses and self.settings.key_strength == "refuse":
-            reasons = " ".join(map(str, key.weaknesses))
-            raise ConfigurationError(
-                f"{reasons} flask jwt check says how to make another; JWT_KEY_STRENGTH = 'warn' takes it meanwhile"
-            )
+            raise ConfigurationError(refusal_of(key))
         if key.weaknesses and not key.warned:
             for weakness in key.weaknesses:
                 warnings.warn(weakness, stacklevel=2)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import Field, dataclass, field, fields, replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
 from jwt.algorithms import requires_cryptography
@@ -156,15 +156,9 @@ class Settings:
     keys: Any = option(
         None,
         parsers.anything,
-        "A set of keys that are rotated while the application runs: a JWK Set as a mapping, the path of one, or of a "
-        "folder of PEM files. Its first active key signs, all verify; each token says by ``kid`` which. "
-        "See ``flask jwt keys``. In place of JWT_ALGORITHM, the algorithm of each key counts.",
-        secret=True,
-    )
-    keys_passphrase: Any = option(
-        None,
-        parsers.anything,
-        "The passphrase of encrypted PEM files in JWT_KEYS.",
+        "A set of keys that are rotated while the application runs: a JWK Set as a mapping, or the path of a JWK Set file. "
+        "Its first active key signs, all verify; each token names its key by ``kid``. See ``flask jwt keys``. The "
+        "algorithm is that of the key: its ``alg``, or else JWT_ALGORITHM if that fits, or else the usual one of its kind.",
         secret=True,
     )
     jwks_path: str | None = option(
@@ -521,6 +515,11 @@ class Settings:
         return (*self.decode_algorithms, self.algorithm)
 
     @cached_property
+    def algorithms_of_keys(self) -> tuple[str, ...]:
+        """The algorithms that a JWK without ``alg`` may be bound to; the first that fits is taken."""
+        return (self.algorithm, *self.decode_algorithms)
+
+    @cached_property
     def is_asymmetric(self) -> bool:
         """Whether JWT_ALGORITHM signs with a private key."""
         return self.algorithm in requires_cryptography
@@ -545,6 +544,21 @@ class Settings:
     def any_secret(self) -> Any:
         """JWT_SECRET_KEY, or Flask's own."""
         return self.secret_key or self.flask_secret_key
+
+    @property
+    def secret_option(self) -> str:
+        """The option that :attr:`any_secret` comes from."""
+        return "JWT_SECRET_KEY" if self.secret_key or not self.flask_secret_key else "SECRET_KEY"
+
+    @property
+    def signing_option(self) -> str:
+        """The option that :attr:`signing_key` comes from."""
+        return "JWT_PRIVATE_KEY" if self.is_asymmetric else self.secret_option
+
+    @property
+    def verification_option(self) -> str:
+        """The option that :attr:`verification_key` comes from."""
+        return "JWT_PUBLIC_KEY" if self.is_asymmetric else self.secret_option
 
     def _secret(self) -> Any:
         key = self.any_secret
@@ -660,17 +674,80 @@ class _Exactly:
         return type(other) is type(self._value) and other == self._value
 
 
+class _Same:
+    """Equals one object and no other, whatever the object itself would say."""
+
+    __slots__ = ("_value",)
+    __hash__ = None  # type: ignore[assignment]  # it is for comparing alone
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return other is self._value
+
+
+class _Contents:
+    """Equals a container of one type with the same contents, in the same order where it has one."""
+
+    __slots__ = ("_contents", "_read", "_type")
+    __hash__ = None  # type: ignore[assignment]  # it is for comparing alone
+
+    def __init__(self, value: Any, read: Callable[[Any], Any], contents: Any) -> None:
+        self._type = type(value)
+        self._read = read
+        self._contents = contents
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is self._type and bool(self._contents == self._read(other))
+
+
+#: Types of values that never change and compare by what they are.
+_IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes, timedelta, date, datetime})
+#: Containers in containers that are looked into.
+_MAX_DEPTH = 32
+
+
 def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Raw values to compare later ones with: containers copied, so that a change made in place is noticed too."""
+    """Return what to compare later raw values with, as ``snapshot(raw) == later``: containers are copied with all that is
+    in them, so that a change in place is noticed.
+    """
     return tuple(map(_frozen, (*NAMES, "SECRET_KEY"), raw))
 
 
 def _frozen(name: str, value: Any) -> Any:
-    if isinstance(value, (list, set, dict)):
-        return copy.copy(value)
     if name.endswith(("_EXPIRES", "_LIFETIME", "_IDLE_TIMEOUT")) and isinstance(value, (int, float)):
         return _Exactly(value)
-    return value
+    if name == "JWT_STORE_URI" and not isinstance(value, str):
+        return _Same(value)  # a store may look like a container
+    return _copied(value)
+
+
+def _copied(value: Any, *outer: int) -> Any:
+    """Copy a value for comparison, on the left-hand side, with what becomes of it.
+
+    :param outer: the identities of the containers that it is in
+    """
+    kind = type(value)
+    if kind in _IMMUTABLE:
+        return value
+    if id(value) in outer or len(outer) > _MAX_DEPTH:
+        return _Same(value)
+    inner = (*outer, id(value))
+    if kind is dict:
+        return {key: _copied(each, *inner) for key, each in value.items()}
+    if kind is list or kind is tuple:
+        copied = kind(_copied(each, *inner) for each in value)
+        return value if kind is tuple and all(map(is_, copied, value)) else copied
+    for abstract, read in ((Mapping, _items_of), (Set, frozenset), (bytearray, bytes), (Sequence, list)):
+        if isinstance(value, abstract) and not isinstance(value, (str, bytes)):
+            contents = read(value)
+            return _Contents(value, read, contents if abstract in (Set, bytearray) else _copied(contents, *inner))
+    return _Same(value)
+
+
+def _items_of(value: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    return list(value.items())
 
 
 def resolve(config: Mapping[str, Any]) -> Settings:
