@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .exceptions import ConfigurationError
+from .parsers import in_order
 
 #: Algorithms that a foreign issuer may sign with, unless it is held to fewer. Never a symmetric one.
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -103,7 +104,8 @@ def _several(value: Any, where: str) -> tuple[str, ...]:
     is_list = isinstance(listed, (list, tuple, set, frozenset))
     if not is_list or not all(isinstance(each, str) and each for each in listed):
         raise ConfigurationError(f"{where} must be a string or a list of strings, none of them empty, not {value!r}")
-    return tuple(listed)
+    # The order of algorithms decides which one a key without "alg" is for, and a set has none.
+    return in_order(listed)
 
 
 def _check_url(url: Any, where: str) -> None:

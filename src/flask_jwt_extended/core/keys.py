@@ -243,8 +243,10 @@ def _prepare(algorithm: str, material: Any) -> Key:
             # A public key is no secret, whatever stands in front of it: PyJWT looks at the very beginning alone.
             implementation.prepare_key(prepared.lstrip(_NOISE) or prepared)
     except InvalidKeyError as error:
-        hint = _hint(material)
-        raise InvalidKeyError(f"{str(error).rstrip('.')}{hint}" if hint else str(error)) from None
+        reason = str(error).rstrip(".")
+        if "Invalid Key type for" in reason:  # PyJWT's message shows a generator object
+            reason = f"It is a key of another type than {algorithm} needs"
+        raise InvalidKeyError(reason + _hint(material)) from None
     # PyJWT and cryptography raise all sorts for what is no PEM, wants a password, lies on another curve...
     except Exception as error:
         raise InvalidKeyError(f"Not a valid key for {algorithm} ({type(error).__name__}){_hint(material)}") from None

@@ -174,12 +174,18 @@ class IssuerKeys:
 
     def _given(self) -> KeyRing:
         try:
-            return self._ring(self._terms.keys)
+            return _ring_of(self._terms.keys, self._terms.algorithms)
         except InvalidKeyError as error:
             raise ConfigurationError(f"The keys of {self._terms.issuer} cannot be used: {error}") from None
 
     def _ring(self, document: Any) -> KeyRing:
-        return _ring_of(document, self._terms.algorithms)
+        unusable: list[str] = []
+        ring = _ring_of(document, self._terms.algorithms, unusable.append)
+        if unusable and not ring.algorithms:
+            raise InvalidKeyError(unusable[0])
+        for reason in unusable:
+            logger.warning("A key of %s cannot be used: %s", self._terms.issuer, ascii(reason[:120])[1:-1])
+        return ring
 
     def _renewed(
         self, flight: _Flight, url: str | None, old: _Answer[_T] | None, read: Callable[[Any], _T]
@@ -348,9 +354,13 @@ def _life(headers: Mapping[str, str]) -> float:
     return min(max(life, SHORTEST_LIFE), LONGEST_LIFE)
 
 
-def _ring_of(document: Any, algorithms: Sequence[str]) -> KeyRing:
+def _ring_of(
+    document: Any, algorithms: Sequence[str], on_unusable: Callable[[str], None] | None = None
+) -> KeyRing:
     """Read a JWK Set that is not ours: it may hold keys of kinds and members of names that we do not know.
 
+    :param on_unusable: called with the reason for each key that is malformed or too weak, which is then skipped; without
+        it, such a key makes the whole set invalid
     :raises InvalidKeyError: if it holds a secret, too many keys, or anything that :func:`read_set` refuses
     """
     listed = document.get("keys") if isinstance(document, Mapping) else document
@@ -361,7 +371,7 @@ def _ring_of(document: Any, algorithms: Sequence[str]) -> KeyRing:
     known = (jwk for jwk in listed if jwk.get("kty") in ("RSA", "EC", "OKP"))
     # "state" and "until" mean something in our own sets alone.
     bare = [{name: jwk[name] for name in jwk if name not in ("state", "until")} for jwk in known]
-    return KeyRing((), ((each.kid, each.key) for each in read_set(bare, algorithms)))
+    return KeyRing((), ((each.kid, each.key) for each in read_set(bare, algorithms, on_unusable=on_unusable)))
 
 
 def _reason(error: Exception) -> str:
