@@ -128,7 +128,7 @@ def _environment(option: str) -> str:
 
 def key_errors(runtime: Runtime) -> Iterator[Finding]:
     """What stands in the way of issuing or verifying any token."""
-    checks = [missing_keys, unusable_keys, key_set]
+    checks = [missing_keys, unusable_keys, shared_key, key_set]
     if runtime.settings.key_strength == "refuse":
         checks.append(weak_keys)
     return (finding for each in checks for finding in each(runtime) if finding.severity == "error")
@@ -234,7 +234,7 @@ def unfit_algorithms(runtime: Runtime) -> Iterator[Finding]:
     if _VERIFIES.usable_key(runtime) is None:
         return
     alike = (each for each in settings.accepted_algorithms if (each in requires_cryptography) == settings.is_asymmetric)
-    unfit = [each for each in alike if not _fits(each, settings.verification_key)]
+    unfit = [each for each in alike if not _fits(each, settings)]
     if unfit:
         yield Finding(
             "warning",
@@ -245,9 +245,25 @@ def unfit_algorithms(runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def _fits(algorithm: str, material: Any) -> bool:
+def shared_key(runtime: Runtime) -> Iterator[Finding]:
+    """JWT_DECODE_ALGORITHMS names several algorithms that one key would serve, which the strict profile refuses."""
+    settings = runtime.settings
+    if settings.profile != "strict" or _VERIFIES.usable_key(runtime) is None:
+        return
+    served = [each for each in settings.accepted_algorithms if _fits(each, settings)]
+    if len(served) > 1:
+        yield Finding(
+            "error",
+            "shared_key",
+            f"{settings.verification_option} would serve {', '.join(served)}, and a key has one algorithm",
+            "Which one it is would be the choice of whoever sends a token (RFC 8725bis, section 3.1).",
+            "Keep one of them in JWT_DECODE_ALGORITHMS, or set JWT_KEYS to a JWK Set with a key for each.",
+        )
+
+
+def _fits(algorithm: str, settings: Settings) -> bool:
     try:
-        prepare(algorithm, material)
+        verification_key(algorithm, settings.verification_key, settings)
     except InvalidKeyError:
         return False
     return True
@@ -280,7 +296,11 @@ def _exposed_file(settings: Settings, in_force: InForce) -> Iterator[Finding]:
     if os.name != "posix" or not isinstance(settings.keys, (str, os.PathLike)):
         return
     path = Path(settings.keys)
-    if path.stat().st_mode & 0o077 and any({"d", "k"} & set(each.jwk) for each in in_force.listed):
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # it was there a moment ago
+        return
+    if mode & 0o077 and any({"d", "k"} & set(each.jwk) for each in in_force.listed):
         yield Finding(
             "error",
             "exposed_keys",
@@ -375,6 +395,7 @@ KEY_CHECKS: tuple[Check, ...] = (
     unrelated_keys,
     mixed_algorithms,
     unfit_algorithms,
+    shared_key,
     key_set,
     unpublished_keys,
     unreachable_issuers,

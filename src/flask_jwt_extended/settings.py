@@ -655,6 +655,12 @@ def defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     return {each.name: copy.copy(each.default_for(config)) for each in OPTIONS}
 
 
+#: Options that an earlier version of 5.0 had, and what to do instead. Without effect, they would be misleading.
+_REMOVED = {
+    "JWT_KEYS_PASSPHRASE": "was for a folder of PEM files, which JWT_KEYS no longer takes: add each file to a JWK Set with "
+    "flask jwt keys import FILE, which asks for the passphrase, and remove the option",
+}
+
 #: Reads every raw value that Settings come from, at C speed. Raises KeyError if one is missing.
 read_raw: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*NAMES, "SECRET_KEY")
 
@@ -756,6 +762,9 @@ def resolve(config: Mapping[str, Any]) -> Settings:
     :raises ConfigurationError: if an option has a value that cannot work
     """
     values = {**defaults(config), **config}
+    for name, fix in _REMOVED.items():
+        if config.get(name) is not None:
+            raise ConfigurationError(f"{name} {fix}")
     parsed = {each.attribute: each.parse(values[each.name], each.name) for each in OPTIONS}
     return Settings(**parsed, flask_secret_key=config.get("SECRET_KEY"))
 
@@ -763,6 +772,6 @@ def resolve(config: Mapping[str, Any]) -> Settings:
 def unknown_options(config: Iterable[str]) -> Iterator[tuple[str, str | None]]:
     """Names that look like options of this extension but are none, each with the nearest that is."""
     for name in config:
-        if name.startswith(_PREFIX) and name not in NAMES:
+        if name.startswith(_PREFIX) and name not in NAMES and name not in _REMOVED:
             nearest = difflib.get_close_matches(name, NAMES, n=1)
             yield name, nearest[0] if nearest else None

@@ -354,9 +354,7 @@ def _life(headers: Mapping[str, str]) -> float:
     return min(max(life, SHORTEST_LIFE), LONGEST_LIFE)
 
 
-def _ring_of(
-    document: Any, algorithms: Sequence[str], on_unusable: Callable[[str], None] | None = None
-) -> KeyRing:
+def _ring_of(document: Any, algorithms: Sequence[str], on_unusable: Callable[[str], None] | None = None) -> KeyRing:
     """Read a JWK Set that is not ours: it may hold keys of kinds and members of names that we do not know.
 
     :param on_unusable: called with the reason for each key that is malformed or too weak, which is then skipped; without
