@@ -247,6 +247,8 @@ def _load_key(load: DecodeKeyLoader, header: Header, claims: Claims, runtime: Ru
         if _is_outage(error):
             logger.warning("decode_key_loader cannot reach its keys: %s", type(error).__name__)
             raise KeyUnavailableError(type(error).__name__) from error
+        if isinstance(error, InvalidTokenError):
+            raise  # a refusal of the application's own, with its own message
         if not isinstance(error, _NO_KEY) and getattr(error, "errno", None) != ENAMETOOLONG:
             raise
         logger.debug("decode_key_loader raised %s: the token is refused", type(error).__name__)

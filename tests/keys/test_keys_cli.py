@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Timer
 from types import SimpleNamespace
 from typing import Any
 
@@ -461,3 +463,49 @@ def test_the_documentation_shows_what_is_printed(shop: Flask, monkeypatch: pytes
             printed = printed.replace(actual, documented)
         assert printed == output
     assert len(names) == 2
+
+
+# --- the lock -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_only_its_owner_may_open_the_lock(shop: Flask, path: Path, umask: int) -> None:
+    """Whatever the umask, and also if an earlier version has left one that everybody may open."""
+    lock = path.with_name(".keys.json.lock")
+    before = os.umask(umask)
+    try:
+        keys(shop, "generate")
+        assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+        lock.chmod(0o644)
+        keys(shop, "generate")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+
+
+def test_the_lock_is_waited_for_but_not_without_end(shop: Flask, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the file and what to do. Once it is free, the command works."""
+    keys(shop, "generate")
+    monkeypatch.setattr("flask_jwt_extended.keyfiles.LOCK_TIMEOUT", 0.3)
+    lock = path.with_name(".keys.json.lock")
+    with lock.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        began = time.monotonic()
+        line = refusal(shop, "generate")
+        assert 0.2 < time.monotonic() - began < 5
+        assert str(lock) in line
+        assert "try again" in line
+    keys(shop, "generate")
+    with lock.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        monkeypatch.setattr("flask_jwt_extended.keyfiles.LOCK_TIMEOUT", 30.0)
+        Timer(0.3, lambda: fcntl.flock(held, fcntl.LOCK_UN)).start()
+        keys(shop, "generate")
+    assert len(members(path)) == 3
+
+
+def test_a_lock_that_is_a_link_is_not_followed(shop: Flask, path: Path, tmp_path: Path) -> None:
+    """Another user could have put it there, to make a file of ours."""
+    path.with_name(".keys.json.lock").symlink_to(tmp_path / "elsewhere")
+    assert "cannot be changed" in refusal(shop, "generate")
+    assert not (tmp_path / "elsewhere").exists()
