@@ -609,7 +609,8 @@ def test_without_a_key_no_signature_is_good(make_app: MakeApp) -> None:
     """A key that is missing, or too weak for the profile, is the reason that is given."""
     inspection = inspect(make_app(SECRET_KEY=None), forge(claims_of()))
     assert "JWT_SECRET_KEY" in verdict(inspection, "signature").why
-    weak = inspect(set_later(make_app, {"SECRET_KEY": "secret", "PROFILE": "strict"}), forge(claims_of(), secret="secret"))
+    strict = set_later(make_app, {"SECRET_KEY": "secret", "PROFILE": "strict"})
+    weak = inspect(strict, forge(claims_of(), secret="secret"))
     assert failures(weak) == {"signature"}
     assert inspect(make_app(SECRET_KEY="secret"), forge(claims_of(), secret="secret")).accepted
 

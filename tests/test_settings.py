@@ -457,7 +457,10 @@ def test_a_failed_init_app_leaves_no_manager_behind() -> None:
         ({"JWT_SECRET_KEY": None}, 'JWT_SECRET_KEY or flask SECRET_KEY must be set .* "HS256"'),
         ({"JWT_SECRET_KEY": ""}, 'JWT_SECRET_KEY or flask SECRET_KEY must be set .* "HS256"'),
         ({"JWT_ALGORITHM": "RS256"}, 'JWT_PRIVATE_KEY must be set .* "RS256"'),
-        ({"JWT_ALGORITHM": "EdDSA", "JWT_PUBLIC_KEY": pem(PRIVATE_KEYS["EdDSA"])[1]}, 'JWT_PRIVATE_KEY must be set .* "EdDSA"'),
+        (
+            {"JWT_ALGORITHM": "EdDSA", "JWT_PUBLIC_KEY": PRIVATE_KEYS["EdDSA"].public_key()},
+            'JWT_PRIVATE_KEY must be set .* "EdDSA"',
+        ),
     ],
 )
 def test_a_missing_signing_key_is_reported_where_it_is_first_needed(options: dict[str, Any], message: str) -> None:
@@ -498,9 +501,7 @@ def test_a_missing_verification_key_is_raised_and_not_answered(
 def test_a_key_that_cannot_sign_is_a_configuration_error_that_does_not_show_it(
     options: dict[str, Any], material: str
 ) -> None:
-    """The message names the option and the algorithm, and nothing of the key itself: at the start, and for a key that is
-    set later.
-    """
+    """The message names the option and the algorithm, and nothing of the key itself: at the start, and later on."""
     with pytest.raises(ConfigurationError, match=options.get("JWT_ALGORITHM", "HS256")) as caught:
         JWTManager(bare_app(options))
     late = bare_app()

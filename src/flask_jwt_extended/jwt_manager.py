@@ -261,7 +261,8 @@ class JWTManager:
         """Register the function that chooses the key a token is verified with.
 
         It takes the header and the claims of the token, **neither verified yet**, and returns a key. Raising
-        ``LookupError`` or returning ``None`` refuses the token.
+        ``LookupError`` or any error of PyJWT, or returning ``None``, refuses the token. A timeout or a connection error
+        is answered with 503.
         """
         self.loaders.decode_key = callback
         return callback

@@ -158,8 +158,9 @@ class Keychain:
                 other = served.setdefault(id(material), algorithm)
                 if other != algorithm and settings.profile == "strict":
                     raise ConfigurationError(
-                        f"JWT_DECODE_ALGORITHMS names {other} and {algorithm} for {option}, and a key has one algorithm "
-                        "(RFC 8725bis, section 3.1): remove one, or set JWT_KEYS to a JWK Set with a key for each"
+                        f"JWT_DECODE_ALGORITHMS names {other} and {algorithm} for {option}, and a key has one "
+                        "algorithm (RFC 8725bis, section 3.1): remove one, or set JWT_KEYS to a JWK Set with a "
+                        "key for each"
                     )
                 yield key
 

@@ -57,8 +57,8 @@ def source_of(keys: Any) -> Source:
     path = Path(keys)
     if path.is_dir():
         raise ConfigurationError(
-            f"JWT_KEYS is a folder, {path}: name a JWK Set file in it, for example {path / 'keys.json'}, and add each PEM "
-            "file to it: flask jwt keys import FILE --state active, next or retiring"
+            f"JWT_KEYS is a folder, {path}: name a JWK Set file in it, for example {path / 'keys.json'}, and add each "
+            "PEM file to it: flask jwt keys import FILE --state active, next or retiring"
         )
     return File(path)
 
@@ -199,7 +199,7 @@ def _acquire(acquire: Callable[[], None], lock: Path) -> None:
         except BlockingIOError:
             if time.monotonic() > ends:
                 raise ConfigurationError(
-                    f"Another process has kept {lock} locked for {LOCK_TIMEOUT:.0f} seconds. Let the other flask jwt keys "
-                    "command finish, or end it, and try again; do not delete the file"
+                    f"Another process has kept {lock} locked for {LOCK_TIMEOUT:.0f} seconds. Let the other flask jwt "
+                    "keys command finish, or end it, and try again; do not delete the file"
                 ) from None
             time.sleep(0.05)

@@ -206,7 +206,7 @@ def algorithm(value: Any, name: str) -> str:
 
 
 def in_order(names: Collection[str]) -> tuple[str, ...]:
-    """Put a set of algorithms into a fixed order, RS before PS: a JWK without ``alg`` is bound to the first that fits."""
+    """Put a set of algorithms into a fixed order, RS before PS: a JWK without ``alg`` gets the first that fits."""
     if isinstance(names, (set, frozenset)):
         return tuple(sorted(names, key=lambda name: (name.startswith("PS"), name)))
     return tuple(names)

@@ -229,8 +229,8 @@ def _loaded_keys(
         raise InvalidTokenError("No key to verify this token with") from None
 
 
-#: What ``decode_key_loader`` raises if there is no key for a token, or if hostile claims make it fail. File errors among
-#: them: the name of a file may have been made of a ``kid``.
+#: What ``decode_key_loader`` raises if there is no key for a token, or if hostile claims make it fail. File errors
+#: are among them: the name of a file may have been made of a ``kid``.
 _NO_KEY = (
     *(PyJWTError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError),
     *(FileNotFoundError, NotADirectoryError, IsADirectoryError),
@@ -238,8 +238,10 @@ _NO_KEY = (
 
 
 def _load_key(load: DecodeKeyLoader, header: Header, claims: Claims, runtime: Runtime) -> Any:
-    """Call ``decode_key_loader``. A token that it finds no key for is refused; an outage of the place where the keys are
-    is one, and never an unhandled error.
+    """Call ``decode_key_loader``. A token that it finds no key for is refused.
+
+    :raises InvalidTokenError: if it finds none
+    :raises KeyUnavailableError: if it cannot reach the place where the keys are
     """
     try:
         return call(runtime.ensure_sync, load, header, claims)

@@ -122,7 +122,8 @@ class Settings:
         None,
         parsers.algorithms,
         "The algorithms a token may be signed with to be accepted. JWT_ALGORITHM is always one of them; by default "
-        "it is the only one. An algorithm that does not fit the key is refused.",
+        "it is the only one. An algorithm that does not fit the key is refused. A JWK without ``alg`` serves one "
+        "algorithm: JWT_ALGORITHM if that fits, or else the first of these that does.",
     )
     secret_key: Any = option(
         None,
@@ -156,9 +157,10 @@ class Settings:
     keys: Any = option(
         None,
         parsers.anything,
-        "A set of keys that are rotated while the application runs: a JWK Set as a mapping, or the path of a JWK Set file. "
-        "Its first active key signs, all verify; each token names its key by ``kid``. See ``flask jwt keys``. The "
-        "algorithm is that of the key: its ``alg``, or else JWT_ALGORITHM if that fits, or else the usual one of its kind.",
+        "A set of keys that are rotated while the application runs: a JWK Set as a mapping, or the path of a JWK Set "
+        "file. Its first active key signs, all verify; each token names its key by ``kid``. See ``flask jwt keys``. "
+        "Each key has one algorithm: its ``alg``, or else JWT_ALGORITHM if that fits, or else the usual one of its "
+        "kind.",
         secret=True,
     )
     jwks_path: str | None = option(
@@ -657,8 +659,8 @@ def defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 
 #: Options that an earlier version of 5.0 had, and what to do instead. Without effect, they would be misleading.
 _REMOVED = {
-    "JWT_KEYS_PASSPHRASE": "was for a folder of PEM files, which JWT_KEYS no longer takes: add each file to a JWK Set with "
-    "flask jwt keys import FILE, which asks for the passphrase, and remove the option",
+    "JWT_KEYS_PASSPHRASE": "was for a folder of PEM files, which JWT_KEYS no longer takes: add each file to a JWK Set "
+    "with flask jwt keys import FILE, which asks for the passphrase, and remove the option",
 }
 
 #: Reads every raw value that Settings come from, at C speed. Raises KeyError if one is missing.
@@ -715,8 +717,8 @@ _MAX_DEPTH = 32
 
 
 def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return what to compare later raw values with, as ``snapshot(raw) == later``: containers are copied with all that is
-    in them, so that a change in place is noticed.
+    """Return what to compare later raw values with, as ``snapshot(raw) == later``: containers are copied with all that
+    is in them, so that a change in place is noticed.
     """
     return tuple(map(_frozen, (*NAMES, "SECRET_KEY"), raw))
 
@@ -745,15 +747,24 @@ def _copied(value: Any, *outer: int) -> Any:
     if kind is list or kind is tuple:
         copied = kind(_copied(each, *inner) for each in value)
         return value if kind is tuple and all(map(is_, copied, value)) else copied
-    for abstract, read in ((Mapping, _items_of), (Set, frozenset), (bytearray, bytes), (Sequence, list)):
+    for abstract, read in _CONTAINERS:
         if isinstance(value, abstract) and not isinstance(value, (str, bytes)):
             contents = read(value)
             return _Contents(value, read, contents if abstract in (Set, bytearray) else _copied(contents, *inner))
     return _Same(value)
 
 
-def _items_of(value: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+def _items_of(value: Any) -> list[tuple[Any, Any]]:
     return list(value.items())
+
+
+#: Containers of other types than the plain ones, and what reads their contents.
+_CONTAINERS: tuple[tuple[type[Any], Callable[[Any], Any]], ...] = (
+    (Mapping, _items_of),
+    (Set, frozenset),
+    (bytearray, bytes),
+    (Sequence, list),
+)
 
 
 def resolve(config: Mapping[str, Any]) -> Settings:

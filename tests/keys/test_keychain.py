@@ -107,7 +107,7 @@ def test_a_fallback_is_no_public_key(make_app: MakeApp) -> None:
 
 def test_weak_fallbacks_are_refused_in_strict(make_app: MakeApp) -> None:
     """A secret that was good enough once lets anybody in now."""
-    with pytest.raises(ConfigurationError, match="JWT_SECRET_KEY_FALLBACKS is too weak.*below the minimum"):
+    with pytest.raises(ConfigurationError, match=r"JWT_SECRET_KEY_FALLBACKS is too weak.*below the minimum"):
         make_app(PROFILE="strict", SECRET_KEY_FALLBACKS=["changeme"])
 
 
@@ -320,14 +320,14 @@ def test_a_folder_of_pem_files_is_refused_with_the_way_out(make_app: MakeApp, tm
         lambda: make_app(KEYS=str(tmp_path)),
         lambda: (late.config.update(JWT_KEYS=tmp_path), token(late)),
     ):
-        with pytest.raises(ConfigurationError, match="JWT_KEYS is a folder.*flask jwt keys import FILE"):
+        with pytest.raises(ConfigurationError, match=r"JWT_KEYS is a folder.*flask jwt keys import FILE"):
             make()
 
 
 @pytest.mark.parametrize("passphrase", ["open", b"open", ""])
 def test_the_passphrase_of_the_folder_is_refused(make_app: MakeApp, passphrase: Any) -> None:
     """It would have no effect any more. ``None`` is as good as nothing."""
-    with pytest.raises(ConfigurationError, match="JWT_KEYS_PASSPHRASE.*flask jwt keys import"):
+    with pytest.raises(ConfigurationError, match=r"JWT_KEYS_PASSPHRASE.*flask jwt keys import"):
         make_app(KEYS=[EC], KEYS_PASSPHRASE=passphrase)
     app = make_app(KEYS=[EC])
     app.config["JWT_KEYS_PASSPHRASE"] = None

@@ -5,6 +5,7 @@ algorithm.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jwt as pyjwt
@@ -102,7 +103,7 @@ def passes(app: Callable[[], Flask], encoded: str) -> bool:
 def test_a_jwk_for_something_else_verifies_nothing(
     make_app: MakeApp, way: Way, members: dict[str, Any], profile: str
 ) -> None:
-    """``use``, ``key_ops`` and ``alg`` count in an option and from a loader as they do in a set (RFC 7517, section 4)."""
+    """``use``, ``key_ops`` and ``alg`` count in an option and from a loader as in a set (RFC 7517, section 4)."""
     encoded = signed("RS256", PRIVATE_KEYS["RS256"])
     options = {"ALGORITHM": "RS256", "PROFILE": profile}
 
@@ -130,7 +131,7 @@ def test_a_secret_for_something_else_verifies_nothing(make_app: MakeApp, way: Wa
         ({"key_ops": ["sign"]}, False),
         ({"use": "enc"}, False),
     ):
-        assert passes(lambda members=members: way(make_app, OCT | members), encoded) is expected
+        assert passes(partial(way, make_app, OCT | members), encoded) is expected
 
 
 @pytest.mark.parametrize("source", ["option", "loader", "PyJWK", "ring"])
@@ -159,8 +160,11 @@ def test_a_jwk_for_something_else_signs_nothing(
     def made() -> str:
         name = "PRIVATE_KEY" if jwk is EC else "SECRET_KEY"
         app = make_app(ALGORITHM=jwk["alg"], **({name: jwk | members} if source == "option" else {}))
-        loaded = {"loader": lambda: jwk | members, "PyJWK": lambda: pyjwt.PyJWK(jwk | members)}
-        loaded["ring"] = lambda: key_ring([jwk | members])
+        loaded: dict[str, Callable[[], Any]] = {
+            "loader": lambda: jwk | members,
+            "PyJWK": lambda: pyjwt.PyJWK(jwk | members),
+            "ring": lambda: key_ring([jwk | members]),
+        }
         if source != "option":
             app.extensions["flask-jwt-extended"].encode_key_loader(lambda _identity: loaded[source]())
         with app.app_context():
@@ -175,7 +179,7 @@ def test_a_jwk_for_something_else_signs_nothing(
 
 # --- malformed --------------------------------------------------------------------------------------------------------
 
-#: The malformed keys of the sets, without what only sets have: a state and an end, and strength, which an option warns of.
+#: The malformed keys of the sets, without what only sets have: a state and an end, and strength, which is warned of.
 MALFORMED = [
     (name, jwk)
     for name, jwk in BROKEN
@@ -223,7 +227,7 @@ def accepted(make: Callable[[], Flask]) -> set[str]:
 def test_a_jwk_without_alg_serves_one_algorithm(
     make_app: MakeApp, way: Way, algorithm: str, listed: list[str], expected: str
 ) -> None:
-    """JWT_ALGORITHM if it fits the key, else the first of JWT_DECODE_ALGORITHMS that does (RFC 8725bis, section 3.1)."""
+    """JWT_ALGORITHM if it fits the key, else the first of JWT_DECODE_ALGORITHMS that does (RFC 8725bis, 3.1)."""
     jwk = without(public(RSA), "alg")
     assert accepted(lambda: way(make_app, jwk, ALGORITHM=algorithm, DECODE_ALGORITHMS=listed)) == {expected}
 
@@ -290,7 +294,7 @@ def test_one_key_for_two_algorithms_is_an_error_in_strict(make_app: MakeApp, opt
     app = make_app(PROFILE="strict", **options)
     app.testing = True
     assert "shared_key" in {finding.code for finding in foot_guns(app, runtime_of(app))}
-    with pytest.raises(ConfigurationError, match="JWT_DECODE_ALGORITHMS names .* and a key has one algorithm"):
+    with pytest.raises(ConfigurationError, match=r"JWT_DECODE_ALGORITHMS names .* and a key has one algorithm"):
         status(app, signed("HS256", SECRET))
     manager: JWTManager = (loading := make_app(PROFILE="strict", **options)).extensions["flask-jwt-extended"]
     manager.decode_key_loader(lambda _header, _claims: options.get("PUBLIC_KEY", SECRET))

@@ -73,8 +73,8 @@ def read_set(
     *,
     on_unusable: Callable[[str], None] | None = None,
 ) -> list[SetKey]:
-    """Read the keys for signatures from a JWK Set, each bound to one algorithm. Keys of an unknown kind are skipped with
-    a warning, keys for something else silently.
+    """Read the keys for signatures from a JWK Set, each bound to one algorithm. Keys of an unknown kind are skipped
+    with a warning, keys for something else silently.
 
     :param document: the set, or a list of JWKs, as parsed JSON
     :param algorithms: the algorithms that are accepted. A key without ``alg`` is bound to the first of them that fits

@@ -200,7 +200,7 @@ def _prepare_once(algorithm: str, material: str | bytes | _Material) -> Key:
 
 
 def prepare_bound(algorithm: str, material: Any, algorithms: Iterable[str]) -> Key:
-    """Make key material ready as :func:`prepare` does. A JWK is bound to one algorithm, whatever a token asks for: to its
+    """Make key material ready as :func:`prepare` does. A JWK is bound to one algorithm, whatever a token names: to its
     ``alg``, or else to the first of the accepted algorithms that fits (RFC 8725bis, section 3.1).
 
     :param algorithms: the algorithms that are accepted, the preferred one first

@@ -357,8 +357,8 @@ def _life(headers: Mapping[str, str]) -> float:
 def _ring_of(document: Any, algorithms: Sequence[str], on_unusable: Callable[[str], None] | None = None) -> KeyRing:
     """Read a JWK Set that is not ours: it may hold keys of kinds and members of names that we do not know.
 
-    :param on_unusable: called with the reason for each key that is malformed or too weak, which is then skipped; without
-        it, such a key makes the whole set invalid
+    :param on_unusable: called with the reason for each key that is malformed or too weak, which is then skipped;
+        without it, such a key makes the whole set invalid
     :raises InvalidKeyError: if it holds a secret, too many keys, or anything that :func:`read_set` refuses
     """
     listed = document.get("keys") if isinstance(document, Mapping) else document
