@@ -20,6 +20,7 @@ from .core.jwk import ALGORITHMS
 from .core.jwks import SetKey, published, read_jwk, ring_of, to_jwk
 from .core.keys import Key, KeyRing, prepare, prepare_bound, refusal_of
 from .exceptions import ConfigurationError
+from .issuers import TrustedIssuer
 from .loaders import Loaders
 from .settings import Settings
 from .signals import logger
@@ -117,11 +118,11 @@ class Keychain:
         if self._source is None:
             return False
         self._look_again = time.monotonic() + LOOK_AGAIN
-        stamp = self._source.stamp()
-        if stamp == self._stamp:
-            return False
-        self._stamp = stamp
         try:
+            stamp = self._source.stamp()
+            if stamp == self._stamp:
+                return False
+            self._stamp = stamp
             self._read = _read(self._source, self._settings)
         except (InvalidKeyError, OSError, ValueError) as error:
             if self._current is None:
@@ -201,6 +202,9 @@ def check_configured(settings: Settings, loaders: Loaders) -> None:
     """
     if settings.keys:
         _check_set(settings)
+    for issuer in settings.trusted_issuers.values():
+        if issuer.keys is not None:
+            _check_issuer(issuer)
     for option, material, make in _configured(settings, loaders):
         try:
             key = make(settings.algorithm, material, settings)
@@ -217,6 +221,12 @@ def _check_set(settings: Settings) -> None:
         pass
     except (InvalidKeyError, ValueError) as error:
         raise ConfigurationError(f"JWT_KEYS cannot be used: {error}") from None
+
+
+def _check_issuer(issuer: TrustedIssuer) -> None:
+    from .http.jwks import IssuerKeys  # only external issuers need it
+
+    IssuerKeys(issuer)
 
 
 def _configured(settings: Settings, loaders: Loaders) -> Iterator[tuple[str, object, Callable[..., Key]]]:

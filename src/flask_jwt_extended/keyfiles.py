@@ -54,8 +54,12 @@ def source_of(keys: Any) -> Source:
         return Document(keys)
     if not isinstance(keys, (str, os.PathLike)):
         raise ConfigurationError(f"JWT_KEYS must be a JWK Set, or the path of one, not a {type(keys).__name__}")
+    if isinstance(keys, str) and keys.lstrip().startswith(("{", "[", "-----")):  # not to be shown as a missing file
+        raise ConfigurationError(
+            "JWT_KEYS is the text of a key or of a JWK Set: parse a JWK Set with json.loads, or name the file"
+        )
     path = Path(keys)
-    if path.is_dir():
+    if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
         raise ConfigurationError(
             f"JWT_KEYS is a folder, {path}: name a JWK Set file in it, for example {path / 'keys.json'}, and add each "
             "PEM file to it: flask jwt keys import FILE --state active, next or retiring"

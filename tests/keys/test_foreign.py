@@ -510,8 +510,12 @@ def test_an_issuer_is_not_ourselves(make_app: MakeApp) -> None:
 
 
 def test_keys_that_cannot_be_used_are_told_by_their_issuer(make_app: MakeApp) -> None:
-    """When they are first needed, as with keys of our own."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: {"keys": {"keys": [{"kty": "oct", "k": "AAAA"}]}, "audience": "us"}})
+    """When the application starts, as with keys of our own, or at first use if they are set later."""
+    trusted = {ISSUER: {"keys": {"keys": [{"kty": "oct", "k": "AAAA"}]}, "audience": "us"}}
+    with pytest.raises(ConfigurationError, match=r"The keys of https://login\.example cannot be used"):
+        make_app(TRUSTED_ISSUERS=trusted)
+    app = make_app()
+    app.config["JWT_TRUSTED_ISSUERS"] = trusted
     with (
         pytest.raises(ConfigurationError, match=r"The keys of https://login\.example cannot be used"),
         app.app_context(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -69,6 +70,14 @@ def start(**options: Any) -> Flask:
         ({"KEYS": [EC, EC]}, "JWT_KEYS cannot be used: Two keys"),
         ({"KEYS": [without(EC, "kty")]}, "JWT_KEYS cannot be used"),
         ({"KEYS": 5}, "JWT_KEYS must be"),
+        ({"KEYS": "a\0b"}, "JWT_KEYS cannot be used"),
+        ({"KEYS": PRIVATE}, "JWT_KEYS is the text"),
+        ({"KEYS": json.dumps({"keys": [EC]})}, "JWT_KEYS is the text"),
+        ({"KEYS": json.dumps([EC])}, "JWT_KEYS is the text"),
+        (
+            {"SECRET": SECRET, "TRUSTED_ISSUERS": {"a": {"audience": "b", "keys": [EC | {"x": "A"}]}}},
+            "keys of a cannot",
+        ),
         ({"KEYS": [to_jwk("RS256", SMALL)]}, "JWT_KEYS cannot be used: .* too weak"),
         ({"KEYS": [EC], **PAIR, "PUBLIC_KEY": "x", "DECODE_ALGORITHMS": ["RS256"]}, "JWT_PUBLIC_KEY .* RS256"),
     ],
@@ -221,6 +230,15 @@ def test_a_missing_key_set_is_reported_before_the_first_request(
     (message,) = logged(start(KEYS=tmp_path / "keys.json"), caplog)
     assert "JWT_KEYS" in message
     assert "flask jwt keys generate" in message
+
+
+@pytest.mark.parametrize("keys", ["k" * 5000, "/dev/null/keys.json"])
+def test_a_path_that_cannot_be_one_is_reported_before_the_first_request(
+    caplog: pytest.LogCaptureFixture, keys: str
+) -> None:
+    """And no page that needs no token fails for it."""
+    (message,) = logged(start(KEYS=keys), caplog)
+    assert message.startswith("JWT_KEYS cannot be used")
 
 
 def late_secret(app: Flask) -> None:
