@@ -128,7 +128,7 @@ def _environment(option: str) -> str:
 
 def key_errors(runtime: Runtime) -> Iterator[Finding]:
     """What stands in the way of issuing or verifying any token."""
-    checks = [missing_keys, unusable_keys, shared_key, key_set]
+    checks = [missing_keys, unusable_keys, key_set]
     if runtime.settings.key_strength == "refuse":
         checks.append(weak_keys)
     return (finding for each in checks for finding in each(runtime) if finding.severity == "error")
@@ -246,17 +246,17 @@ def unfit_algorithms(runtime: Runtime) -> Iterator[Finding]:
 
 
 def shared_key(runtime: Runtime) -> Iterator[Finding]:
-    """JWT_DECODE_ALGORITHMS names several algorithms that one key would serve, which the strict profile refuses."""
+    """One key serves several of JWT_DECODE_ALGORITHMS. As in 4.7; under the strict profile it is remarked on."""
     settings = runtime.settings
     if settings.profile != "strict" or _VERIFIES.usable_key(runtime) is None:
         return
     served = [each for each in settings.accepted_algorithms if _fits(each, settings)]
     if len(served) > 1:
         yield Finding(
-            "error",
+            "warning",
             "shared_key",
-            f"{settings.verification_option} would serve {', '.join(served)}, and a key has one algorithm",
-            "Which one it is would be the choice of whoever sends a token (RFC 8725bis, section 3.1).",
+            f"{settings.verification_option} serves {', '.join(served)}, and a key should have one algorithm",
+            "Which one it is, is the choice of whoever sends a token (RFC 8725bis, section 3.1).",
             "Keep one of them in JWT_DECODE_ALGORITHMS, or set JWT_KEYS to a JWK Set with a key for each.",
         )
 

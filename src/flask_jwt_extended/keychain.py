@@ -68,12 +68,10 @@ class Keychain:
     """The keys of one configuration.
 
     :param strong: holds a key against JWT_KEY_STRENGTH
-    :param verifies: whether the keys configured one by one verify tokens; not if ``decode_key_loader`` chooses the key
     """
 
-    def __init__(self, settings: Settings, strong: Callable[[Key], Key], *, verifies: bool = True) -> None:
+    def __init__(self, settings: Settings, strong: Callable[[Key], Key]) -> None:
         self._settings = settings
-        self._verifies = verifies
         self._strong = strong
         self._source = _source_of(settings)
         self._read: Sequence[SetKey] = ()
@@ -134,7 +132,7 @@ class Keychain:
 
     def _compose(self, now: float) -> InForce:
         listed = tuple(each for each in self._read if each.until > now)
-        ring = ring_of(listed, self._configured() if self._verifies else ())
+        ring = ring_of(listed, self._configured())
         settings = self._settings
         algorithms = ring.algorithms if self._source else settings.accepted_algorithms
         verifier = (
@@ -147,23 +145,13 @@ class Keychain:
     def _configured(self) -> Iterator[Key]:
         """The keys that are configured one by one. Beside JWT_KEYS, they verify what JWT_DECODE_ALGORITHMS names."""
         settings = self._settings
-        served: dict[int, str] = {}
         for algorithm in settings.decode_algorithms if self._source else settings.accepted_algorithms:
             for option, material in self._materials(algorithm):
                 try:
-                    key = self._strong(verification_key(algorithm, material, settings))
+                    yield self._strong(verification_key(algorithm, material, settings))
                 except InvalidKeyError as error:
                     if algorithm == settings.algorithm:
                         raise ConfigurationError(f"{option} cannot be used to verify {algorithm}: {error}") from None
-                    continue
-                other = served.setdefault(id(material), algorithm)
-                if other != algorithm and settings.profile == "strict":
-                    raise ConfigurationError(
-                        f"JWT_DECODE_ALGORITHMS names {other} and {algorithm} for {option}, and a key has one "
-                        "algorithm (RFC 8725bis, section 3.1): remove one, or set JWT_KEYS to a JWK Set with a "
-                        "key for each"
-                    )
-                yield key
 
     @property
     def _only_verifies_others(self) -> bool:

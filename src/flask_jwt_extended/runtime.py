@@ -47,7 +47,7 @@ class Runtime:
     @cached_property
     def keys(self) -> Keychain:
         """The keys that are configured. Made ready when the first token comes."""
-        return Keychain(self.settings, self.strong, verifies=self.loaders.decode_key is None)
+        return Keychain(self.settings, self.strong)
 
     @cached_property
     def issuers(self) -> Mapping[str, ForeignIssuer]:
