@@ -260,7 +260,7 @@ class SqlStore:
                 "Whoever writes a session keeps all others from reading theirs meanwhile.",
                 "Put the database on a local disk, in a folder that the application may write to.",
             )
-        ((_, _, file),) = self._read(_FILE_SQLITE)
+        file = next(path for _, name, path in self._read(_FILE_SQLITE) if name == "main")
         if os.name == "posix" and Path(file).stat().st_mode & 0o077:
             yield Finding(
                 "warning",
