@@ -186,6 +186,8 @@ def key_ring(document: Any, algorithms: Sequence[str] = jwk_.ALGORITHMS) -> KeyR
     :param algorithms: the algorithms that are accepted. A key without ``alg`` is bound to the first of them that fits;
         by default RS256, HS256, or the algorithm of its curve
     :raises InvalidKeyError: if it is not a JWK Set, or a key of it cannot be used
+
+    .. versionadded:: 5.0
     """
     keys = read_set(document, algorithms)
     if any(each.until < math.inf for each in keys):
