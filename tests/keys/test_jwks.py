@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, rsa, x25519
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.exceptions import InvalidKeyError
 
@@ -249,6 +249,7 @@ def test_a_ring_for_a_loader_has_no_clock() -> None:
 # --- what is published ----------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)  # to check a private RSA key takes a while, the first time
 @given(st.lists(st.sampled_from(ASYMMETRIC), unique=True), st.dictionaries(st.text(), st.text()), st.data())
 def test_nothing_private_is_ever_published(names: list[str], strange: dict[str, str], data: st.DataObject) -> None:
     """Of all kinds of keys, and whatever other members they have: known public members alone."""
