@@ -55,7 +55,7 @@ def in_turn(calls: list[Callable[[], object]]) -> Callable[[], object]:
 
 def token_of(jwk: dict[str, Any], number: int) -> str:
     """A token that a key has signed."""
-    (key,) = read_jwk(jwk)
+    key = read_jwk(jwk, jwk["alg"])
     header = f'{{"alg":"{jwk["alg"]}","kid":"{jwk["kid"]}","typ":"JWT"}}'
     claims = (
         f'{{"sub":"user-{number}","jti":"{number}","type":"access","fresh":false,"iat":1700000000,"exp":4000000000}}'

@@ -146,6 +146,17 @@ def a_short_secret_under_strict() -> str:
 
 
 @mistake
+def a_path_in_place_of_pem() -> str:
+    return raised(lambda: shop(JWT_ALGORITHM="RS256", JWT_PRIVATE_KEY="private.pem"))
+
+
+@mistake
+def a_folder_of_keys() -> str:
+    Path("keys").mkdir()
+    return raised(lambda: shop(JWT_KEYS="keys"))
+
+
+@mistake
 def rs256_with_a_secret() -> str:
     return raised(lambda: token(shop(JWT_ALGORITHM="RS256")))
 

@@ -1076,8 +1076,10 @@ def test_more_than_one_token_is_refused_if_the_option_says_so(
 
 def test_a_weak_key_is_refused_if_the_option_says_so(make_app: MakeApp) -> None:
     """JWT_KEY_STRENGTH = "refuse" makes an error of the warning, for making tokens and for checking them."""
-    app = make_app(SECRET_KEY="x3!vR-0k", KEY_STRENGTH="refuse")
-    app.testing = True
+    with pytest.raises(ConfigurationError, match="JWT_KEY_STRENGTH = 'warn'"):
+        make_app(SECRET_KEY="x3!vR-0k", KEY_STRENGTH="refuse")
+    app = make_app()
+    app.config.update(JWT_SECRET_KEY="x3!vR-0k", JWT_KEY_STRENGTH="refuse", TESTING=True)
     with pytest.raises(ConfigurationError, match="JWT_KEY_STRENGTH = 'warn'"):
         token_for(app)
     with pytest.raises(ConfigurationError, match="JWT_KEY_STRENGTH = 'warn'"):

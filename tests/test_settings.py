@@ -81,7 +81,6 @@ DOCUMENTED: dict[str, Any] = {
     "JWT_REFRESH_JSON_KEY": ("refresh_token", "access_token"),
     "JWT_SECRET_KEY_FALLBACKS": (),
     "JWT_KEYS": None,
-    "JWT_KEYS_PASSPHRASE": None,
     "JWT_JWKS_PATH": None,
     "JWT_TRUSTED_ISSUERS": {},
     "JWT_VERIFY_CACHE_SIZE": 0,
@@ -463,7 +462,10 @@ def test_a_failed_init_app_leaves_no_manager_behind() -> None:
         ({"JWT_SECRET_KEY": None}, 'JWT_SECRET_KEY or flask SECRET_KEY must be set .* "HS256"'),
         ({"JWT_SECRET_KEY": ""}, 'JWT_SECRET_KEY or flask SECRET_KEY must be set .* "HS256"'),
         ({"JWT_ALGORITHM": "RS256"}, 'JWT_PRIVATE_KEY must be set .* "RS256"'),
-        ({"JWT_ALGORITHM": "EdDSA", "JWT_PUBLIC_KEY": "x"}, 'JWT_PRIVATE_KEY must be set .* "EdDSA"'),
+        (
+            {"JWT_ALGORITHM": "EdDSA", "JWT_PUBLIC_KEY": PRIVATE_KEYS["EdDSA"].public_key()},
+            'JWT_PRIVATE_KEY must be set .* "EdDSA"',
+        ),
     ],
 )
 def test_a_missing_signing_key_is_reported_where_it_is_first_needed(options: dict[str, Any], message: str) -> None:
@@ -504,12 +506,16 @@ def test_a_missing_verification_key_is_raised_and_not_answered(
 def test_a_key_that_cannot_sign_is_a_configuration_error_that_does_not_show_it(
     options: dict[str, Any], material: str
 ) -> None:
-    """The message says which algorithm has no usable key, and nothing of the key itself."""
-    app = bare_app(options)
-    JWTManager(app)
+    """The message names the option and the algorithm, and nothing of the key itself: at the start, and later on."""
     with pytest.raises(ConfigurationError, match=options.get("JWT_ALGORITHM", "HS256")) as caught:
-        access_token(app)
-    assert material not in str(caught.value)
+        JWTManager(bare_app(options))
+    late = bare_app()
+    JWTManager(late)
+    late.config.update(options)
+    with pytest.raises(ConfigurationError, match=options.get("JWT_ALGORITHM", "HS256")) as caught_late:
+        access_token(late)
+    assert list(options)[-1] in str(caught.value)
+    assert material not in str(caught.value) + str(caught_late.value)
 
 
 # --- warnings -------------------------------------------------------------------------------------------------------
@@ -864,7 +870,6 @@ def test_every_declared_option_documents_itself() -> None:
         "JWT_PUBLIC_KEY",
         "JWT_SECRET_KEY_FALLBACKS",
         "JWT_KEYS",
-        "JWT_KEYS_PASSPHRASE",
         "JWT_STORE_URI",
     }
 

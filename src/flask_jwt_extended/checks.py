@@ -17,7 +17,7 @@ from flask import Flask
 
 from .exceptions import StoreUnavailableError
 from .findings import Finding
-from .key_checks import KEY_CHECKS, missing_keys, mixed_algorithms
+from .key_checks import KEY_CHECKS, key_errors, mixed_algorithms
 from .marks import has_lost_its_guard, layers, policy_of
 from .runtime import Runtime
 from .settings import option_name, unknown_options
@@ -42,13 +42,12 @@ def check(app: Flask, runtime: Runtime) -> Iterator[Finding]:
 
 def foot_guns(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """Run the checks that are cheap enough for the start of an application and leave no doubt: a view that is served
-    unprotected, an asymmetric algorithm without its keys, algorithms that must not share a key.
+    unprotected, keys that are missing or cannot be used, algorithms that must not share a key.
     """
     yield from bare_views(app, runtime)
     yield from mixed_algorithms(runtime)
     yield from claims_refused_at_start(app, runtime)
-    if runtime.settings.is_asymmetric:
-        yield from (finding for finding in missing_keys(runtime) if finding.severity == "error")
+    yield from key_errors(runtime)
 
 
 # --- options --------------------------------------------------------------------------------------------------------

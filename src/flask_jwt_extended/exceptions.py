@@ -12,7 +12,8 @@
     ├── WrongTokenError                 a token of another kind                 422  invalid_token
     ├── UnavailableError                nobody can tell whether the token is good   503  (no loader: errorhandler)
     │   ├── StoreUnavailableError       the session store does not answer
-    │   └── IssuerUnavailableError      the keys of a trusted issuer cannot be fetched
+    │   ├── IssuerUnavailableError      the keys of a trusted issuer cannot be fetched
+    │   └── KeyUnavailableError         decode_key_loader cannot reach its keys
     └── TokenRefused                    a genuine token that may not pass here
         ├── FreshTokenRequired                                                  401  needs_fresh_token
         ├── InsufficientAuthenticationError  authenticated too long ago, or not well enough  401  (errorhandler)
@@ -134,6 +135,16 @@ class IssuerUnavailableError(UnavailableError):
 
     code = "issuer_unavailable"
     _what = "The issuer of the token"
+
+
+class KeyUnavailableError(UnavailableError):
+    """``decode_key_loader`` cannot reach the place where its keys are.
+
+    .. versionadded:: 5.0
+    """
+
+    code = "key_unavailable"
+    _what = "The key of the token"
 
 
 class TokenRefused(JWTExtendedException):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .exceptions import ConfigurationError
+from .parsers import in_order
 from .redaction import shown, without_credentials
 
 #: Algorithms that a foreign issuer may sign with, unless it is held to fewer. Never a symmetric one.
@@ -127,7 +128,8 @@ def _several(value: Any, where: str) -> tuple[str, ...]:
         raise ConfigurationError(
             f"{where} must be a string or a list of strings, none of them empty, not {shown(value)}"
         )
-    return tuple(listed)
+    # The order of algorithms decides which one a key without "alg" is for, and a set has none.
+    return in_order(listed)
 
 
 def _check_url(url: Any, where: str) -> None:

@@ -11,7 +11,7 @@ from jwt.exceptions import InvalidKeyError, InvalidTokenError
 
 from .core import claims as claims_
 from .core import compact
-from .core.keys import Key, KeyRing, prepare
+from .core.keys import Key, KeyRing, prepare_bound
 from .exceptions import ConfigurationError
 from .loaders import call
 from .parsers import lifetime
@@ -155,7 +155,7 @@ def _signer(algorithm: str, identity: Any, runtime: Runtime, now: float) -> tupl
     """Return the key that signs, and its name if a ring names it."""
     material = _signing_material(identity, runtime, now)
     if not isinstance(material, KeyRing):
-        return None, runtime.strong(prepare(algorithm, material))
+        return None, runtime.strong(prepare_bound(algorithm, material, runtime.settings.algorithms_of_keys))
     if material.signer is None:
         raise ConfigurationError("No key of the set is active, so none can sign: flask jwt keys rotate")
     return material.signer

@@ -23,6 +23,7 @@ from .exceptions import ConfigurationError, JWTConfigWarning, StoreUnavailableEr
 from .foreign import foreign_issuers
 from .http import responses
 from .http.published import jwks_response
+from .keychain import check_configured
 from .loaders import Loaders, call
 from .marks import mark_exempt
 from .removed import missing_method
@@ -154,7 +155,7 @@ def runtime_of(app: Flask) -> Runtime:
         state: _State = app.extensions[_STATE]
         manager_class = state.manager_class
         if (
-            read_raw(app.config) == state.raw
+            state.raw == read_raw(app.config)
             and manager_class._decode_jwt_from_config is state.decode
             and manager_class._encode_jwt_from_config is state.encode
         ):
@@ -234,8 +235,12 @@ class JWTManager:
         app.extensions[EXTENSION] = self  # an override of the next step may look for it
         try:
             self._set_default_configuration_options(app)
-            settings = self._renew(app).settings
+            runtime = self._renew(app)
+            settings = runtime.settings
             settings.check_at_start()
+            check_configured(settings, self.loaders)
+            for issuer in runtime.issuers.values():
+                issuer.keys.check_given()
         except Exception:
             app.extensions[EXTENSION] = before
             if before is None:
@@ -270,6 +275,7 @@ class JWTManager:
         previous: _State | None = app.extensions.get(_STATE)
         JWTManager._set_default_configuration_options(app)
         self._notice_overrides()
+        raw = snapshot(read_raw(app.config))  # before it is read: what changes meanwhile is noticed later
         settings = resolve(app.config)
         issuers = foreign_issuers(settings, previous.runtime.issuers if previous else {})
         runtime = Runtime(
@@ -283,9 +289,7 @@ class JWTManager:
             previous.runtime.warned if previous else set(),
         )
         this = type(self)
-        app.extensions[_STATE] = _State(
-            snapshot(read_raw(app.config)), runtime, this, this._encode_jwt_from_config, this._decode_jwt_from_config
-        )
+        app.extensions[_STATE] = _State(raw, runtime, this, this._encode_jwt_from_config, this._decode_jwt_from_config)
         return runtime
 
     def _set_error_handler_callbacks(self, app: Any) -> None:
@@ -447,7 +451,8 @@ class JWTManager:
         """Register the function that chooses the key a token is verified with.
 
         It takes the header and the claims of the token, **neither verified yet**, and returns a key. Raising
-        ``LookupError`` or returning ``None`` refuses the token.
+        ``LookupError`` or any error of PyJWT, or returning ``None``, refuses the token. A timeout or a connection error
+        is answered with 503.
         """
         self._decode_key_callback = callback
         return callback
@@ -668,7 +673,8 @@ def _look_over(app: Flask) -> None:
     from .checks import foot_guns  # once: to import it costs more than anything above
 
     for finding in foot_guns(app, runtime_of(app)):
-        logger.warning("%s. %s", finding.message, finding.fix)
+        log = logger.error if finding.severity == "error" else logger.warning
+        log("%s. %s", finding.message, finding.fix)
 
 
 def _template_context() -> dict[str, Any]:

@@ -27,7 +27,7 @@ from .core.keys import Key, prepare
 from .core.secrets import GuessableSecretWarning
 from .exceptions import ConfigurationError, IssuerUnavailableError
 from .findings import Finding
-from .keychain import InForce
+from .keychain import InForce, signing_key, verification_key
 from .redaction import without_credentials
 from .runtime import Runtime
 from .settings import Settings
@@ -45,6 +45,7 @@ class _Role:
 
     verb: str
     attribute: str
+    option: str
     loader: str
 
     def is_elsewhere(self, runtime: Runtime) -> bool:
@@ -63,10 +64,8 @@ class _Role:
 
         :raises InvalidKeyError: if it does not fit JWT_ALGORITHM
         """
-        key = prepare(runtime.settings.algorithm, self.material(runtime))
-        if self is _SIGNS:
-            key.sign(_PROBE)
-        return key
+        make = signing_key if self is _SIGNS else verification_key
+        return make(runtime.settings.algorithm, self.material(runtime), runtime.settings)
 
     def usable_key(self, runtime: Runtime) -> Key | None:
         """The configured key; ``None`` if there is none, none that works, or one from elsewhere."""
@@ -76,8 +75,8 @@ class _Role:
             return None
 
 
-_SIGNS = _Role("signs", "signing_key", "encode_key")
-_VERIFIES = _Role("verifies", "verification_key", "decode_key")
+_SIGNS = _Role("signs", "signing_key", "signing_option", "encode_key")
+_VERIFIES = _Role("verifies", "verification_key", "verification_option", "decode_key")
 _ROLES = (_SIGNS, _VERIFIES)
 
 
@@ -90,29 +89,54 @@ def missing_keys(runtime: Runtime) -> Iterator[Finding]:
         except ConfigurationError as error:
             missing[str(error)] = role
     for message, role in missing.items():
-        # A service that only verifies needs no private key.
-        verifies_only = bool(runtime.settings.trusted_issuers) or (
-            role is _SIGNS and runtime.settings.is_asymmetric and len(missing) == 1
+        is_enough = _does_without(role, runtime, is_only=len(missing) == 1)
+        half = (
+            "verify tokens but not issue any"
+            if role is _SIGNS or runtime.settings.trusted_issuers
+            else ("issue tokens but not verify any")
         )
         yield Finding(
-            "info" if verifies_only else "error",
+            "info" if is_enough else "error",
             "missing_key",
             message,
             f"Without the key that {role.verb} tokens, "
-            + ("this application can verify tokens but not issue any." if verifies_only else "no token can be used."),
+            + (f"this application can {half}." if is_enough else "no token can be used."),
             _how_to_set_keys(runtime.settings, role),
         )
+
+
+def _does_without(role: _Role, runtime: Runtime, *, is_only: bool) -> bool:
+    """Whether an application works without a key: one that only verifies needs no private key, and one whose loader
+    provides the other key may have no use for this one.
+    """
+    loaders = runtime.loaders
+    if runtime.settings.trusted_issuers or loaders.encode_key is not None or loaders.decode_key is not None:
+        return True
+    return role is _SIGNS and runtime.settings.is_asymmetric and is_only
 
 
 def _how_to_set_keys(settings: Settings, role: _Role) -> str:
     if settings.is_asymmetric:
         half = "private" if role is _SIGNS else "public"
-        return f"Set JWT_{half.upper()}_KEY to the {half} key as PEM text, or register {role.loader}_loader."
-    return f"Set JWT_SECRET_KEY, from the environment say, to what this prints: {NEW_SECRET}"
+        what = f"Set JWT_{half.upper()}_KEY to the {half} key as PEM text"
+        return f"{what} ({_environment(f'JWT_{half.upper()}_KEY')}), or register {role.loader}_loader."
+    return f"Set JWT_SECRET_KEY ({_environment('JWT_SECRET_KEY')}) to what this prints: {NEW_SECRET}"
+
+
+def _environment(option: str) -> str:
+    return f"or the environment variable FLASK_{option}, with app.config.from_prefixed_env()"
+
+
+def key_errors(runtime: Runtime) -> Iterator[Finding]:
+    """What stands in the way of issuing or verifying any token."""
+    checks = [missing_keys, unusable_keys, key_set]
+    if runtime.settings.key_strength == "refuse":
+        checks.append(weak_keys)
+    return (finding for each in checks for finding in each(runtime) if finding.severity == "error")
 
 
 def unusable_keys(runtime: Runtime) -> Iterator[Finding]:
-    """A key is configured that is none, or none for JWT_ALGORITHM."""
+    """A key is configured that is not a valid key for JWT_ALGORITHM."""
     for role in _ROLES:
         try:
             _ = role.is_elsewhere(runtime) or role.key(runtime)
@@ -122,7 +146,7 @@ def unusable_keys(runtime: Runtime) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 "unusable_key",
-                f"The key that {role.verb} {runtime.settings.algorithm} cannot be used: {error}",
+                f"{getattr(runtime.settings, role.option)} cannot be used with {runtime.settings.algorithm}: {error}",
                 "Every request that needs it ends in an error.",
                 _how_to_set_keys(runtime.settings, role),
             )
@@ -211,7 +235,7 @@ def unfit_algorithms(runtime: Runtime) -> Iterator[Finding]:
     if _VERIFIES.usable_key(runtime) is None:
         return
     alike = (each for each in settings.accepted_algorithms if (each in requires_cryptography) == settings.is_asymmetric)
-    unfit = [each for each in alike if not _fits(each, settings.verification_key)]
+    unfit = [each for each in alike if not _fits(each, settings)]
     if unfit:
         yield Finding(
             "warning",
@@ -222,9 +246,25 @@ def unfit_algorithms(runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def _fits(algorithm: str, material: Any) -> bool:
+def shared_key(runtime: Runtime) -> Iterator[Finding]:
+    """One key serves several of JWT_DECODE_ALGORITHMS. As in 4.7; under the strict profile it is remarked on."""
+    settings = runtime.settings
+    if settings.profile != "strict" or _VERIFIES.usable_key(runtime) is None:
+        return
+    served = [each for each in settings.accepted_algorithms if _fits(each, settings)]
+    if len(served) > 1:
+        yield Finding(
+            "warning",
+            "shared_key",
+            f"{settings.verification_option} serves {', '.join(served)}, and a key should have one algorithm",
+            "Which one it is, is the choice of whoever sends a token (RFC 8725bis, section 3.1).",
+            "Keep one of them in JWT_DECODE_ALGORITHMS, or set JWT_KEYS to a JWK Set with a key for each.",
+        )
+
+
+def _fits(algorithm: str, settings: Settings) -> bool:
     try:
-        prepare(algorithm, material)
+        verification_key(algorithm, settings.verification_key, settings)
     except InvalidKeyError:
         return False
     return True
@@ -248,30 +288,27 @@ def key_set(runtime: Runtime) -> Iterator[Finding]:
             "See that the file is there and holds a JWK Set: flask jwt keys generate makes one.",
         )
         return
-    yield from _exposed_files(runtime.settings)
+    yield from _exposed_file(runtime.settings, in_force)
     yield from _signer_at_hand(in_force)
     yield from _odd_lives(in_force)
 
 
-def _exposed_files(settings: Settings) -> Iterator[Finding]:
+def _exposed_file(settings: Settings, in_force: InForce) -> Iterator[Finding]:
     if os.name != "posix" or not isinstance(settings.keys, (str, os.PathLike)):
         return
     path = Path(settings.keys)
-    files = sorted(path.glob("*.pem")) if path.is_dir() else [path]
-    exposed = [file.name for file in files if file.stat().st_mode & 0o077 and not _is_public(file)]
-    if exposed:
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # it was there a moment ago
+        return
+    if mode & 0o077 and any({"d", "k"} & set(each.jwk) for each in in_force.listed):
         yield Finding(
             "error",
             "exposed_keys",
-            f"Other users of this machine may read or change {', '.join(exposed)}",
-            "Who has a private key makes tokens for whomever they like.",
-            "chmod 600 the files, and let the user that runs the application own them.",
+            f"Other users of this machine may read or change {path.name}, which JWT_KEYS names",
+            "Anyone who has a private key can make tokens for any identity.",
+            f"chmod 600 {path}, and let the user that runs the application own it.",
         )
-
-
-def _is_public(file: Path) -> bool:
-    octets = file.read_bytes()
-    return b"PRIVATE KEY" not in octets if file.suffix == ".pem" else not (b'"d"' in octets or b'"k"' in octets)
 
 
 def _signer_at_hand(in_force: InForce) -> Iterator[Finding]:
@@ -375,6 +412,7 @@ KEY_CHECKS: tuple[Check, ...] = (
     unrelated_keys,
     mixed_algorithms,
     unfit_algorithms,
+    shared_key,
     key_set,
     unpublished_keys,
     issuer_keys,

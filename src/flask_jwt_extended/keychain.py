@@ -16,9 +16,12 @@ from jwt.algorithms import requires_cryptography
 from jwt.exceptions import InvalidKeyError
 
 from .core import compact
+from .core.jwk import ALGORITHMS
 from .core.jwks import SetKey, published, read_jwk, ring_of, to_jwk
-from .core.keys import Key, KeyRing, prepare
+from .core.keys import Key, KeyRing, prepare, prepare_bound, refusal_of
 from .exceptions import ConfigurationError
+from .issuers import TrustedIssuer
+from .loaders import Loaders
 from .settings import Settings
 from .signals import logger
 
@@ -35,9 +38,13 @@ _UNREAD = object()
 def _source_of(settings: Settings) -> Source | None:
     if not settings.keys:
         return None
-    from .keyfiles import source_of  # who has no set of keys needs no reader of files
+    from .keyfiles import source_of  # only a key set needs it
 
-    return source_of(settings.keys, settings.keys_passphrase)
+    return source_of(settings.keys)
+
+
+def _read(source: Source | None, settings: Settings) -> Sequence[SetKey]:
+    return source.read((settings.algorithm, *ALGORITHMS)) if source else ()
 
 
 class InForce(NamedTuple):
@@ -93,8 +100,8 @@ class Keychain:
         document = published(self.at(now).listed)
         settings = self._settings
         if settings.is_asymmetric and settings.public_key:
-            single = read_jwk(to_jwk(settings.algorithm, prepare(settings.algorithm, settings.public_key).public))[0]
-            document["keys"].append(single.public)
+            public = prepare(settings.algorithm, settings.public_key).public
+            document["keys"].append(read_jwk(to_jwk(settings.algorithm, public), settings.algorithm).public)
         return document
 
     def _renewed(self, now: float) -> InForce:
@@ -109,14 +116,15 @@ class Keychain:
         if self._source is None:
             return False
         self._look_again = time.monotonic() + LOOK_AGAIN
-        stamp = self._source.stamp()
-        if stamp == self._stamp:
-            return False
-        self._stamp = stamp
         try:
-            self._read = self._source.read()
+            stamp = self._source.stamp()
+            if stamp == self._stamp:
+                return False
+            self._stamp = stamp
+            self._read = _read(self._source, self._settings)
         except (InvalidKeyError, OSError, ValueError) as error:
             if self._current is None:
+                self._stamp = _UNREAD
                 fix = ". flask jwt keys generate makes the file" if isinstance(error, FileNotFoundError) else ""
                 raise ConfigurationError(f"JWT_KEYS cannot be used: {error}{fix}") from None
             logger.error("JWT_KEYS has changed and cannot be used, the keys stay as they were: %s", error)
@@ -139,12 +147,12 @@ class Keychain:
         """The keys that are configured one by one. Beside JWT_KEYS, they verify what JWT_DECODE_ALGORITHMS names."""
         settings = self._settings
         for algorithm in settings.decode_algorithms if self._source else settings.accepted_algorithms:
-            for material in self._materials(algorithm):
+            for option, material in self._materials(algorithm):
                 try:
-                    yield self._strong(prepare(algorithm, material))
+                    yield self._strong(verification_key(algorithm, material, settings))
                 except InvalidKeyError as error:
                     if algorithm == settings.algorithm:
-                        raise ConfigurationError(f"The key that verifies {algorithm} cannot be used: {error}") from None
+                        raise ConfigurationError(f"{option} cannot be used to verify {algorithm}: {error}") from None
 
     @property
     def _only_verifies_others(self) -> bool:
@@ -153,11 +161,81 @@ class Keychain:
         key = settings.public_key if settings.is_asymmetric else settings.any_secret
         return bool(settings.trusted_issuers) and not key
 
-    def _materials(self, algorithm: str) -> Iterator[object]:
-        settings = self._settings
+    def _materials(self, algorithm: str) -> Iterator[tuple[str, object]]:
+        """The key material that may verify an algorithm, with the name of its option."""
+        settings, is_asymmetric = self._settings, algorithm in requires_cryptography
         if self._source is None and not self._only_verifies_others:
-            yield settings.verification_key
-        elif material := settings.public_key if algorithm in requires_cryptography else settings.any_secret:
-            yield material
-        if algorithm not in requires_cryptography:
-            yield from settings.secret_key_fallbacks
+            yield settings.verification_option, settings.verification_key
+        elif material := settings.public_key if is_asymmetric else settings.any_secret:
+            yield "JWT_PUBLIC_KEY" if is_asymmetric else settings.secret_option, material
+        if not is_asymmetric:
+            yield from (("JWT_SECRET_KEY_FALLBACKS", secret) for secret in settings.secret_key_fallbacks)
+
+
+def verification_key(algorithm: str, material: object, settings: Settings) -> Key:
+    """Make a configured key ready to verify.
+
+    :raises InvalidKeyError: if it is not a key for this algorithm, or not one that may verify
+    """
+    key = prepare_bound(algorithm, material, settings.algorithms_of_keys)
+    if "verify" not in key.operations:
+        raise InvalidKeyError("The key_ops of the key do not allow it to verify")
+    return key
+
+
+def check_configured(settings: Settings, loaders: Loaders) -> None:
+    """Check the key material that is there when the application starts. What is missing may still come: many
+    applications set their keys after ``init_app``.
+
+    :raises ConfigurationError: if key material can never be used, or is too weak and JWT_KEY_STRENGTH refuses it
+    """
+    if settings.keys:
+        _check_set(settings)
+    for issuer in settings.trusted_issuers.values():
+        if issuer.keys is not None:
+            _check_issuer(issuer)
+    for option, material, make in _configured(settings, loaders):
+        try:
+            key = make(settings.algorithm, material, settings)
+        except InvalidKeyError as error:
+            raise ConfigurationError(f"{option} cannot be used with {settings.algorithm}: {error}") from None
+        if key.weaknesses and settings.key_strength == "refuse":
+            raise ConfigurationError(f"{option} is too weak. {refusal_of(key)}")
+
+
+def _check_set(settings: Settings) -> None:
+    try:
+        _read(_source_of(settings), settings)
+    except OSError:  # it can still be made: reported before the first request, and by flask jwt check
+        pass
+    except (InvalidKeyError, ValueError) as error:
+        raise ConfigurationError(f"JWT_KEYS cannot be used: {error}") from None
+
+
+def _check_issuer(issuer: TrustedIssuer) -> None:
+    from .http.jwks import IssuerKeys  # only external issuers need it
+
+    IssuerKeys(issuer)
+
+
+def _configured(settings: Settings, loaders: Loaders) -> Iterator[tuple[str, object, Callable[..., Key]]]:
+    """The options that hold keys for JWT_ALGORITHM and that no loader replaces, as far as they are set."""
+    verifies = loaders.decode_key is None and (not settings.keys or settings.algorithm in settings.decode_algorithms)
+    secret = settings.secret_key or (settings.flask_secret_key if settings.key_strength == "refuse" else None)
+    private, public = (settings.private_key, settings.public_key) if settings.is_asymmetric else (secret, secret)
+    if private and loaders.encode_key is None and not settings.keys:
+        yield settings.signing_option, private, signing_key
+    if public and verifies:
+        yield settings.verification_option, public, verification_key
+    for fallback in settings.secret_key_fallbacks if verifies and not settings.is_asymmetric else ():
+        yield "JWT_SECRET_KEY_FALLBACKS", fallback, verification_key
+
+
+def signing_key(algorithm: str, material: object, settings: Settings) -> Key:
+    """Make a configured key ready to sign.
+
+    :raises InvalidKeyError: if it is not a key for this algorithm, or not one that may sign
+    """
+    key = prepare_bound(algorithm, material, settings.algorithms_of_keys)
+    key.sign(b"a message that is not a token")
+    return key

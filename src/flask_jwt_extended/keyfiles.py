@@ -1,7 +1,6 @@
-"""Key sets on disk: read a JWK Set or a folder of PEM files, notice that they changed, write them so that nobody sees
-half of one.
+"""JWK Sets on disk: read them, notice that they have changed, and replace them so that no reader sees half a file.
 
-Owns files alone: what a set means is :mod:`.core.jwks`'s business.
+Owns files only: what a set means is the business of :mod:`.core.jwks`.
 """
 
 from __future__ import annotations
@@ -9,50 +8,63 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from jwt.exceptions import InvalidKeyError
 
 from .core import jwks
+from .core.jwk import ALGORITHMS
 from .core.jwks import SetKey
 from .exceptions import ConfigurationError
 
 #: Bytes above which a file is no key set.
 MAX_BYTES = 8 * 1024 * 1024
+#: Seconds that a command waits for another one that changes the same file.
+LOCK_TIMEOUT = 10.0
 
 
 class Source(Protocol):
     """Where the keys of JWT_KEYS come from."""
 
     def stamp(self) -> object:
-        """Something that is not equal any more once the keys have changed. Cheap."""
+        """Return a value that compares unequal once the keys have changed. Cheap."""
         ...
 
-    def read(self) -> list[SetKey]:
+    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[SetKey]:
         """Read the keys.
 
-        :raises InvalidKeyError: if they are none
-        :raises OSError: if they cannot be read
+        :param algorithms: a key without ``alg`` is bound to the first of them that fits
+        :raises InvalidKeyError: if it is not a valid JWK Set
+        :raises OSError: if it cannot be read
         """
         ...
 
 
-def source_of(keys: Any, passphrase: str | bytes | None = None) -> Source:
-    """Return the source that JWT_KEYS names: a JWK Set, the path of one, or of a folder of PEM files.
+def source_of(keys: Any) -> Source:
+    """Return the source that JWT_KEYS names: a JWK Set, or the path of one.
 
-    :raises ConfigurationError: if it is none of them
+    :raises ConfigurationError: if it is neither
     """
     if isinstance(keys, (Mapping, list)):
         return Document(keys)
-    if isinstance(keys, (str, os.PathLike)):
-        path = Path(keys)
-        return Folder(path, passphrase) if path.is_dir() else File(path)
-    raise ConfigurationError(
-        f"JWT_KEYS must be a JWK Set, or the path of one or of a folder of PEM files, not a {type(keys).__name__}"
-    )
+    if not isinstance(keys, (str, os.PathLike)):
+        raise ConfigurationError(f"JWT_KEYS must be a JWK Set, or the path of one, not a {type(keys).__name__}")
+    if isinstance(keys, str) and keys.lstrip().startswith(("{", "[", "-----")):  # not to be shown as a missing file
+        raise ConfigurationError(
+            "JWT_KEYS is the text of a key or of a JWK Set: parse a JWK Set with json.loads, or name the file"
+        )
+    path = Path(keys)
+    if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
+        raise ConfigurationError(
+            f"JWT_KEYS is a folder, {path}: name a JWK Set file in it, for example {path / 'keys.json'}, and add each "
+            "PEM file to it: flask jwt keys import FILE --state active, next or retiring"
+        )
+    return File(path)
 
 
 class Document:
@@ -65,9 +77,9 @@ class Document:
         """It stays as it is."""
         return True
 
-    def read(self) -> list[SetKey]:
+    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[SetKey]:
         """Read the keys."""
-        return jwks.read_set(self._document)
+        return jwks.read_set(self._document, algorithms)
 
 
 class File:
@@ -80,28 +92,9 @@ class File:
         """Identity, size and time of the file."""
         return _stamp(self._path)
 
-    def read(self) -> list[SetKey]:
+    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[SetKey]:
         """Read the keys."""
-        return jwks.read_set(load(self._path))
-
-
-class Folder:
-    """A folder of PEM files, one key in each: ``NAME.pem``, ``NAME.next.pem``, or ``NAME.until-2027-01-31.pem``."""
-
-    def __init__(self, path: Path, passphrase: str | bytes | None) -> None:
-        self._path = path
-        self._passphrase = passphrase
-
-    def stamp(self) -> object:
-        """Names, identities, sizes and times of the files."""
-        return tuple((path.name, _stamp(path)) for path in self._files())
-
-    def read(self) -> list[SetKey]:
-        """Read the keys, in the order of their files' names."""
-        return jwks.read_set([from_pem(path, self._passphrase) for path in self._files()])
-
-    def _files(self) -> list[Path]:
-        return sorted(self._path.glob("*.pem"))
+        return jwks.read_set(load(self._path), algorithms)
 
 
 def _stamp(path: Path) -> object:
@@ -113,39 +106,42 @@ def _stamp(path: Path) -> object:
 
 
 def load(path: Path) -> Any:
-    """Read a JWK Set.
+    """Read a JWK Set. A member that is there twice is refused (RFC 7517, section 4).
 
-    :raises InvalidKeyError: if the file holds no JSON
+    :raises InvalidKeyError: if the file does not contain JSON
     :raises OSError: if it cannot be read
     """
     with path.open("rb") as file:
         octets = file.read(MAX_BYTES + 1)
     try:
-        return json.loads(octets[:MAX_BYTES])  # what is longer is no JSON any more
+        return json.loads(octets[:MAX_BYTES], object_pairs_hook=_unique)  # cut off, it is not JSON any more
     except (ValueError, RecursionError):
-        raise InvalidKeyError(f"{path} holds no JWK Set") from None
+        raise InvalidKeyError(f"{path} does not contain a JWK Set") from None
 
 
-def from_pem(path: Path, passphrase: str | bytes | None) -> dict[str, Any]:
-    """Read a PEM file as a JWK; the state and the end of its key are in its name. Of a certificate, the key is read:
-    who vouches for it, and until when, is not looked at.
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise InvalidKeyError("A member of a JWK Set is there twice")
+    return members
 
-    :raises InvalidKeyError: if it holds no key, or the passphrase is wrong or missing
-    :raises OSError: if it cannot be read
+
+def from_pem(octets: bytes, passphrase: str | None = None) -> dict[str, Any]:
+    """Read PEM as a JWK. Of a certificate, only the key is read: who issued it, and when it expires, is not checked.
+
+    :raises InvalidKeyError: if it does not contain a usable key, or the passphrase is wrong or missing
     """
-    octets = path.read_bytes()
     try:
-        key = _key_in(octets, passphrase.encode() if isinstance(passphrase, str) else passphrase)
+        key = _key_in(octets, passphrase.encode() if passphrase is not None else None)
     except Exception as error:  # cryptography raises all sorts
-        hint = ": JWT_KEYS_PASSPHRASE is missing or wrong" if b"ENCRYPTED" in octets else ""
-        raise InvalidKeyError(f"{path.name} holds no key that can be used{hint} ({type(error).__name__})") from None
-    jwk = jwks.to_jwk(jwks.usual_algorithm_of(key), key)
-    _, _, life = path.name.removesuffix(".pem").partition(".")
-    if life == "next":
-        return {**jwk, "state": "next"}
-    if life.startswith("until-"):
-        return {**jwk, "state": "retiring", "until": life.removeprefix("until-")}
-    return jwk
+        hint = ", or the passphrase is wrong" if is_encrypted(octets) else ""
+        raise InvalidKeyError(f"The PEM does not contain a usable key{hint} ({type(error).__name__})") from None
+    return jwks.to_jwk(jwks.usual_algorithm_of(key), key)
+
+
+def is_encrypted(octets: bytes) -> bool:
+    """Whether PEM has to be decrypted with a passphrase."""
+    return b"ENCRYPTED" in octets
 
 
 def _key_in(octets: bytes, passphrase: bytes | None) -> Any:
@@ -153,14 +149,14 @@ def _key_in(octets: bytes, passphrase: bytes | None) -> Any:
     from cryptography.x509 import load_pem_x509_certificate
 
     if b"PRIVATE KEY" in octets:
-        return load_pem_private_key(octets, passphrase if b"ENCRYPTED" in octets else None)
+        return load_pem_private_key(octets, passphrase if is_encrypted(octets) else None)
     if b"BEGIN CERTIFICATE" in octets:
         return load_pem_x509_certificate(octets).public_key()
     return load_pem_public_key(octets)
 
 
 def write_private(path: Path, octets: bytes) -> None:
-    """Write a file that only its owner may read (mode 0600), at once and as a whole: nobody sees half of it.
+    """Write a file that only its owner may read (mode 0600), and replace the old one as a whole.
 
     :raises OSError: if it cannot be written; the old one stays as it was
     """
@@ -178,15 +174,36 @@ def write_private(path: Path, octets: bytes) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes from changing a file meanwhile, where the system has locks for that (POSIX).
+    """Keep other processes from changing a file meanwhile, where the system has locks for that (POSIX). They meet at a
+    file beside it, which only its owner may open (mode 0600).
 
-    :raises OSError: if its folder cannot be written to
+    :raises ConfigurationError: if another process keeps the lock for :data:`LOCK_TIMEOUT` seconds
+    :raises OSError: if the folder cannot be written to
     """
     try:
         import fcntl
-    except ImportError:  # Windows: who runs two commands at once there has to look at the outcome
+    except ImportError:  # Windows has no such locks: do not run two of the commands at the same time there
         yield
         return
-    with path.with_name(f".{path.name}.lock").open("ab") as file:  # the file itself is replaced under the lock
-        fcntl.flock(file, fcntl.LOCK_EX)
+    lock = path.with_name(f".{path.name}.lock")  # the file itself is replaced under the lock
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)  # an earlier version made it with the usual mode
+        _acquire(partial(fcntl.flock, descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB), lock)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(acquire: Callable[[], None], lock: Path) -> None:
+    ends = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            return acquire()
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                raise ConfigurationError(
+                    f"Another process has kept {lock} locked for {LOCK_TIMEOUT:.0f} seconds. Let the other flask jwt "
+                    "keys command finish, or end it, and try again; do not delete the file"
+                ) from None
+            time.sleep(0.05)

@@ -24,7 +24,7 @@ from .core.key_life import Member
 from .exceptions import ConfigurationError
 from .http.published import MAX_AGE
 from .keychain import LOOK_AGAIN
-from .keyfiles import from_pem, load, locked, write_private
+from .keyfiles import from_pem, is_encrypted, load, locked, source_of, write_private
 from .runtime import Runtime
 from .terminal import aligned, printable, runtime_at_hand
 
@@ -40,12 +40,8 @@ def _path(runtime: Runtime) -> Path:
     """
     configured = runtime.settings.keys
     if not isinstance(configured, (str, Path)):
-        raise ConfigurationError('These commands need JWT_KEYS to name a file: JWT_KEYS = "keys.json", say')
-    if Path(configured).is_dir():
-        raise ConfigurationError(
-            "JWT_KEYS is a folder: its files are yours to put there. NAME.next.pem is published, NAME.pem signs, "
-            "NAME.until-2027-01-31.pem retires"
-        )
+        raise ConfigurationError('These commands need JWT_KEYS to name a file, for example JWT_KEYS = "keys.json"')
+    source_of(configured)
     return Path(configured)
 
 
@@ -158,26 +154,25 @@ def export_command(private: str | None) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--state", type=click.Choice([state.value for state in jwks.State]), default="next", show_default=True)
 def import_command(file: Path, state: str) -> None:
-    """Add the key in a PEM file, or those in a JWK or JWK Set."""
+    """Add the key in a PEM file, or those in a JWK or JWK Set. Asks for the passphrase of an encrypted PEM file."""
     runtime, now = runtime_at_hand(), time.time()
-    news = [
-        {"kid": jwks.thumbprint(member), **member, "state": state, "created": int(now)}
-        for member in _read(file, runtime.settings.keys_passphrase)
-    ]
+    news = [{"kid": jwks.thumbprint(member), **member, "state": state, "created": int(now)} for member in _read(file)]
     _change(runtime, now, lambda members: reduce(key_life.added, news, members))
     for new in news:
         click.echo(printable(jwks.kid_of(new)))
 
 
-def _read(file: Path, passphrase: Any) -> list[Member]:
+def _read(file: Path) -> list[Member]:
     """Read the keys of a file.
 
     :raises ConfigurationError: if there is none in it
     """
     try:
-        if b"-----BEGIN" in file.read_bytes():
-            return [from_pem(file, passphrase)]
+        octets = file.read_bytes()
+        if b"-----BEGIN" in octets:
+            encrypted = is_encrypted(octets)
+            return [from_pem(octets, click.prompt("Passphrase", hide_input=True, err=True) if encrypted else None)]
         document = load(file)
         return _listed([document] if isinstance(document, dict) and "keys" not in document else document)
     except InvalidKeyError as error:
-        raise ConfigurationError(f"Nothing was imported: {error}") from None
+        raise ConfigurationError(f"Nothing was imported from {file.name}: {error}") from None

@@ -237,9 +237,16 @@ def algorithm(value: Any, name: str) -> str:
     return str(value)
 
 
+def in_order(names: Collection[str]) -> tuple[str, ...]:
+    """Put a set of algorithms into a fixed order, RS before PS: a JWK without ``alg`` gets the first that fits."""
+    if isinstance(names, (set, frozenset)):
+        return tuple(sorted(names, key=lambda name: (name.startswith("PS"), name)))
+    return tuple(names)
+
+
 def algorithms(value: Any, name: str) -> tuple[str, ...]:
     """Take algorithms; ``none``, which 4.7 let stand there without effect, is left out with a warning."""
-    chosen = several(value or (), name)
+    chosen = in_order(several(value or (), name) if not isinstance(value, (set, frozenset)) else value)
     if "none" in chosen:
         warnings.warn(f"{name} contains 'none', which is never accepted; remove it", JWTConfigWarning, stacklevel=2)
     return tuple(algorithm(each, name) for each in chosen if each != "none")

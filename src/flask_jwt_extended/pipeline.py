@@ -9,23 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from errno import ENAMETOOLONG
 from itertools import count
 from typing import Any, cast
 
 from flask import Request
 from jwt import get_unverified_header
-from jwt.exceptions import DecodeError, ExpiredSignatureError, InvalidKeyError, InvalidTokenError, PyJWTError
+from jwt.exceptions import (
+    DecodeError,
+    ExpiredSignatureError,
+    InvalidKeyError,
+    InvalidTokenError,
+    PyJWKClientConnectionError,
+    PyJWTError,
+)
 
 from ._context import recall, remember
 from .admission import admit, refuse_without_store, use_up
 from .core import claims as claims_
 from .core import compact
-from .core.keys import Key, KeyRing, prepare
+from .core.keys import Key, KeyRing, prepare_bound
 from .core.policy import Policy, roles_of
 from .core.token import Token
 from .exceptions import (
     ConfigurationError,
     JWTExtendedException,
+    KeyUnavailableError,
     NoAuthorizationError,
     RevokedTokenError,
     UnavailableError,
@@ -305,18 +314,14 @@ def _verify_with_loaded_key(encoded: str | bytes, load: DecodeKeyLoader, runtime
 def _loaded_keys(
     load: DecodeKeyLoader, algorithm: str, header: Header, claims: Claims, runtime: Runtime
 ) -> Sequence[Key]:
-    """Ask ``decode_key_loader``. What hostile claims make it stumble over is a refusal, not a crash."""
-    try:
-        material = call(runtime.ensure_sync, load, header, claims)
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        logger.debug("decode_key_loader raised %s: the token is refused", type(error).__name__)
-        raise InvalidTokenError("No key to verify this token with") from error
+    """Ask ``decode_key_loader`` for the keys that may have signed a token."""
+    material = _load_key(load, header, claims, runtime)
     if material is None:
         raise InvalidTokenError("No key to verify this token with")
     if isinstance(material, KeyRing):
         return material.candidates(algorithm, header.get("kid"))
     try:
-        return [runtime.strong(prepare(algorithm, material))]
+        return [runtime.strong(prepare_bound(algorithm, material, runtime.settings.algorithms_of_keys))]
     except InvalidKeyError as error:
         logger.debug("The key of decode_key_loader cannot be used: %s", error)
         raise InvalidTokenError("The key of this token does not fit its algorithm") from None
@@ -324,6 +329,49 @@ def _loaded_keys(
         # The client chose which key was loaded: an answer of 500 would be its to provoke.
         logger.warning("The key of decode_key_loader is refused: %s", error)
         raise InvalidTokenError("No key to verify this token with") from None
+
+
+#: What ``decode_key_loader`` raises if there is no key for a token, or if hostile claims make it fail. File errors
+#: are among them: the name of a file may have been made of a ``kid``.
+_NO_KEY = (
+    *(PyJWTError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError),
+    *(FileNotFoundError, NotADirectoryError, IsADirectoryError),
+)
+
+
+def _load_key(load: DecodeKeyLoader, header: Header, claims: Claims, runtime: Runtime) -> Any:
+    """Call ``decode_key_loader``. A token that it finds no key for is refused.
+
+    :raises InvalidTokenError: if it finds none
+    :raises KeyUnavailableError: if it cannot reach the place where the keys are
+    """
+    try:
+        return call(runtime.ensure_sync, load, header, claims)
+    except Exception as error:
+        if _is_outage(error):
+            logger.warning("decode_key_loader cannot reach its keys: %s", type(error).__name__)
+            raise KeyUnavailableError(type(error).__name__) from error
+        if isinstance(error, InvalidTokenError):
+            raise  # a refusal of the application's own, with its own message
+        if not isinstance(error, _NO_KEY) and getattr(error, "errno", None) != ENAMETOOLONG:
+            raise
+        logger.debug("decode_key_loader raised %s: the token is refused", type(error).__name__)
+        raise InvalidTokenError("No key to verify this token with") from error
+
+
+def _is_outage(error: BaseException) -> bool:
+    """Whether an error means that a server could not be asked: an OSError that is not about a file name, a timeout or
+    connection error of any client library, or what a library raises from one of them.
+    """
+    if isinstance(error, PyJWKClientConnectionError):
+        return True
+    if isinstance(error, (*_NO_KEY, JWTExtendedException)):
+        return False
+    if isinstance(error, OSError):
+        return error.errno != ENAMETOOLONG
+    # Not all are OSErrors: those of redis-py are not, nor that of asyncio before Python 3.11.
+    is_named_so = any(each.__name__ in ("TimeoutError", "ConnectionError") for each in type(error).__mro__)
+    return is_named_so or (error.__cause__ is not None and _is_outage(error.__cause__))
 
 
 def roles_held(token: Token, runtime: Runtime) -> Collection[str]:

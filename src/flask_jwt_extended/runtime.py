@@ -10,7 +10,7 @@ from json import JSONEncoder
 from typing import Any
 
 from .core import compact
-from .core.keys import Key
+from .core.keys import Key, refusal_of
 from .exceptions import ConfigurationError
 from .foreign import ForeignIssuer, issuer_of
 from .keychain import Keychain
@@ -92,10 +92,7 @@ class Runtime:
         :raises ConfigurationError: if it is weak and weak keys are refused
         """
         if key.weaknesses and self.settings.key_strength == "refuse":
-            reasons = " ".join(map(str, key.weaknesses))
-            raise ConfigurationError(
-                f"{reasons} flask jwt check says how to make another; JWT_KEY_STRENGTH = 'warn' takes it meanwhile"
-            )
+            raise ConfigurationError(refusal_of(key))
         if key.weaknesses and not key.warned:
             for weakness in key.weaknesses:
                 warnings.warn(weakness, stacklevel=2)

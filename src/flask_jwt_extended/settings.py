@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from dataclasses import Field, dataclass, field, fields, replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
 from jwt.algorithms import requires_cryptography
@@ -134,7 +134,8 @@ class Settings:
         None,
         parsers.algorithms,
         "The algorithms a token may be signed with to be accepted. JWT_ALGORITHM is always one of them; by default "
-        "it is the only one. An algorithm that does not fit the key is refused.",
+        "it is the only one. An algorithm that does not fit the key is refused. A JWK without ``alg`` serves one "
+        "algorithm: JWT_ALGORITHM if that fits, or else the first of these that does.",
     )
     secret_key: Any = option(
         None,
@@ -168,15 +169,10 @@ class Settings:
     keys: Any = option(
         None,
         parsers.anything,
-        "A set of keys that are rotated while the application runs: a JWK Set as a mapping, the path of one, or of a "
-        "folder of PEM files. Its first active key signs, all verify; each token says by ``kid`` which. "
-        "See ``flask jwt keys``. In place of JWT_ALGORITHM, the algorithm of each key counts.",
-        secret=True,
-    )
-    keys_passphrase: Any = option(
-        None,
-        parsers.anything,
-        "The passphrase of encrypted PEM files in JWT_KEYS.",
+        "A set of keys that are rotated while the application runs: a JWK Set as a mapping, or the path of a JWK Set "
+        "file. Its first active key signs, all verify; each token names its key by ``kid``. See ``flask jwt keys``. "
+        "Each key has one algorithm: its ``alg``, or else JWT_ALGORITHM if that fits, or else the usual one of its "
+        "kind.",
         secret=True,
     )
     jwks_path: str | None = option(
@@ -619,6 +615,11 @@ class Settings:
         return (*self.decode_algorithms, self.algorithm)
 
     @cached_property
+    def algorithms_of_keys(self) -> tuple[str, ...]:
+        """The algorithms that a JWK without ``alg`` may be bound to; the first that fits is taken."""
+        return (self.algorithm, *self.decode_algorithms)
+
+    @cached_property
     def is_asymmetric(self) -> bool:
         """Whether JWT_ALGORITHM signs with a private key."""
         return self.algorithm in requires_cryptography
@@ -643,6 +644,21 @@ class Settings:
     def any_secret(self) -> Any:
         """JWT_SECRET_KEY, or Flask's own."""
         return self.secret_key or self.flask_secret_key
+
+    @property
+    def secret_option(self) -> str:
+        """The option that :attr:`any_secret` comes from."""
+        return "JWT_SECRET_KEY" if self.secret_key or not self.flask_secret_key else "SECRET_KEY"
+
+    @property
+    def signing_option(self) -> str:
+        """The option that :attr:`signing_key` comes from."""
+        return "JWT_PRIVATE_KEY" if self.is_asymmetric else self.secret_option
+
+    @property
+    def verification_option(self) -> str:
+        """The option that :attr:`verification_key` comes from."""
+        return "JWT_PUBLIC_KEY" if self.is_asymmetric else self.secret_option
 
     def _secret(self) -> Any:
         key = self.any_secret
@@ -753,6 +769,12 @@ def defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     return {each.name: copy.copy(each.default_for(config)) for each in OPTIONS}
 
 
+#: Options that an earlier version of 5.0 had, and what to do instead. Without effect, they would be misleading.
+_REMOVED = {
+    "JWT_KEYS_PASSPHRASE": "was for a folder of PEM files, which JWT_KEYS no longer takes: add each file to a JWK Set "
+    "with flask jwt keys import FILE, which asks for the passphrase, and remove the option",
+}
+
 #: Reads every raw value that Settings come from, at C speed. Raises KeyError if one is missing.
 read_raw: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*NAMES, "SECRET_KEY")
 
@@ -772,17 +794,89 @@ class _Exactly:
         return type(other) is type(self._value) and other == self._value
 
 
+class _Same:
+    """Equals one object and no other, whatever the object itself would say."""
+
+    __slots__ = ("_value",)
+    __hash__ = None  # type: ignore[assignment]  # it is for comparing alone
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return other is self._value
+
+
+class _Contents:
+    """Equals a container of one type with the same contents, in the same order where it has one."""
+
+    __slots__ = ("_contents", "_read", "_type")
+    __hash__ = None  # type: ignore[assignment]  # it is for comparing alone
+
+    def __init__(self, value: Any, read: Callable[[Any], Any], contents: Any) -> None:
+        self._type = type(value)
+        self._read = read
+        self._contents = contents
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is self._type and bool(self._contents == self._read(other))
+
+
+#: Types of values that never change and compare by what they are.
+_IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes, timedelta, date, datetime})
+#: Containers in containers that are looked into.
+_MAX_DEPTH = 32
+
+
 def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Raw values to compare later ones with: containers copied, so that a change made in place is noticed too."""
+    """Return what to compare later raw values with, as ``snapshot(raw) == later``: containers are copied with all that
+    is in them, so that a change in place is noticed.
+    """
     return tuple(map(_frozen, (*NAMES, "SECRET_KEY"), raw))
 
 
 def _frozen(name: str, value: Any) -> Any:
-    if isinstance(value, (list, set, dict)):
-        return copy.copy(value)
     if name.endswith(("_EXPIRES", "_LIFETIME", "_IDLE_TIMEOUT")) and isinstance(value, (int, float)):
         return _Exactly(value)
-    return value
+    if name == "JWT_STORE_URI" and not isinstance(value, str):
+        return _Same(value)  # a store may look like a container
+    return _copied(value)
+
+
+def _copied(value: Any, *outer: int) -> Any:
+    """Copy a value for comparison, on the left-hand side, with what becomes of it.
+
+    :param outer: the identities of the containers that it is in
+    """
+    kind = type(value)
+    if kind in _IMMUTABLE:
+        return value
+    if id(value) in outer or len(outer) > _MAX_DEPTH:
+        return _Same(value)
+    inner = (*outer, id(value))
+    if kind is dict:
+        return {key: _copied(each, *inner) for key, each in value.items()}
+    if kind is list or kind is tuple:
+        copied = kind(_copied(each, *inner) for each in value)
+        return value if kind is tuple and all(map(is_, copied, value)) else copied
+    for abstract, read in _CONTAINERS:
+        if isinstance(value, abstract) and not isinstance(value, (str, bytes)):
+            contents = read(value)
+            return _Contents(value, read, contents if abstract in (Set, bytearray) else _copied(contents, *inner))
+    return _Same(value)
+
+
+def _items_of(value: Any) -> list[tuple[Any, Any]]:
+    return list(value.items())
+
+
+#: Containers of other types than the plain ones, and what reads their contents.
+_CONTAINERS: tuple[tuple[type[Any], Callable[[Any], Any]], ...] = (
+    (Mapping, _items_of),
+    (Set, frozenset),
+    (bytearray, bytes),
+    (Sequence, list),
+)
 
 
 def resolve(config: Mapping[str, Any]) -> Settings:
@@ -791,6 +885,9 @@ def resolve(config: Mapping[str, Any]) -> Settings:
     :raises ConfigurationError: if an option has a value that cannot work
     """
     values = {**defaults(config), **config}
+    for name, fix in _REMOVED.items():
+        if config.get(name) is not None:
+            raise ConfigurationError(f"{name} {fix}")
     parsed = {each.attribute: each.parse(values[each.name], each.name) for each in OPTIONS}
     settings = Settings(**parsed, flask_secret_key=config.get("SECRET_KEY"))
     settings.check()
@@ -815,7 +912,7 @@ def unknown_options(config: Mapping[str, Any]) -> Iterator[tuple[str, str | None
     ``None``: it is like no option, so it is most likely the application's own.
     """
     for name in config:
-        if name.startswith(_PREFIX) and name not in NAMES:
+        if name.startswith(_PREFIX) and name not in NAMES and name not in _REMOVED:
             nearest = _confused(name, config) or _nearest(name)
             yield name, removed.OPTIONS.get(name) or (f"did you mean {nearest}?" if nearest else None)
 

@@ -130,8 +130,10 @@ GUESSABLE = ["secret", "super-secret", "change-me", "your-256-bit-secret", "x" *
 @pytest.mark.parametrize("secret", GUESSABLE)
 def test_a_guessable_secret_is_a_warning_in_compat_and_an_error_in_strict(secret: str) -> None:
     """The last of what THREATS.md names: compat warns of such a secret and goes on, strict does not use it."""
-    compat, strict = make_target("compat", SECRET_KEY=secret), make_target("strict", SECRET_KEY=secret)
-    strict.app.config["PROPAGATE_EXCEPTIONS"] = True
+    compat, strict = make_target("compat", SECRET_KEY=secret), make_target("strict")
+    with pytest.raises(ConfigurationError, match="JWT_KEY_STRENGTH"):
+        make_target("strict", SECRET_KEY=secret)
+    strict.app.config.update(PROPAGATE_EXCEPTIONS=True, JWT_SECRET_KEY=secret)  # later than init_app
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         assert_accepted(attack(compat, **carrying(compat, genuine(secret=secret))))

@@ -400,8 +400,10 @@ WEAK: dict[str, tuple[str, type[Warning]]] = {
 def test_a_weak_secret_signs_nothing_in_strict(weak: str) -> None:
     """In strict no token passes and none is made: the application is told that its key will not do."""
     secret, _ = WEAK[weak]
-    target = make_target("strict", SECRET_KEY=secret)
-    target.app.config["PROPAGATE_EXCEPTIONS"] = True
+    with pytest.raises(ConfigurationError, match="JWT_KEY_STRENGTH"):
+        make_target("strict", SECRET_KEY=secret)
+    target = make_target("strict")
+    target.app.config.update(PROPAGATE_EXCEPTIONS=True, JWT_SECRET_KEY=secret)  # later than init_app
     with pytest.raises(ConfigurationError, match="JWT_KEY_STRENGTH"):
         present(target, genuine(secret=secret))
     with target.app.app_context(), pytest.raises(ConfigurationError, match="JWT_KEY_STRENGTH"):

@@ -141,14 +141,28 @@ def test_algorithms_that_the_terms_do_not_name_have_no_key(server: LyingServer, 
     assert server.asked["/keys"] == 0
 
 
-def test_a_key_without_alg_is_for_the_algorithms_of_the_terms(server: LyingServer, clock: Clock) -> None:
-    """An RSA key fits several."""
+def test_a_key_without_alg_is_for_the_first_algorithm_of_the_issuer(server: LyingServer, clock: Clock) -> None:
+    """An RSA key would fit both, and a key has one algorithm (RFC 8725bis, section 3.1)."""
     jwk = to_jwk("RS256", rsa.generate_private_key(65537, 2048).public_key())
     del jwk["alg"]
     keys = issuer_keys(server, clock, answer=serves({"keys": [jwk]}), algorithms=("RS256", "PS512"))
     assert keys.candidates("RS256", jwk["kid"])
-    assert keys.candidates("PS512", jwk["kid"])
+    assert not keys.candidates("PS512", jwk["kid"])
     assert not keys.candidates("RS384", jwk["kid"])
+
+
+@pytest.mark.parametrize(
+    "broken", [{"x": "AAAA"}, {"kid": 5}, {"use": 5}, {"key_ops": ["verify", "verify"]}, {"y": None}, {"alg": "RS256"}]
+)
+def test_a_malformed_key_does_not_take_the_others_down(
+    broken: dict[str, Any], server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is skipped and reported, as RFC 7517, section 5 recommends."""
+    keys = issuer_keys(server, clock, answer=serves({"keys": [{**JWKS[0], "kid": "b", **broken}, JWKS[1]]}))
+    assert knows(keys, 1)
+    assert keys.candidates("ES256", "b") == ()
+    assert "A key of" in caplog.text
+    assert JWKS[0]["y"] not in caplog.text
 
 
 def test_what_is_not_known_of_a_set_is_passed_over(server: LyingServer, clock: Clock) -> None:
@@ -175,7 +189,6 @@ UNUSABLE = {
     "the kty 'AKP' is not known": {"kty": "AKP", "kid": "new", "alg": "ML-DSA-44"},
     "the kty ['RSA'] is not known": {"kty": ["RSA"], "kid": "new"},
     "the kty None is not known": {"kid": "new"},
-    "its alg ['ES256'] is not accepted": {**JWKS[1], "alg": ["ES256"]},
     "no accepted algorithm fits it": {**JWKS[1], "key_ops": ["encrypt"]},
     "below the minimum": to_jwk("RS256", rsa.generate_private_key(65537, 1024).public_key()),
 }
@@ -462,7 +475,7 @@ LIES: dict[str, tuple[Answer, str]] = {
     "a secret": (serves({"keys": [SECRET]}), "must not hold secrets"),
     "a secret among them": (serves({"keys": [JWKS[1], SECRET]}), "must not hold secrets"),
     "a secret for encryption": (serves({"keys": [JWKS[1], {**SECRET, "use": "enc"}]}), "must not hold secrets"),
-    "a broken key": (serves({"keys": [JWKS[1], {**BROKEN, "kid": "b"}]}), "Coords should be"),
+    "a broken key": (serves({"keys": [{**BROKEN, "kid": "b"}]}), "must be 32 octets"),
     "a kid that is no text": (serves({"keys": [{**JWKS[1], "kid": 1}]}), "kid of a JWK must be a string"),
     "UTF-16": (says(200, PLAIN.decode().encode("utf-16")), "Invalid answer string"),
     "NaN": (says(200, PLAIN[:-1] + b', "n": NaN}'), "no JSON value"),

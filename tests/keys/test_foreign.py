@@ -510,9 +510,17 @@ def test_an_issuer_is_not_ourselves(make_app: MakeApp) -> None:
 
 
 def test_keys_that_cannot_be_used_are_told_by_their_issuer(make_app: MakeApp) -> None:
-    """When the application starts: keys that are given can be judged then."""
+    """When the application starts, as with keys of our own, or at first use if they are set later."""
+    trusted = {ISSUER: {"keys": {"keys": [{"kty": "oct", "k": "AAAA"}]}, "audience": "us"}}
     with pytest.raises(ConfigurationError, match=r"The keys of https://login\.example cannot be used"):
-        make_app(TRUSTED_ISSUERS={ISSUER: {"keys": {"keys": [{"kty": "oct", "k": "AAAA"}]}, "audience": "us"}})
+        make_app(TRUSTED_ISSUERS=trusted)
+    app = make_app()
+    app.config["JWT_TRUSTED_ISSUERS"] = trusted
+    with (
+        pytest.raises(ConfigurationError, match=r"The keys of https://login\.example cannot be used"),
+        app.app_context(),
+    ):
+        decode_token(foreign())
 
 
 @pytest.mark.parametrize("given", [[], {"keys": []}, [JWK | {"use": "enc"}], [JWK | {"alg": "Ed25519"}]], ids=str)
@@ -599,12 +607,11 @@ def test_changed_settings_of_one_issuer_drop_its_keys_alone(
 
 
 def test_given_keys_that_change_in_place_are_read_again(make_app: MakeApp) -> None:
-    """Once the application is told of a change: those that were taken away verify no more."""
+    """Those that were taken away verify no more."""
     given = {"keys": [JWK]}
     app = make_app(TRUSTED_ISSUERS={ISSUER: {"keys": given, "audience": "us"}})
     assert ask(app, foreign())[0] == 200
     given["keys"][0] = OTHER_JWK
-    app.config["JWT_DECODE_LEEWAY"] = 5
     assert refused(app, foreign())
     assert ask(app, foreign(OTHER_KEY, header={"kid": "other"}))[0] == 200
 

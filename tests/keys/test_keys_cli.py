@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Timer
 from types import SimpleNamespace
 from typing import Any
 
@@ -216,7 +218,7 @@ def test_a_set_in_the_configuration_is_listed_too(make_app: MakeApp) -> None:
     result = run(app, "keys", "generate")
     assert (result.exit_code, result.stderr) == (
         1,
-        'Error: These commands need JWT_KEYS to name a file: JWT_KEYS = "keys.json", say\n',
+        'Error: These commands need JWT_KEYS to name a file, for example JWT_KEYS = "keys.json"\n',
     )
 
 
@@ -227,16 +229,6 @@ def test_without_keys_each_command_says_what_to_set(make_app: MakeApp, path: Pat
         assert result.exit_code == 1
         assert "JWT_KEYS" in result.stderr
     assert not path.exists()
-
-
-def test_a_folder_is_managed_by_renaming(make_app: MakeApp, tmp_path: Path) -> None:
-    """The error says how."""
-    write_pem(tmp_path, "a.pem", PRIVATE_KEYS["ES256"])
-    app = make_app(KEYS=tmp_path)
-    result = run(app, "keys", "rotate")
-    assert result.exit_code == 1
-    assert "NAME.next.pem is published, NAME.pem signs, NAME.until-2027-01-31.pem retires" in result.stderr
-    assert EC["kid"] in run(app, "keys", "list").stdout
 
 
 # --- rotate ---------------------------------------------------------------------------------------------------------
@@ -344,17 +336,30 @@ def test_a_private_key_is_printed_for_who_names_it(shop: Flask, path: Path) -> N
 
 
 def test_a_key_is_imported_from_pem(shop: Flask, path: Path, tmp_path: Path) -> None:
-    """Encrypted or not, whatever the file is called. It waits for a rotation unless something else is said."""
-    shop.config["JWT_KEYS_PASSPHRASE"] = "open"
+    """Whatever the file is called. It waits for a rotation unless another state is given."""
     write_set(path, RSA)
     (tmp_path / "in").mkdir()
-    keys(shop, "import", str(write_pem(tmp_path / "in", "a.key", PRIVATE_KEYS["ES256"], b"open")))
+    keys(shop, "import", str(write_pem(tmp_path / "in", "a.active.pem", PRIVATE_KEYS["ES256"])))
     keys(shop, "import", str(write_pem(tmp_path / "in", "b.pem", PRIVATE_KEYS["EdDSA"])), "--state", "retiring")
     assert [(jwk["kid"], jwk.get("state")) for jwk in members(path)] == [
         (RSA["kid"], None),
         (EC["kid"], "next"),
         (OKP["kid"], "retiring"),
     ]
+
+
+@pytest.mark.filterwarnings("ignore::getpass.GetPassWarning")
+def test_the_passphrase_of_a_pem_file_is_asked_for(shop: Flask, path: Path, tmp_path: Path) -> None:
+    """Not taken from the command line, which other users can read."""
+    write_set(path, RSA)
+    file = str(write_pem(tmp_path, "a.pem", PRIVATE_KEYS["ES256"], b"open"))
+    wrong = run(shop, "keys", "import", file, input="shut\n")
+    assert wrong.exit_code == 1
+    assert "the passphrase is wrong" in wrong.stderr
+    right = run(shop, "keys", "import", file, input="open\n")
+    assert (right.exit_code, right.stdout) == (0, f"{EC['kid']}\n")
+    assert [jwk["kid"] for jwk in members(path)] == [RSA["kid"], EC["kid"]]
+    assert b"open" not in path.read_bytes()
 
 
 @pytest.mark.parametrize("form", ["a JWK", "a JWK Set", "a list", "a key without a name"])
@@ -373,12 +378,12 @@ def test_a_key_is_imported_from_json(shop: Flask, path: Path, tmp_path: Path, fo
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("", "in.json holds no JWK Set"),
-        ("[[[", "in.json holds no JWK Set"),
+        ("", "in.json does not contain a JWK Set"),
+        ("[[[", "in.json does not contain a JWK Set"),
         (json.dumps({"kty": "EC"}), "lacks a member"),
-        (json.dumps(EC | {"x": EC["y"]}), "no key for ES256"),
+        (json.dumps(EC | {"x": EC["y"]}), "Not a valid key for ES256"),
         (json.dumps(to_jwk("RS256", rsa.generate_private_key(65537, 1024))), "too weak"),
-        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "in.json holds no key"),
+        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "does not contain a usable key"),
     ],
 )
 def test_what_is_no_key_is_not_imported(shop: Flask, path: Path, tmp_path: Path, content: str, told: str) -> None:
@@ -386,7 +391,7 @@ def test_what_is_no_key_is_not_imported(shop: Flask, path: Path, tmp_path: Path,
     write_set(path, RSA)
     (tmp_path / "in.json").write_text(content)
     line = refusal(shop, "import", str(tmp_path / "in.json"))
-    assert line.startswith("Nothing was imported: ")
+    assert line.startswith("Nothing was imported from in.json: ")
     assert re.search(told, line)
     assert EC["d"] not in line
 
@@ -458,3 +463,49 @@ def test_the_documentation_shows_what_is_printed(shop: Flask, monkeypatch: pytes
             printed = printed.replace(actual, documented)
         assert printed == output
     assert len(names) == 2
+
+
+# --- the lock -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_only_its_owner_may_open_the_lock(shop: Flask, path: Path, umask: int) -> None:
+    """Whatever the umask, and also if an earlier version has left one that everybody may open."""
+    lock = path.with_name(".keys.json.lock")
+    before = os.umask(umask)
+    try:
+        keys(shop, "generate")
+        assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+        lock.chmod(0o644)
+        keys(shop, "generate")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+
+
+def test_the_lock_is_waited_for_but_not_without_end(shop: Flask, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the file and what to do. Once it is free, the command works."""
+    keys(shop, "generate")
+    monkeypatch.setattr("flask_jwt_extended.keyfiles.LOCK_TIMEOUT", 0.3)
+    lock = path.with_name(".keys.json.lock")
+    with lock.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        began = time.monotonic()
+        line = refusal(shop, "generate")
+        assert 0.2 < time.monotonic() - began < 5
+        assert str(lock) in line
+        assert "try again" in line
+    keys(shop, "generate")
+    with lock.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        monkeypatch.setattr("flask_jwt_extended.keyfiles.LOCK_TIMEOUT", 30.0)
+        Timer(0.3, lambda: fcntl.flock(held, fcntl.LOCK_UN)).start()
+        keys(shop, "generate")
+    assert len(members(path)) == 3
+
+
+def test_a_lock_that_is_a_link_is_not_followed(shop: Flask, path: Path, tmp_path: Path) -> None:
+    """Another user could have put it there, to make a file of ours."""
+    path.with_name(".keys.json.lock").symlink_to(tmp_path / "elsewhere")
+    assert "cannot be changed" in refusal(shop, "generate")
+    assert not (tmp_path / "elsewhere").exists()

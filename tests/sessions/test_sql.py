@@ -816,6 +816,7 @@ def test_sqlite_that_cannot_write_ahead(file: Path) -> None:
     """A file that somebody keeps in another journal mode is named."""
     with closing(sqlite3.connect(file)) as other:
         other.execute("CREATE TABLE t (x)")
+    file.chmod(0o600)
     with store_at(f"sqlite:///file:{file}?mode=ro&uri=true") as store:
         assert codes(store) == ["store_without_wal"]
 

@@ -11,34 +11,20 @@ import json
 import logging
 import math
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, NamedTuple
 
 import jwt
-from jwt.algorithms import Algorithm, get_default_algorithms
+from jwt.algorithms import Algorithm
 from jwt.exceptions import InvalidKeyError
 
+from . import jwk as jwk_
 from .keys import Key, KeyRing, prepare
 
 logger = logging.getLogger("flask_jwt_extended")
 
-#: Members that make a JWK the same key again, in the order that RFC 7638, section 3.2 sorts them in, by ``kty``.
-_REQUIRED = {
-    "RSA": ("e", "kty", "n"),
-    "EC": ("crv", "kty", "x", "y"),
-    "OKP": ("crv", "kty", "x"),
-    "oct": ("k", "kty"),
-}
-_CURVES = {
-    "P-256": "ES256",
-    "P-384": "ES384",
-    "P-521": "ES512",
-    "secp256k1": "ES256K",
-    "Ed25519": "EdDSA",
-    "Ed448": "EdDSA",
-}
 _CURVES_OF_CRYPTOGRAPHY = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
 #: Members of a JWK that nobody but its owner may see (RFC 7518, sections 6.2.2, 6.3.2 and 6.4.1).
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -83,50 +69,65 @@ class SetKey(NamedTuple):
         """The members to publish; ``None`` for a secret."""
         if self.jwk["kty"] == "oct":
             return None
-        members = {name: self.jwk[name] for name in _REQUIRED[self.jwk["kty"]]}
+        members = {name: self.jwk[name] for name in jwk_.REQUIRED[self.jwk["kty"]]}
         return {**members, "kid": self.kid, "alg": self.key.algorithm, "use": "sig"}
 
 
-def read_set(document: Any, algorithms: Sequence[str] | None = None) -> list[SetKey]:
-    """Read the keys for signatures from a JWK Set. Keys of an unknown kind are passed over with a warning, keys for
-    something else silently.
+def read_set(
+    document: Any,
+    algorithms: Sequence[str] = jwk_.ALGORITHMS,
+    *,
+    on_unusable: Callable[[InvalidKeyError], None] | None = None,
+) -> list[SetKey]:
+    """Read the keys for signatures from a JWK Set, each bound to one algorithm. Keys of an unknown kind are skipped
+    with a warning, keys for something else silently.
 
     :param document: the set, or a list of JWKs, as parsed JSON
-    :param algorithms: what a key without ``alg`` may be used for, where it fits; ``None``: what is usual for its kind
-    :raises InvalidKeyError: if it is no set, a key of it is broken, two have one ``kid``, or it mixes secrets with
-        public keys
+    :param algorithms: the algorithms that are accepted. A key without ``alg`` is bound to the first of them that fits
+    :param on_unusable: called with the error of each key that is malformed or too weak, which is then skipped
+        (RFC 7517, section 5); without it, such a key makes the whole set invalid
+    :raises InvalidKeyError: if it is not a JWK Set, two keys have the same ``kid``, it mixes secrets with public keys,
+        or a key is unusable
     """
     listed = document.get("keys") if isinstance(document, Mapping) else document
     if not isinstance(listed, Sequence) or isinstance(listed, (str, bytes)):
-        raise InvalidKeyError('This is no JWK Set: it has no list of "keys"')
-    members = [jwk for jwk in listed if _is_for_signatures(jwk)]
-    kinds = {jwk["kty"] == "oct" for jwk in members}
-    if len(kinds) > 1:
+        raise InvalidKeyError('This is not a JWK Set: it has no list of "keys"')
+    on_unusable = on_unusable or _refuse
+    members = [jwk for jwk in listed if _is_for_signatures(jwk, on_unusable)]
+    if len({jwk["kty"] == "oct" for jwk in members}) > 1:
         raise InvalidKeyError("A JWK Set must not mix secrets with public keys")
     if len({kid_of(jwk) for jwk in members}) != len(members):
         raise InvalidKeyError("Two keys of a JWK Set have the same kid")
-    return [key for jwk in members for key in read_jwk(jwk, algorithms)]
+    keys = []
+    for jwk in members:
+        algorithm = jwk_.algorithm_of(jwk, algorithms)
+        try:
+            keys += [] if algorithm is None else [read_jwk(jwk, algorithm)]
+        except InvalidKeyError as error:
+            on_unusable(error)
+    return keys
 
 
-def read_jwk(jwk: Mapping[str, Any], algorithms: Sequence[str] | None = None) -> list[SetKey]:
-    """Read one JWK: one key for each algorithm it is bound to.
+def _refuse(error: InvalidKeyError) -> None:
+    raise error
 
-    :raises InvalidKeyError: if it is broken
+
+def read_jwk(jwk: Mapping[str, Any], algorithm: str) -> SetKey:
+    """Read one JWK as a key for one algorithm.
+
+    :raises InvalidKeyError: if it is malformed, too weak, or not for this algorithm
     """
-    kid = kid_of(jwk)
     state, until = _life(jwk)
-    bare = {name: value for name, value in jwk.items() if name not in ("alg", "state", "until")}
-    keys = [prepare(algorithm, bare) for algorithm in _algorithms_of(jwk, algorithms)]
-    for key in keys:
-        if key.weaknesses:
-            raise WeakKeyError(f"A key of a JWK Set is too weak. {key.weaknesses[0]}")
-    return [SetKey(kid=kid, key=key, state=state, until=until, jwk=dict(jwk)) for key in keys]
+    key = prepare(algorithm, {name: value for name, value in jwk.items() if name not in ("state", "until", "created")})
+    if key.weaknesses:
+        raise WeakKeyError(f"A key of a JWK Set is too weak. {key.weaknesses[0]}")
+    return SetKey(kid=kid_of(jwk), key=key, state=state, until=until, jwk=dict(jwk))
 
 
 def kid_of(jwk: Mapping[str, Any]) -> str:
     """Return the name of a key: its ``kid``, or its thumbprint if it has none.
 
-    :raises InvalidKeyError: if that is no string, or a member is missing that makes it a key
+    :raises InvalidKeyError: if that is not a string, or a member is missing that its ``kty`` requires
     """
     kid = jwk.get("kid")
     if kid is not None and type(kid) is not str:
@@ -134,39 +135,19 @@ def kid_of(jwk: Mapping[str, Any]) -> str:
     return thumbprint(jwk) if kid is None else str(kid)
 
 
-def _is_for_signatures(jwk: Any) -> bool:
+def _is_for_signatures(jwk: Any, on_unusable: Callable[[InvalidKeyError], None]) -> bool:
     if not isinstance(jwk, Mapping) or type(jwk.get("kty")) is not str:
-        raise InvalidKeyError("A member of a JWK Set is no JWK: it has no kty")
-    if jwk["kty"] not in _REQUIRED:
-        logger.warning("A key of the unknown kind %r in a JWK Set is passed over", jwk["kty"][:32])
+        on_unusable(InvalidKeyError("A member of a JWK Set is not a JWK: it has no kty"))
         return False
-    operations = jwk.get("key_ops", ["verify"])
-    if not isinstance(operations, list):
-        raise InvalidKeyError("The key_ops of a JWK must be a list")
-    return jwk.get("use", "sig") == "sig" and not {"sign", "verify"}.isdisjoint(map(str, operations))
-
-
-def _algorithms_of(jwk: Mapping[str, Any], algorithms: Sequence[str] | None) -> list[str]:
-    if "alg" in jwk:
-        known = get_default_algorithms() if algorithms is None else algorithms
-        bound = jwk["alg"]
-        return [bound] if isinstance(bound, str) and bound in known and bound != "none" else []
-    usual = _usual_algorithm(jwk)
-    if algorithms is None:
-        return [usual] if usual else []
-    return [each for each in algorithms if _fits(each, jwk, usual)]
-
-
-def _usual_algorithm(jwk: Mapping[str, Any]) -> str | None:
-    if jwk["kty"] in ("EC", "OKP"):
-        return _CURVES.get(str(jwk.get("crv")))
-    return "RS256" if jwk["kty"] == "RSA" else "HS256"
-
-
-def _fits(algorithm: str, jwk: Mapping[str, Any], usual: str | None) -> bool:
-    if jwk["kty"] in ("RSA", "oct"):
-        return algorithm[:2] in (("RS", "PS") if jwk["kty"] == "RSA" else ("HS",))
-    return algorithm == usual
+    if jwk["kty"] not in jwk_.REQUIRED:
+        logger.warning("A key of the unknown kind %r in a JWK Set is skipped", jwk["kty"][:32])
+        return False
+    try:
+        jwk_.check(jwk)
+    except InvalidKeyError as error:
+        on_unusable(error)
+        return False
+    return bool(jwk_.operations(jwk))
 
 
 def _life(jwk: Mapping[str, Any]) -> tuple[State, float]:
@@ -203,14 +184,18 @@ def ring_of(keys: Iterable[SetKey], beside: Iterable[Key] = ()) -> KeyRing:
     return KeyRing(beside, ((each.kid, each.key) for each in keys), signer)
 
 
-def key_ring(document: Any) -> KeyRing:
-    """Make a ring from a JWK Set, for ``encode_key_loader`` and ``decode_key_loader`` to return: a set for each tenant,
-    say. Make it once and keep it.
+def key_ring(document: Any, algorithms: Sequence[str] = jwk_.ALGORITHMS) -> KeyRing:
+    """Make a ring from a JWK Set, for ``encode_key_loader`` and ``decode_key_loader`` to return, for example a set for
+    each tenant. Make it once and keep it.
 
     :param document: a JWK Set, or a list of JWKs; without ``until``: a ring has no clock
-    :raises InvalidKeyError: if it is none, or a key of it cannot be used
+    :param algorithms: the algorithms that are accepted. A key without ``alg`` is bound to the first of them that fits;
+        by default RS256, HS256, or the algorithm of its curve
+    :raises InvalidKeyError: if it is not a JWK Set, or a key of it cannot be used
+
+    .. versionadded:: 5.0
     """
-    keys = read_set(document)
+    keys = read_set(document, algorithms)
     if any(each.until < math.inf for each in keys):
         raise InvalidKeyError("A ring has no clock: leave out a key when it retires, in place of giving it an until")
     return ring_of(keys)
@@ -222,8 +207,8 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     :raises InvalidKeyError: if a member is missing that makes it a key
     """
     try:
-        members = {name: jwk[name] for name in _REQUIRED[jwk["kty"]]}
-    except KeyError:
+        members = {name: jwk[name] for name in jwk_.REQUIRED[jwk["kty"]]}
+    except (KeyError, TypeError):
         raise InvalidKeyError("A JWK lacks a member that its kty requires") from None
     canonical = json.dumps(members, separators=(",", ":"), sort_keys=True)
     return urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode()
@@ -261,7 +246,7 @@ def to_jwk(algorithm: str, material: Any) -> dict[str, Any]:
     except InvalidKeyError:
         raise
     except Exception as error:
-        raise InvalidKeyError(f"This is no key for {algorithm}: {type(error).__name__}") from None
+        raise InvalidKeyError(f"Not a valid key for {algorithm} ({type(error).__name__})") from None
     members = {name: value for name, value in members.items() if name not in ("key_ops", "use", "alg")}
     return {**members, "kid": thumbprint(members), "alg": algorithm}
 

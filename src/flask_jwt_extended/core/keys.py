@@ -17,6 +17,7 @@ from jwt.algorithms import Algorithm, HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 from jwt.warnings import InsecureKeyLengthWarning
 
+from . import jwk as jwk_
 from .secrets import GuessableSecretWarning, is_known, is_monotonous
 
 #: How many prepared keys a process keeps. An application with more keys than this prepares some of them again.
@@ -27,6 +28,9 @@ PREPARED_KEYS = 1024
 _NOISE = b" \t\r\n\v\f\0\xef\xbb\xbf"
 
 
+_ALL_OPERATIONS = frozenset({"sign", "verify"})
+
+
 class Key:
     """A key ready for use with exactly one algorithm (RFC 8725bis, section 3.1). Verifies with its public half.
 
@@ -34,12 +38,16 @@ class Key:
     :ivar verify: tells whether a signature over a message is this key's; both are octets
     :ivar weaknesses: why the key should not be used; none for a good one
     :ivar warned: whether somebody was told of them
+    :ivar operations: what it may be used for: ``sign``, ``verify`` or both (RFC 7517, section 4.3)
     """
 
-    __slots__ = ("_implementation", "_private", "algorithm", "verify", "warned", "weaknesses")
+    __slots__ = ("_implementation", "_private", "algorithm", "operations", "verify", "warned", "weaknesses")
 
-    def __init__(self, algorithm: str, implementation: Algorithm, prepared: Any) -> None:
+    def __init__(
+        self, algorithm: str, implementation: Algorithm, prepared: Any, operations: frozenset[str] = _ALL_OPERATIONS
+    ) -> None:
         self.algorithm = algorithm
+        self.operations = operations
         self._implementation = implementation
         self._private = prepared
         self.weaknesses = tuple(_weaknesses(implementation, prepared))
@@ -49,12 +57,16 @@ class Key:
             if isinstance(implementation, HMACAlgorithm)
             else _verifier(implementation, prepared)
         )
+        if "verify" not in operations:
+            self.verify = _verifies_nothing
 
     def sign(self, message: bytes) -> bytes:
         """Sign the message.
 
-        :raises InvalidKeyError: if this is a public key
+        :raises InvalidKeyError: if this is a public key, or a JWK whose ``key_ops`` do not allow it
         """
+        if "sign" not in self.operations and (isinstance(self._private, bytes) or hasattr(self._private, "sign")):
+            raise InvalidKeyError("The key_ops of the key do not allow it to sign")
         try:
             return self._implementation.sign(message, self._private)
         except AttributeError:
@@ -69,6 +81,10 @@ class Key:
 
     def __repr__(self) -> str:
         return f"<Key {self.algorithm}>"
+
+
+def _verifies_nothing(_message: bytes, _signature: bytes) -> bool:
+    return False
 
 
 def _public(prepared: Any) -> Any:
@@ -183,19 +199,115 @@ def _prepare_once(algorithm: str, material: str | bytes | _Material) -> Key:
     return _prepare(algorithm, material.value if isinstance(material, _Material) else material)
 
 
+def prepare_bound(algorithm: str, material: Any, algorithms: Iterable[str]) -> Key:
+    """Make key material ready as :func:`prepare` does. A JWK is bound to one algorithm, whatever a token names: to its
+    ``alg``, or else to the first of the accepted algorithms that fits (RFC 8725bis, section 3.1).
+
+    :param algorithms: the algorithms that are accepted, the preferred one first
+    :raises InvalidKeyError: if the material is not a key, or not one for this algorithm
+    """
+    key = prepare(algorithm, material)
+    members = _jwk_of(material)
+    if members is not None and "alg" not in members:
+        bound = _algorithm_of_jwk(material, members, algorithms)
+        if bound != algorithm:
+            raise InvalidKeyError(f"A key for {bound} cannot be used with {algorithm}")
+    return key
+
+
+def _algorithm_of_jwk(material: Any, members: Mapping[str, Any], algorithms: Iterable[str]) -> str | None:
+    return material.algorithm_name if isinstance(material, jwt.PyJWK) else jwk_.algorithm_of(members, algorithms)
+
+
+def _jwk_of(material: Any) -> Mapping[str, Any] | None:
+    """Return the members of a JWK; ``None`` for key material of any other form."""
+    if isinstance(material, jwt.PyJWK):
+        # Private: PyJWK has no other way to its key_ops, and it decodes more leniently than RFC 7518 allows.
+        material = material._jwk_data
+    return material if isinstance(material, Mapping) else None
+
+
 def _prepare(algorithm: str, material: Any) -> Key:
-    implementation = jwt.get_algorithm_by_name(algorithm)
     try:
-        prepared = implementation.prepare_key(_key_object(algorithm, implementation, material))
+        implementation = jwt.get_algorithm_by_name(algorithm)
+    except NotImplementedError as error:
+        raise InvalidKeyError(str(error)) from None
+    operations = _ALL_OPERATIONS
+    try:
+        members = _jwk_of(material)
+        if members is not None:
+            operations = _check_jwk(algorithm, members, material)
+            material = implementation.from_jwk(dict(members))
+        prepared = implementation.prepare_key(material)
         if isinstance(prepared, bytes):
             # A public key is no secret, whatever stands in front of it: PyJWT looks at the very beginning alone.
             implementation.prepare_key(prepared.lstrip(_NOISE) or prepared)
-    except InvalidKeyError:
-        raise
+    except InvalidKeyError as error:
+        reason = str(error).rstrip(".")
+        if "Invalid Key type for" in reason:  # PyJWT's message shows a generator object
+            reason = f"It is a key of another type than {algorithm} needs"
+        raise InvalidKeyError(reason + _hint(material)) from None
     # PyJWT and cryptography raise all sorts for what is no PEM, wants a password, lies on another curve...
     except Exception as error:
-        raise InvalidKeyError(f"This is no key for {algorithm}: {type(error).__name__}") from None
-    return Key(algorithm, implementation, prepared)
+        raise InvalidKeyError(f"Not a valid key for {algorithm} ({type(error).__name__}){_hint(material)}") from None
+    return Key(algorithm, implementation, prepared, operations)
+
+
+def _check_jwk(algorithm: str, members: Mapping[str, Any], material: Any) -> frozenset[str]:
+    """Check a JWK, and return what it may be used for with an algorithm."""
+    jwk_.check(members)
+    bound = material.algorithm_name if isinstance(material, jwt.PyJWK) else algorithm
+    for each in (bound, members.get("alg", algorithm)):
+        if each != algorithm:
+            raise InvalidKeyError(f"A key for {each} cannot be used with {algorithm}")
+    operations = jwk_.operations(members)
+    if not operations:
+        raise InvalidKeyError("The use or the key_ops of the key do not allow signatures")
+    return operations
+
+
+def _hint(material: Any) -> str:
+    """What people put where a key belongs, and what to put there instead. Never anything of the key itself."""
+    if isinstance(material, (bool, int, float)):
+        return ". It is a number: use text"
+    if not isinstance(material, (str, bytes)):
+        return ""
+    octets = material.encode("utf-8", "replace") if isinstance(material, str) else material
+    return next((f". {hint}" for is_it, hint in _HINTS if is_it(octets.strip())), "")
+
+
+#: How material looks that is mistaken for a key, and what to do about it.
+_HINTS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
+    (
+        lambda octets: b"BEGIN" in octets and b"\\n" in octets,
+        "Its line breaks are escaped: replace the two characters \\n with line breaks",
+    ),
+    (
+        lambda octets: b"ENCRYPTED" in octets,
+        "It is encrypted: decrypt it with openssl pkey, or load it with cryptography and configure the key object",
+    ),
+    (
+        lambda octets: b"BEGIN CERTIFICATE" in octets,
+        "It is a certificate: take its public key with openssl x509 -pubkey -noout",
+    ),
+    (lambda octets: b"BEGIN PUBLIC" in octets, "It is a public key"),
+    (
+        lambda octets: octets.startswith(b"{"),
+        "It is a JWK as text: parse it with json.loads, and configure the mapping",
+    ),
+    (
+        lambda octets: (
+            b"-----" not in octets and b"\n" not in octets and octets.endswith((b".pem", b".key", b".pub", b".crt"))
+        ),
+        "It is the path of a file: configure what the file contains",
+    ),
+)
+
+
+def refusal_of(key: Key) -> str:
+    """Explain why a weak key is refused, and the way out."""
+    reasons = " ".join(map(str, key.weaknesses))
+    return f"{reasons} Make a new one; until then, JWT_KEY_STRENGTH = 'warn' accepts it"
 
 
 def _weaknesses(implementation: Algorithm, prepared: Any) -> Iterator[Warning]:
@@ -207,16 +319,3 @@ def _weaknesses(implementation: Algorithm, prepared: Any) -> Iterator[Warning]:
             "The secret can be guessed: everybody knows it, or it repeats itself. "
             "Make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
         )
-
-
-def _key_object(algorithm: str, implementation: Algorithm, material: Any) -> Any:
-    """Turn a JWK into what ``prepare_key`` takes; leave everything else alone."""
-    if isinstance(material, jwt.PyJWK):
-        bound, material = material.algorithm_name, material.key
-    elif isinstance(material, Mapping):
-        bound, material = material.get("alg", algorithm), implementation.from_jwk(dict(material))
-    else:
-        return material
-    if bound != algorithm:
-        raise InvalidKeyError(f"A key for {bound} cannot be used with {algorithm}")
-    return material

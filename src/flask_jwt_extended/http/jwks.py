@@ -66,10 +66,12 @@ class IssuerKeySet(NamedTuple):
 
     :ivar ring: the keys that can be used
     :ivar unusable: the other keys, each with the reason
+    :ivar malformed: those among them that are not valid JWKs
     """
 
     ring: KeyRing
     unusable: tuple[str, ...] = ()
+    malformed: tuple[str, ...] = ()
 
     @property
     def is_usable(self) -> bool:
@@ -210,6 +212,10 @@ class IssuerKeys:
                 without_credentials(self._terms.issuer),
                 found.reasons,
             )
+        elif found.malformed:
+            logger.warning(
+                "A key of %s is malformed and ignored: %s", without_credentials(self._terms.issuer), found.reasons
+            )
         elif found.unusable:
             logger.info("Some keys of %s are ignored: %s", without_credentials(self._terms.issuer), found.reasons)
 
@@ -232,14 +238,24 @@ class IssuerKeys:
         try:
             found = self._read(self._terms.keys)
         except InvalidKeyError as error:
-            raise ConfigurationError(
-                f"The keys of {without_credentials(self._terms.issuer)} cannot be used: {error}"
-            ) from None
-        if not found.is_usable:
-            raise ConfigurationError(
-                f"None of the keys of {without_credentials(self._terms.issuer)} can be used: {found.reasons}"
-            )
+            raise self._unusable(error) from None
+        if found.malformed:
+            raise self._unusable(found.malformed[0])
+        self._report(found)
         return found
+
+    def check_given(self) -> None:
+        """Refuse keys that are given and verify no token, when the application starts.
+
+        :raises ConfigurationError: if none of them can be used
+        """
+        if self._terms.keys is not None and not self.current().is_usable:
+            raise ConfigurationError(
+                f"None of the keys of {without_credentials(self._terms.issuer)} can be used: {self.current().reasons}"
+            )
+
+    def _unusable(self, reason: object) -> ConfigurationError:
+        return ConfigurationError(f"The keys of {without_credentials(self._terms.issuer)} cannot be used: {reason}")
 
     def _read(self, document: Any) -> IssuerKeySet:
         return _read_keys(document, self._terms.algorithms)
@@ -428,18 +444,30 @@ def _read_keys(document: Any, algorithms: Sequence[str]) -> IssuerKeySet:
         raise InvalidKeyError("A JWK Set of an issuer must not hold secrets")
     # "state" and "until" mean something in our own sets alone.
     bare = [{name: jwk[name] for name in jwk if name not in ("state", "until")} for jwk in listed]
-    reasons = [_why_unusable(jwk, algorithms) for jwk in bare]
-    usable = [jwk for jwk, reason in zip(bare, reasons, strict=True) if reason is None]
-    unusable = tuple(
-        f"key {_shown(jwk.get('kid'))}: {reason}" for jwk, reason in zip(bare, reasons, strict=True) if reason
-    )
-    return IssuerKeySet(KeyRing((), ((each.kid, each.key) for each in read_set(usable, algorithms))), unusable)
+    usable: list[Mapping[str, Any]] = []
+    unusable: list[str] = []
+    malformed: list[str] = []
+    for jwk in bare:
+        name = f"key {_shown(jwk.get('kid'))}"
+        try:
+            reason = _why_unusable(jwk, algorithms)
+        except InvalidKeyError as error:
+            reason = str(error)
+            malformed.append(f"{name}: {reason}")
+        if reason is None:
+            usable.append(jwk)
+        else:
+            unusable.append(f"{name}: {reason}")
+    if malformed and not usable:
+        raise InvalidKeyError(malformed[0])
+    ring = KeyRing((), ((each.kid, each.key) for each in read_set(usable, algorithms)))
+    return IssuerKeySet(ring, tuple(unusable), tuple(malformed))
 
 
 def _why_unusable(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> str | None:
     """Say why a key verifies no token of its issuer (RFC 7517, sections 4.2 to 4.4 and 5); ``None``: it does.
 
-    :raises InvalidKeyError: if the key is broken
+    :raises InvalidKeyError: if the key is malformed
     """
     if jwk.get("kty") not in ("RSA", "EC", "OKP"):
         return f"the kty {_shown(jwk.get('kty'))} is not known"

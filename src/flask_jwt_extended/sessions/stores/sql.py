@@ -8,8 +8,10 @@ It must not know what a session means or when it ends: a row that is there is on
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -112,6 +114,7 @@ def _prunable(table: sa.Table, key: sa.Column[str], ends: sa.Column[float]) -> _
 _PRUNABLE = (_prunable(_SESSIONS, _s.session_id, _s.deadline), _prunable(_TOKENS, _t.token, _t.until))
 _COUNTS = [sa.select(sa.func.count()).select_from(table) for table in (_SESSIONS, _TOKENS)]
 
+_FILE_SQLITE = sa.text("PRAGMA database_list")
 _JUDGE_SQLITE = sa.text("PRAGMA journal_mode")
 _JUDGE_POSTGRESQL = sa.text(
     "SELECT current_setting('fsync'), current_setting('synchronous_commit'),"
@@ -256,6 +259,15 @@ class SqlStore:
                 f"The journal mode of the SQLite database is {mode}, and could not be changed to WAL",
                 "Whoever writes a session keeps all others from reading theirs meanwhile.",
                 "Put the database on a local disk, in a folder that the application may write to.",
+            )
+        file = next(path for _, name, path in self._read(_FILE_SQLITE) if name == "main")
+        if os.name == "posix" and Path(file).stat().st_mode & 0o077:
+            yield Finding(
+                "warning",
+                "store_exposed",
+                f"Other users of this machine may read or change the SQLite database {Path(file).name}",
+                "It lists every session, and anyone who may write to it can keep one alive.",
+                f"chmod 600 {file}, and the files beside it that end in -wal and -shm.",
             )
 
     def _judge_any(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # who knows its clock?

@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from threading import Condition
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -281,6 +282,7 @@ def _engine(url: sa.URL, timeout: float) -> sa.Engine:
             " postgresql://, mysql:// or mariadb://"
         ) from None
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _create_private)
         event.listen(engine, "connect", _prepare_sqlite)
     else:
         event.listen(engine, "do_connect", _connect)
@@ -292,6 +294,35 @@ def _connect_args(url: sa.URL, timeout: float) -> dict[str, float]:
     if driver == "pysqlite":
         return {"timeout": timeout}
     return dict.fromkeys(_LIMITS.get(driver, ()), max(2, math.ceil(timeout)))  # libpq takes 2 for 1
+
+
+def _create_private(_dialect: Dialect, _: object, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
+    """Create the file of an SQLite database so that only its owner may read it (mode 0600), whatever the umask. SQLite
+    gives the files beside it, for its write-ahead log, the same mode. A file that is there keeps the mode it has.
+    """
+    path = sqlite_path(str(arguments[0]), is_uri=bool(options.get("uri")))
+    if path is None:
+        return
+    with suppress(OSError, ValueError):  # it is there; or it cannot be created, and SQLite reports that
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)  # the umask may take even more away
+        finally:
+            os.close(descriptor)
+
+
+def sqlite_path(database: str, *, is_uri: bool) -> str | None:
+    """Return the path of the file that SQLite would create for a database; ``None`` if it would create none.
+
+    :param is_uri: whether the database is given as a URI (``file:...``), and not as a path
+    """
+    if is_uri:
+        parts = urlsplit(database)
+        if parse_qs(parts.query).get("mode", ["rwc"])[-1] != "rwc":
+            return None
+        database = unquote(parts.path)
+    return os.path.realpath(database)
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
