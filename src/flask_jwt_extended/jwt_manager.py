@@ -8,9 +8,9 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar, cast
 
 from blinker import NamedSignal
@@ -203,12 +203,18 @@ class JWTManager:
 
     def protect(self, target: Flask | Blueprint, *, exempt: Iterable[str] = ("static", "*.static")) -> None:
         """Protect every view of an application or a blueprint that is not :func:`jwt_exempt`, as ``@jwt_required()``
-        would. A view that has a ``@jwt_required`` of its own is protected by that alone.
+        would. A view that has a ``@jwt_required`` of its own is protected by that alone. A blueprint is protected under
+        every name, with the blueprints within it; protect it before it is registered.
 
         What leads to no view (404, 405) is answered as ever, and so is an OPTIONS request: a browser sends its
         preflight without credentials.
 
-        :param exempt: endpoints that stay open, as patterns with ``*``; static files, unless something else is said
+        :param exempt: endpoints that stay public, as patterns with ``*``; a string is one pattern. The default,
+            ``"static"`` and ``"*.static"``, means the static files that Flask serves, not other views of that name
+        :raises TypeError: if ``target`` is neither an application nor a blueprint
+        :raises ConfigurationError: if a pattern is not a string, or a blueprint has been registered already
+
+        .. versionadded:: 5.0
         """
         self._protect(target, exempt)
 
@@ -371,6 +377,23 @@ class JWTManager:
         """
         self.loaders.user_lookup_error = callback
         return callback
+
+
+def _needs_callback(register: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse what is not a function: the mistake is ``@jwt.user_lookup_loader()``, with parentheses."""
+
+    @wraps(register)
+    def checked(manager: JWTManager, callback: Any = UNSET) -> Any:
+        if callback is not None and not callable(callback):
+            given = "it takes no parentheses" if callback is UNSET else f"it takes a function, not {callback!r}"
+            raise TypeError(f"JWTManager.{register.__name__}: {given}. Write @jwt.{register.__name__} above the function")
+        return register(manager, callback)
+
+    return checked
+
+
+for _name in [name for name in vars(JWTManager) if name.endswith("_loader")]:
+    setattr(JWTManager, _name, _needs_callback(vars(JWTManager)[_name]))
 
 
 def _fill_in(config: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
