@@ -22,6 +22,7 @@ from .core.token import Token
 from .exceptions import CSRFError, JWTExtendedException, code_of
 from .http.csrf import same_site
 from .jwt_manager import refuse, runtime_of
+from .marks import mark_protected
 from .signals import logger
 from .utils import app_at_hand
 
@@ -61,6 +62,7 @@ def sock_required(*, check_every: float = CHECK_EVERY, **demands: Any) -> Callab
             finally:
                 watch.stop()
 
+        mark_protected(handler, protected, policy)
         return protected  # type: ignore[return-value]  # of the same signature
 
     return decorate
