@@ -16,7 +16,7 @@ from flask import Blueprint, Flask
 from werkzeug.routing import Rule
 
 from .core.policy import Policy
-from .marks import ViewProxy, is_exempt, raw, requirements_of, unwrap
+from .marks import ViewProxy, is_exempt, raw, requirements_of
 from .words import demands_in_words
 
 _GUARDINGS = "flask-jwt-extended.guardings"
@@ -40,7 +40,7 @@ class Guarding:
     blueprint: str | None = None
     names: frozenset[str] = frozenset()
     endpoints: frozenset[str] = frozenset()
-    registered: Mapping[str, Blueprint] = field(default_factory=dict)
+    registered: Mapping[str, Any] = field(default_factory=dict)
 
     def covers(self, endpoint: str) -> bool:
         """Whether an endpoint belongs to what it protects."""
@@ -138,7 +138,7 @@ def _is_plain_static(endpoint: str, view: Any, guardings: list[Guarding]) -> boo
 
 
 def hooks_of(app: Flask, endpoint: str) -> tuple[Policy, ...]:
-    """What ``before_request`` functions of an application, and of the blueprints in the name of an endpoint, require."""
+    """What the ``before_request`` functions require that run for an endpoint: of the application, of its blueprints."""
     name = endpoint
     names: list[str | None] = [None]
     while "." in name:

@@ -45,7 +45,8 @@ def check(app: Flask, runtime: Runtime) -> Iterator[Finding]:
 
 def foot_guns(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """Run the checks that are cheap enough for the start of an application and leave no doubt: a view that is served
-    unprotected, an exemption that opens everything, an asymmetric algorithm without its keys, algorithms that must not share a key.
+    unprotected, an exemption that opens everything, an asymmetric algorithm without its keys, algorithms that must not
+    share a key.
     """
     for each in (bare_views, idle_decorators, wide_exemptions):
         yield from (finding for finding in each(app, runtime) if finding.severity == "error")
@@ -291,11 +292,13 @@ def _above_its_route(where: str, name: str, guards: set[str]) -> Finding:
 
 
 def idle_decorators(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
-    """A class has ``@jwt_required()`` where Flask does not run it: in the ``method_decorators`` of a ``MethodView``, or on
-    a method that ``dispatch_request`` does not call.
+    """A class has ``@jwt_required()`` where Flask does not run it: in the ``method_decorators`` of a ``MethodView``, or
+    on a method that ``dispatch_request`` does not call.
     """
     rules = _rules(app)
-    found = {(where, idle_decorator(app.view_functions[where], how), each.guard) for where, how, each in _decisions(app)}
+    found = {
+        (where, idle_decorator(app.view_functions[where], how), each.guard) for where, how, each in _decisions(app)
+    }
     for endpoint, name, guard in sorted((where, name, guard) for where, name, guard in found if name is not None):
         rename = "Rename it to decorators: method_decorators belongs to flask-restful and flask-restx."
         yield Finding(
@@ -318,8 +321,8 @@ def covered_decorators(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
                 "warning",
                 "covered_decorator",
                 f"{', '.join(rules[endpoint])}: {decision.above} stands above @jwt_required()",
-                "It runs before the token is checked, and may answer in place of the view: a cache gives anybody what it "
-                "kept for somebody else."
+                "It runs before the token is checked and may answer itself: a cache, for example, gives anonymous "
+                "clients what it kept for a user."
                 if is_open
                 else "It may answer in place of the view: a cache gives one user what it kept for another.",
                 "Put @jwt_required() directly below the route, above every other decorator.",
@@ -327,7 +330,7 @@ def covered_decorators(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
 
 
 def idle_exemptions(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
-    """A view is ``@jwt_exempt``, and yet something asks for a token: ``@jwt_required`` or a ``before_request`` function."""
+    """A view is ``@jwt_exempt``, but ``@jwt_required`` or a ``before_request`` function still asks for a token."""
     rules, told = _rules(app), set()
     for endpoint, method, decision in _decisions(app):
         # Not with its class, of which single methods may well be protected.
@@ -338,7 +341,7 @@ def idle_exemptions(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
                 "warning",
                 "unused_exemption",
                 f"{', '.join(rules[endpoint])}: @jwt_exempt has no effect, for the view is also protected",
-                "It exempts from jwt.protect alone. A @jwt_required() or a before_request function still asks for a token.",
+                "It only exempts from jwt.protect. @jwt_required() and before_request functions still ask for a token.",
                 "Remove one of the two.",
             )
 

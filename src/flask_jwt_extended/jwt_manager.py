@@ -386,7 +386,9 @@ def _needs_callback(register: Callable[..., Any]) -> Callable[..., Any]:
     def checked(manager: JWTManager, callback: Any = UNSET) -> Any:
         if callback is not None and not callable(callback):
             given = "it takes no parentheses" if callback is UNSET else f"not a function: {type(callback).__name__}"
-            raise TypeError(f"JWTManager.{register.__name__}: {given}. Write @jwt.{register.__name__} above the function")
+            raise TypeError(
+                f"JWTManager.{register.__name__}: {given}. Write @jwt.{register.__name__} above the function"
+            )
         return register(manager, callback)
 
     return checked

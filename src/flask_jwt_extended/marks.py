@@ -23,8 +23,8 @@ _GUARD, _EXEMPT = "__jwt_guard__", "__jwt_exempt__"
 #: The wrappers that check a request before they call a view, and what each of them checks.
 _POLICIES: WeakKeyDictionary[Any, Policy] = WeakKeyDictionary()
 
-#: Packages whose decorators always call the view: they parse arguments, or serialise what it returns. ``functools.partial``
-#: is harmless too. Everything else may answer in place of the view, as a cache does.
+#: Packages whose decorators always call the view, or refuse: they parse arguments, or serialise what it returns. So
+#: does ``functools.partial``. Every other decorator may answer in place of the view, as a cache does.
 HARMLESS = frozenset(
     {
         "apiflask",
@@ -159,7 +159,7 @@ def _segments(view: Any, method: str) -> list[list[Any]]:
 
 def _owner(view: Any) -> Any:
     """Return the class of a view function that ``as_view`` made, or the object if it serves every request."""
-    code = getattr(view, "__code__", None)
+    code: Any = getattr(view, "__code__", None)
     if code not in _AS_VIEW:
         return None
     cells = {name: cell.cell_contents for name, cell in zip(code.co_freevars, view.__closure__, strict=True)}
@@ -171,7 +171,7 @@ def _class_of(owner: Any) -> Any:
 
 
 def _dispatched(owner: Any, method: str) -> Iterator[list[Any]]:
-    """Follow ``dispatch_request`` to the method that it calls, as far as the names in its code say that it calls one."""
+    """Follow ``dispatch_request`` to the method that it calls, if the names in its code say that it calls one."""
     bases = owner.__mro__ if isinstance(owner, type) else (owner, *type(owner).__mro__)
     for base in bases:
         if (dispatch := getattr(base, "__dict__", {}).get("dispatch_request")) is None:
@@ -231,7 +231,7 @@ class Requirements(NamedTuple):
 
 
 def requirements_of(view: Any, method: str) -> Requirements:
-    """Return what decorators of this package require of a request with this method, as far as the framework runs them."""
+    """Return what decorators of this package require of a request with this method: those that the framework runs."""
     front: list[Policy] = []
     behind: list[Policy] = []
     above = None
@@ -310,5 +310,3 @@ def idle_decorator(view: Any, method: str) -> str | None:
 
 
 def _nothing() -> None: ...
-
-

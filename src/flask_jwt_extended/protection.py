@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from inspect import iscoroutinefunction
 from operator import attrgetter
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from flask import Blueprint, Flask, request
-from flask.blueprints import BlueprintSetupState
 from flask.views import http_method_funcs
 
 from .audit import Guarding, decide, guardings_of
@@ -48,6 +47,12 @@ def jwt_exempt(view: V = _MISSING) -> V:
     """
     if view is _MISSING:
         raise TypeError("jwt_exempt takes no parentheses: write @jwt_exempt, not @jwt_exempt()")
+    _check_markable(view)
+    mark_exempt(view)
+    return view
+
+
+def _check_markable(view: Any) -> None:
     if view is None:
         raise TypeError(
             "@jwt_exempt stands above a decorator that returned None, so it would exempt nothing: put it below the "
@@ -58,8 +63,6 @@ def jwt_exempt(view: V = _MISSING) -> V:
     if not isinstance(view, type) and any(requirements_of(view, "GET")[:2]):
         name = getattr(view, "__qualname__", "this view")
         raise ConfigurationError(f"{name} has both @jwt_exempt and @jwt_required(), which contradict: remove one")
-    mark_exempt(view)
-    return view
 
 
 def protect(target: Flask | Blueprint, exempt: Iterable[str]) -> None:
@@ -87,7 +90,7 @@ def protect(target: Flask | Blueprint, exempt: Iterable[str]) -> None:
 def _patterns(exempt: Any) -> tuple[str, ...]:
     found = (exempt,) if isinstance(exempt, str) else exempt
     is_list = isinstance(found, Iterable) and not isinstance(found, (bytes, bytearray, Mapping))
-    patterns = tuple(found) if is_list else (found,)
+    patterns: tuple[Any, ...] = tuple(found) if is_list else (found,)
     for each in patterns:
         if not isinstance(each, str) or not each.strip():
             raise ConfigurationError(
@@ -105,12 +108,12 @@ def _protect_blueprint(blueprint: Blueprint, patterns: tuple[str, ...]) -> None:
         blueprint.record(lambda state: _guard_by_name(state, patterns))
     except AssertionError:
         raise ConfigurationError(
-            f"jwt.protect came too late for the blueprint {blueprint.name!r}: an application has registered it already. "
-            "Call jwt.protect(blueprint) before register_blueprint"
+            f"jwt.protect came too late for the blueprint {blueprint.name!r}, which is registered already: call "
+            "jwt.protect(blueprint) before register_blueprint"
         ) from None
     register = blueprint.register
 
-    def register_and_guard(app: Flask, options: dict[str, Any]) -> None:
+    def register_and_guard(app: Any, options: dict[str, Any]) -> None:
         views, blueprints = set(app.view_functions), set(app.blueprints)
         try:
             register(app, options)
@@ -122,7 +125,7 @@ def _protect_blueprint(blueprint: Blueprint, patterns: tuple[str, ...]) -> None:
     blueprint.register = register_and_guard  # type: ignore[method-assign]  # the only place that sees all of its views
 
 
-def _guard_by_name(state: BlueprintSetupState, patterns: tuple[str, ...]) -> None:
+def _guard_by_name(state: Any, patterns: tuple[str, ...]) -> None:
     name = f"{state.name_prefix}.{state.name}".lstrip(".")
     _install(state.app, Guarding(patterns, state.blueprint.name, frozenset({name})))
 
@@ -130,8 +133,8 @@ def _guard_by_name(state: BlueprintSetupState, patterns: tuple[str, ...]) -> Non
 def _guard_strays(
     app: Flask, blueprint: Blueprint, patterns: tuple[str, ...], views: set[str], new: set[str], names: set[str]
 ) -> None:
-    """Guard the endpoints that a blueprint registered under other names than its own: flask-restful and flask-restx know
-    neither parents nor ``name=``.
+    """Guard the endpoints that a blueprint registered under other names than its own: flask-restful and flask-restx
+    know neither parents nor ``name=``.
 
     :param views: the endpoints that were registered with it
     :param new: the names of the blueprints that were, its own ``names`` among them
@@ -153,19 +156,20 @@ def _install(app: Flask, guarding: Guarding) -> None:
         app.view_functions.update(app.view_functions)  # every view is undecided again
     else:
         views = app.view_functions
-        app.__class__ = _with_guarded_views(type(app))
+        cls: Any = type(app)
+        app.__class__ = _with_guarded_views(cls)
         app.view_functions = views
 
 
 @lru_cache(32)
-def _with_guarded_views(cls: type[Flask]) -> type[Flask]:
+def _with_guarded_views(cls: Any) -> Any:
     """Make the class of an application whose views stay guarded: whatever is assigned to its ``view_functions`` is.
 
     The property is written in C, since every request reads it.
     """
     names = ("__module__", "__qualname__", "__doc__")
     own = {name: getattr(cls, name) for name in names} | {"view_functions": property(attrgetter(_VIEWS), _replace)}
-    return cast("type[Flask]", type(cls)(cls.__name__, (cls,), own))
+    return type(cls)(cls.__name__, (cls,), own)
 
 
 def _replace(app: Flask, views: Mapping[str, Any]) -> None:
@@ -173,7 +177,7 @@ def _replace(app: Flask, views: Mapping[str, Any]) -> None:
 
 
 class GuardedViews(dict[str, Any]):
-    """The view functions of an application: each is guarded from when it is stored until it is known to need no guard."""
+    """The view functions of an application. Each is guarded until it is known to need no guard."""
 
     def __init__(self, app: Flask, views: Mapping[str, Any]) -> None:
         super().__init__()
@@ -205,8 +209,8 @@ class GuardedViews(dict[str, Any]):
 
 
 class _Guard(ViewProxy):
-    """Checks a request before it calls a view. It knows no requirements until the first request: every decorator has been
-    applied then, and every blueprint registered.
+    """Checks a request before it calls a view. What to check is decided at the first request: by then every decorator
+    has been applied, and every blueprint registered.
     """
 
     _jwt_fixed: tuple[Policy, ...] | None

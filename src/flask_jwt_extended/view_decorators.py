@@ -193,9 +193,7 @@ def _check_function(view: Any) -> None:
             "the route, next to the function"
         )
     if not callable(view):
-        raise TypeError(
-            f"@jwt_required() protects functions, not a {type(view).__name__}: put it next to the function"
-        )
+        raise TypeError(f"@jwt_required() protects functions, not a {type(view).__name__}: put it next to the function")
 
 
 def _keep_out_of_caches(response: Response) -> Response:

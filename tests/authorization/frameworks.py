@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask
+from werkzeug.test import TestResponse
 
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
 from flask_jwt_extended.audit import Route, routes
@@ -28,7 +29,7 @@ def make_app(app: Flask | None = None, **options: Any) -> tuple[Flask, JWTManage
     return app, JWTManager(app)
 
 
-def ask(app: Flask, path: str, token: str | None = None, method: str = "GET", **arguments: Any) -> Response:
+def ask(app: Flask, path: str, token: str | None = None, method: str = "GET", **arguments: Any) -> TestResponse:
     """The answer to a request with a token of a kind (access, refresh), or without one."""
     headers = dict(arguments.pop("headers", {}))
     if token is not None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -42,7 +43,7 @@ def blueprint(name: str) -> Blueprint:
 
 def nest(*blueprints: Blueprint) -> Blueprint:
     """Register each within the one before; return the outermost."""
-    for parent, child in zip(blueprints, blueprints[1:], strict=False):
+    for parent, child in pairwise(blueprints):
         parent.register_blueprint(child)
     return blueprints[0]
 
@@ -157,8 +158,8 @@ def test_a_blueprint_may_be_public_at_one_place_and_protected_at_another() -> No
 @pytest.mark.parametrize("library", [flask_restful, flask_restx], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("how", ["nested", "renamed", "plain"])
 def test_an_api_of_a_protected_blueprint_is_protected(library: Any, how: str) -> None:
-    """Those libraries name endpoints as if the blueprint had neither parents nor another name; also of resources that are
-    added when it is registered already.
+    """Those libraries name endpoints as if the blueprint had neither parents nor another name; also of resources that
+    are added when it is registered already.
     """
     app, jwt = make_app()
     child = Blueprint("child", "child", url_prefix="/child")
@@ -231,7 +232,12 @@ def test_an_application_may_be_protected_twice() -> None:
     jwt.protect(app, exempt=["a", "b"])
     jwt.protect(app, exempt=["a"])
     asked = []
-    jwt.token_in_blocklist_loader(lambda _header, claims: bool(asked.append(claims)))
+
+    @jwt.token_in_blocklist_loader
+    def is_revoked(_header: Any, claims: dict[str, Any]) -> bool:
+        asked.append(claims)
+        return False
+
     assert (statuses(app, "/a"), statuses(app, "/b")) == (OPEN, CLOSED)
     assert len(asked) == 1
 
@@ -427,7 +433,9 @@ def folder(tmp_path: Path) -> str:
 
 def with_static_files(folder: str) -> tuple[Flask, JWTManager, Blueprint]:
     app = Flask("app", static_folder=folder, static_url_path="/static")
-    return *make_app(app), Blueprint("shop", "shop", url_prefix="/shop", static_folder=folder, static_url_path="/static")
+    return *make_app(app), Blueprint(
+        "shop", "shop", url_prefix="/shop", static_folder=folder, static_url_path="/static"
+    )
 
 
 @pytest.mark.parametrize("exempt", [None, "static", ["static", "*.static"]], ids=repr)
@@ -514,7 +522,7 @@ def _default_view(app: Flask) -> None:
 
 
 def _wrapped_view(app: Flask) -> None:
-    inner = app.view_functions["view"]
+    inner: Any = app.view_functions["view"]
     app.view_functions["view"] = lambda: inner()
 
 
@@ -600,15 +608,18 @@ def test_an_application_class_may_dispatch_requests_itself(how: str) -> None:
     assert (type(app).__name__, isinstance(app, App), repr(app)) == ("App", True, "<App 'app'>")
 
 
+def page() -> str:
+    return "<html><body>hello</body></html>"
+
+
 def test_under_flask_debugtoolbar() -> None:
     """It puts its own `dispatch_request` onto the application, before or after."""
     toolbar = pytest.importorskip("flask_debugtoolbar")
     for is_late in (False, True):
         app, jwt = make_app()
         app.config.update(SECRET_KEY="x" * 32, DEBUG_TB_ENABLED=True, DEBUG_TB_INTERCEPT_REDIRECTS=False)
-        page = "<html><body>hello</body></html>"
-        app.add_url_rule("/view", "view", lambda: page)
-        app.add_url_rule("/public", "public", jwt_exempt(lambda: page))
+        app.add_url_rule("/view", "view", page)
+        app.add_url_rule("/public", "public", jwt_exempt(lambda: page()))
         if not is_late:
             jwt.protect(app)
         toolbar.DebugToolbarExtension(app)
@@ -630,7 +641,8 @@ def test_a_view_looks_like_itself() -> None:
     app, jwt = make_app()
     jwt.protect(app)
     app.add_url_rule("/named", "named", named)
-    seen = app.view_functions["named"]
+    views: dict[str, Any] = app.view_functions
+    seen = views["named"]
     assert (seen.__name__, seen.__module__, seen.__doc__) == ("named", __name__, "Say something.")
     assert (seen == named, named == seen, seen != named, hash(seen)) == (True, True, False, hash(named))
     seen.limited = 5
@@ -638,8 +650,8 @@ def test_a_view_looks_like_itself() -> None:
     assert "named" in repr(seen)
     bound = Shared().get
     app.add_url_rule("/bound", "bound", bound)
-    app.view_functions["bound"].documented = True  # a bound method takes none
-    assert app.view_functions["bound"].documented is True
+    views["bound"].documented = True  # a bound method takes none
+    assert views["bound"].documented is True
     assert ask(app, "/named", "access").text == "5 ada"
     assert statuses(app, "/bound") == CLOSED
 
@@ -705,14 +717,16 @@ def test_the_proxy_of_an_application_stands_for_it() -> None:
     app, jwt = make_app()
     app.add_url_rule("/view", "view", view)
     with app.app_context():
-        jwt.protect(current_app)  # type: ignore[arg-type]
+        jwt.protect(current_app)
     assert statuses(app, "/view") == CLOSED
 
 
 # --- jwt_exempt -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("base", [MethodView, flask_restful.Resource, flask_restx.Resource], ids=lambda each: each.__module__)
+@pytest.mark.parametrize(
+    "base", [MethodView, flask_restful.Resource, flask_restx.Resource], ids=lambda each: each.__module__
+)
 def test_a_subclass_does_not_inherit_an_exemption_from_a_class(base: Any) -> None:
     """Nor do the methods that it adds; a method that is exempt itself stays so until it is overridden."""
 
@@ -776,7 +790,7 @@ def test_an_exempt_dispatch_request_exempts_no_method_that_a_subclass_adds() -> 
 
 def test_an_exemption_with_parentheses_is_told() -> None:
     """As `jwt_required` tells the opposite."""
-    with pytest.raises(TypeError, match="write @jwt_exempt, not @jwt_exempt()"):
+    with pytest.raises(TypeError, match=r"write @jwt_exempt, not @jwt_exempt\(\)"):
         jwt_exempt()
 
 
@@ -867,5 +881,3 @@ def test_a_token_is_checked_as_jwt_required_would() -> None:
     with override_identity("eve"):
         assert app.test_client().get("/me").text == "eve"
     assert status(app, "/me") == 401
-
-

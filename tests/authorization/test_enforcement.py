@@ -111,7 +111,9 @@ def test_a_mark_that_flask_does_not_run_protects_nothing(cls: Any, protect: bool
     route, found = route_of(app, "/view"), findings(app)
     assert (route.guard, route.demands) == (("default", "access token") if protect else ("none", "nothing"))
     fix = UNENFORCED[cls]
-    assert [each.code for each in found] == ([] if fix is None else ["unenforced_decorator" if protect else "unprotected_view"])
+    assert [each.code for each in found] == (
+        [] if fix is None else ["unenforced_decorator" if protect else "unprotected_view"]
+    )
     assert all("/view: the @jwt_required()" in each.message and str(fix) in each.fix.lower() for each in found)
 
 
@@ -186,7 +188,7 @@ def test_what_flask_does_run_is_found(cls: Any, protect: bool) -> None:
     route = route_of(app, "/view")
     assert route.guard == "decorator"
     assert "fresh access token" in route.demands
-    assert statuses(app, "/view") == CLOSED[:1] + (401,)
+    assert statuses(app, "/view") == (401, 401)
     assert status_fresh(app, "/view") == 200
     assert codes(app) == set()
 
@@ -255,7 +257,9 @@ def custom(view: Any) -> Any:
 
 @RESTFUL
 @shielded
-@pytest.mark.parametrize("decorators", [[required], [custom], [jwt_required(optional=True), required]], ids=["ours", "own", "two"])
+@pytest.mark.parametrize(
+    "decorators", [[required], [custom], [jwt_required(optional=True), required]], ids=["ours", "own", "two"]
+)
 def test_method_decorators_of_resources_are_run(library: Any, protect: bool, decorators: Any) -> None:
     """By flask-restful and flask-restx."""
     app = resource(library, protect, method_decorators=decorators)
@@ -316,7 +320,7 @@ def answer_from_memory(memory: dict[str, Any]) -> Any:
     return cached
 
 
-class Callable_:
+class Passing:
     """A decorator that is a class."""
 
     def __init__(self, view: Any) -> None:
@@ -339,7 +343,7 @@ def bare_instead(view: Any) -> Any:
 
 FOREIGN: dict[str, Any] = {
     "a cache": answer_from_memory,
-    "a class": lambda _memory: Callable_,
+    "a class": lambda _memory: Passing,
     "one that calls something else": lambda _memory: bare_instead,
     "one that was unwrapped": lambda _memory: lambda view: functools.wraps(view)(lambda: view.__wrapped__()),
 }
@@ -384,7 +388,7 @@ def test_under_protect_a_layer_above_comes_second(name: str) -> None:
 def test_an_optional_view_stays_optional_below_another_layer(protect: bool) -> None:
     """It was declared so."""
     app = make(protect)
-    app.add_url_rule("/view", "view", Callable_(jwt_required(optional=True)(lambda: "x")))
+    app.add_url_rule("/view", "view", Passing(jwt_required(optional=True)(lambda: "x")))
     assert statuses(app, "/view") == OPEN
 
 
@@ -441,7 +445,7 @@ def _own(app: Flask, view: Any) -> None:
 @pytest.mark.parametrize("add", [_smorest, _apiflask, _marshalled, _partial, _login, _ours, _own])
 def test_a_layer_that_always_calls_the_view_is_harmless(add: Callable[[Flask, Any], None]) -> None:
     """Those of the libraries that serialise and document, `functools.partial`, and our own: the audit sees through."""
-    app = apiflask.APIFlask("app", static_folder=None) if add is _apiflask else Flask("app", static_folder=None)
+    app = apiflask.APIFlask("app") if add is _apiflask else Flask("app", static_folder=None)
     make_app(app)
     add(app, required(lambda: {}))
     route = route_of(app, "/view")
@@ -519,7 +523,9 @@ def test_a_requirement_on_a_class_is_told(library: Any, order: str) -> None:
     route, base = library(app)
     cls = type("Orders", (base,), {"get": lambda self: "x"})
     listed = "method_decorators" if hasattr(base, "method_decorators") else "decorators"
-    with pytest.raises(TypeError, match=rf"class Orders: put it on each of its methods, or write {listed} = \[") as error:
+    with pytest.raises(
+        TypeError, match=rf"class Orders: put it on each of its methods, or write {listed} = \["
+    ) as error:
         jwt_required()(route(cls)) if order == "above" else route(jwt_required()(cls))
     assert "Above a route it would protect nothing" in str(error.value)
 
@@ -572,7 +578,7 @@ def test_a_requirement_without_parentheses_is_told(bare: Callable[[], Any]) -> N
 @pytest.mark.parametrize("library", ["flask", "smorest", "apiflask"])
 def test_a_requirement_above_the_route_of_a_function_is_found(library: str, protect: bool) -> None:
     """Under `protect` too: the view is closed, but not as its decorator says."""
-    base = apiflask.APIFlask if library == "apiflask" else Flask
+    base: Any = apiflask.APIFlask if library == "apiflask" else Flask
     app, jwt = make_app(base("app", static_folder=None))
     if protect:
         jwt.protect(app)
