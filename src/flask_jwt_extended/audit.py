@@ -109,7 +109,7 @@ def decide(app: Flask, endpoint: str, method: str) -> Decision:
     in_front = _in_front(own.front, own.behind, hooks) if is_guarded else ()
     declared = own.front + own.behind
     if declared:
-        is_sure = not own.behind or any(map(_is_strict, own.front + in_front + hooks))
+        is_sure = not own.behind or not all(each.allows_anonymous for each in own.front + in_front + hooks)
         return Decision("decorator" if is_sure else "below", declared + hooks, in_front, own.above)
     if in_front:
         return Decision("default", in_front, in_front)
@@ -128,11 +128,6 @@ def _in_front(front: tuple[Policy, ...], behind: tuple[Policy, ...], hooks: tupl
     return () if front else hooks or _DEFAULT
 
 
-def _is_strict(policy: Policy) -> bool:
-    """Whether a policy refuses anonymous requests."""
-    return not policy.optional and not policy.report_only
-
-
 def _is_plain_static(endpoint: str, view: Any, guardings: list[Guarding]) -> bool:
     return not guardings and serves_static_files(endpoint, view)
 
@@ -146,7 +141,7 @@ def hooks_of(app: Flask, endpoint: str) -> tuple[Policy, ...]:
         names.append(name)
     hooks = (hook for each in names for hook in app.before_request_funcs.get(each, ()))
     found = (policy for hook in hooks for policy in requirements_of(hook, "GET").front)
-    return tuple(filter(_is_strict, found))
+    return tuple(policy for policy in found if not policy.allows_anonymous)
 
 
 class Route(NamedTuple):

@@ -41,7 +41,7 @@ HARMLESS = frozenset(
     }
 )
 #: A chain of wrappers is not longer than this: an object that invents attributes has no end.
-_DEPTH = 100
+_DEPTH = 50
 
 # The functions that `View.as_view` returns: with a new object for every request, and with one for all of them. Flask
 # keeps the class in them, in `view.view_class`, or the object in `self`: a test of this fails if that changes.
@@ -99,6 +99,10 @@ def raw(view: Any) -> Any:
     return view
 
 
+def _function(view: Any) -> Any:
+    return view.__func__ if isinstance(view, MethodType) else view
+
+
 # --- declaring ------------------------------------------------------------------------------------------------------
 
 
@@ -120,8 +124,7 @@ def mark_exempt(view: Any) -> None:
 
     :raises TypeError: if it cannot be marked
     """
-    target = raw(view)
-    target = target.__func__ if isinstance(target, MethodType) else target
+    target = _function(raw(view))
     try:
         setattr(target, _EXEMPT, True)
     except (AttributeError, TypeError):
@@ -144,8 +147,36 @@ def unwrap(view: Any) -> list[Any]:
             view = view.__func__
         else:
             found.append(view)
-            view = view.func if type(view) is partial else getattr(view, "__wrapped__", None)
+            inner = _wrapped(view)
+            view = _held(view, list(found)) if inner is None else inner
     return found
+
+
+def _wrapped(layer: Any) -> Any:
+    return layer.func if type(layer) is partial else getattr(layer, "__wrapped__", None)
+
+
+def _held(layer: Any, seen: list[Any]) -> Any:
+    """Return the protected function that an object holds in one of its attributes: it may be a decorator.
+
+    :param seen: objects that were looked at; more are added
+    """
+    if isinstance(layer, (FunctionType, type)):
+        return None
+    held = list(getattr(layer, "__dict__", {}).values())
+    return next((each for each in held if callable(each) and _is_guarded(each, seen)), None)
+
+
+def _is_guarded(view: Any, seen: list[Any]) -> bool:
+    """Whether a function refuses anonymous requests, itself or what it wraps."""
+    view = _function(raw(view))
+    if len(seen) >= _DEPTH or any(view is known for known in seen):
+        return False
+    seen.append(view)
+    policy, inner = _policy(view), _wrapped(view)
+    if policy is not None and not policy.allows_anonymous:
+        return True
+    return _held(view, seen) is not None if inner is None else _is_guarded(inner, seen)
 
 
 def _segments(view: Any, method: str) -> list[list[Any]]:

@@ -213,15 +213,17 @@ class _Guard(ViewProxy):
     has been applied, and every blueprint registered.
     """
 
+    #: For all methods of a view that is not a class.
     _jwt_fixed: tuple[Policy, ...] | None
+    #: For each method of a class, and the class, which a test may replace.
     _jwt_decided: dict[str, tuple[Policy, ...]]
+    _jwt_class: Any
 
     def __init__(self, view: Any, app: Flask, endpoint: str) -> None:
         super().__init__(view)
-        hidden = {"_jwt_app": app, "_jwt_endpoint": endpoint, "_jwt_fixed": None, "_jwt_decided": {}}
-        for name, value in hidden.items():
+        hidden = {"_jwt_app": app, "_jwt_endpoint": endpoint, "_jwt_is_async": iscoroutinefunction(view)}
+        for name, value in {**hidden, "_jwt_fixed": None, "_jwt_decided": {}, "_jwt_class": None}.items():
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "_jwt_is_async", iscoroutinefunction(view))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         policies = self._jwt_fixed
@@ -231,7 +233,7 @@ class _Guard(ViewProxy):
         return view(*args, **kwargs)
 
     def _for_method(self) -> tuple[Policy, ...]:
-        if not self._jwt_decided:
+        if not self._jwt_decided or self._jwt_class is not getattr(self.raw_view, "view_class", None):
             self._decide()
         known = self._jwt_decided.get(request.method)
         return self._ask(request.method) if known is None else known
@@ -240,10 +242,12 @@ class _Guard(ViewProxy):
         return decide(self._jwt_app, self._jwt_endpoint, method).in_front
 
     def _decide(self) -> None:
-        """Decide for each method, and for all others at the same time: most views make no difference."""
+        """Decide for each method, and for all others at the same time."""
         decided = {method.upper(): self._ask(method.upper()) for method in (*http_method_funcs, "*")}
+        served = getattr(self.raw_view, "view_class", None)
         object.__setattr__(self, "_jwt_decided", decided)
-        if len(set(decided.values())) == 1:
+        object.__setattr__(self, "_jwt_class", served)
+        if served is None and len(set(decided.values())) == 1:
             object.__setattr__(self, "_jwt_fixed", decided["*"])
             if not decided["*"]:
                 self._jwt_app.view_functions.release(self, self._jwt_endpoint)

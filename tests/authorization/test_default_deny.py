@@ -332,6 +332,28 @@ def test_methods_are_decided_one_by_one() -> None:
         assert statuses(app, "/orders", "REPORT") == CLOSED
 
 
+def test_a_class_that_is_put_in_the_place_of_another_is_decided_about_anew() -> None:
+    """As Flask allows it, for tests."""
+
+    @jwt_exempt
+    class Public(MethodView):
+        def get(self) -> str:
+            return "x"
+
+    class Closed(MethodView):
+        def get(self) -> str:
+            return "x"
+
+    app, jwt = make_app()
+    jwt.protect(app)
+    served: Any = Public.as_view("orders")
+    app.add_url_rule("/orders", view_func=served)
+    for cls, expected in ((Public, OPEN), (Closed, CLOSED), (Public, OPEN)):
+        served.view_class = cls
+        assert statuses(app, "/orders") == expected
+        assert route_of(app, "/orders").guard == ("exempt" if expected is OPEN else "default")
+
+
 def test_a_head_method_is_not_protected_by_that_of_get() -> None:
     """It is a method of its own, and the audit says so."""
 

@@ -331,6 +331,18 @@ class Passing:
         return self.view(*args, **kwargs)
 
 
+class Holding:
+    """One that does not say what it wraps."""
+
+    def __init__(self, view: Any) -> None:
+        self.itself = self
+        self.__name__ = "holding"
+        self.kept = view
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.kept(*args, **kwargs)
+
+
 def bare_instead(view: Any) -> Any:
     """It copies everything of a function and never calls it."""
 
@@ -344,6 +356,9 @@ def bare_instead(view: Any) -> Any:
 FOREIGN: dict[str, Any] = {
     "a cache": answer_from_memory,
     "a class": lambda _memory: Passing,
+    "a class that does not say so": lambda _memory: Holding,
+    "two of them": lambda _memory: lambda view: Holding(Holding(view)),
+    "a cache of Python's": lambda _memory: functools.lru_cache,
     "one that calls something else": lambda _memory: bare_instead,
     "one that was unwrapped": lambda _memory: lambda view: functools.wraps(view)(lambda: view.__wrapped__()),
 }
@@ -390,6 +405,13 @@ def test_an_optional_view_stays_optional_below_another_layer(protect: bool) -> N
     app = make(protect)
     app.add_url_rule("/view", "view", Passing(jwt_required(optional=True)(lambda: "x")))
     assert statuses(app, "/view") == OPEN
+
+
+def test_an_object_that_holds_an_optional_view_is_a_view() -> None:
+    """Nothing says that it calls it, and so it is closed."""
+    app = make(True)
+    app.add_url_rule("/view", "view", Holding(jwt_required(optional=True)(lambda: "x")))
+    assert (statuses(app, "/view"), route_of(app, "/view").guard) == (CLOSED, "default")
 
 
 def test_a_layer_that_hides_what_it_wraps_is_a_view() -> None:
