@@ -49,6 +49,10 @@ _Once = type("_Once", (View,), {"init_every_request": False})
 _AS_VIEW = frozenset({View.as_view("view").__code__, _Once.as_view("view").__code__})  # type: ignore[attr-defined]  # functions
 
 
+#: Attributes of a view that its proxy has itself: Flask looks at them for each request, to recognise coroutines.
+_COPIED = ("__module__", "__doc__", "__name__", "__defaults__", "__kwdefaults__", "__annotations__")
+
+
 class ViewProxy:
     """Stands for a view in an application: equal to it, with its attributes.
 
@@ -58,18 +62,17 @@ class ViewProxy:
     raw_view: Any
 
     def __init__(self, view: Any) -> None:
-        hidden = {"raw_view": view, "__module__": getattr(view, "__module__", None), "__doc__": view.__doc__}
-        for name, value in hidden.items():
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "raw_view", view)
+        for name in filter(partial(hasattr, view), _COPIED):
+            object.__setattr__(self, name, getattr(view, name))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "raw_view"), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        try:
+        with suppress(AttributeError):  # a bound method takes no attributes
             setattr(self.raw_view, name, value)
-        except AttributeError:  # a bound method takes no attributes
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, name, value)
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]  # flask-restful looks there for the class

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -675,6 +676,8 @@ def test_a_view_looks_like_itself() -> None:
     views["bound"].documented = True  # a bound method takes none
     assert views["bound"].documented is True
     assert ask(app, "/named", "access").text == "5 ada"
+    app.view_functions["partial"] = partial(named)
+    assert getattr(app.view_functions["partial"], "__name__", "nameless") == "nameless"
     assert statuses(app, "/bound") == CLOSED
 
 
