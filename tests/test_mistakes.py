@@ -121,7 +121,7 @@ def parentheses_after_a_loader() -> str:
 @mistake
 def protecting_an_api() -> str:
     app = shop()
-    api: Any = Api(app, doc=False)
+    api: Any = Api(app)
     return raised(lambda: app.extensions["flask-jwt-extended"].protect(api))
 
 

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+import flask_restx
 from flask import Flask
 from werkzeug.test import TestResponse
 
@@ -18,7 +18,8 @@ from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import SECRET, bearer
 
-Decorator = Callable[[Any], Any]
+#: Its types know no `doc=False`.
+RestxApi: Any = flask_restx.Api
 
 
 def make_app(app: Flask | None = None, **options: Any) -> tuple[Flask, JWTManager]:

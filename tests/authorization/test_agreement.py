@@ -153,7 +153,7 @@ def add(spec: Spec, app: Flask, target: Any, number: int, apis: dict[Any, Any]) 
         library = flask_restful if spec.kind == "restful" else flask_restx
         key = spec.kind, spec.home
         if key not in apis:
-            arguments = {"doc": False, "add_specs": False} if spec.kind == "restx" else {}
+            arguments: dict[str, Any] = {"doc": False, "add_specs": False} if spec.kind == "restx" else {}
             apis[key] = library.Api(target, prefix="/api", **arguments)
         apis[key].add_resource(class_of(spec, library.Resource), path, endpoint=name)
     elif spec.kind == "route of a class":

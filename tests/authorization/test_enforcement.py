@@ -25,7 +25,7 @@ from flask_jwt_extended.sockets import sock_required
 from ..conftest import SECRET, bearer
 from ..keys.helpers import JWKS
 from ..test_cli import run
-from .frameworks import codes, findings, make_app, route_of, routes, status, statuses
+from .frameworks import RestxApi, codes, findings, make_app, route_of, routes, status, statuses
 
 CLOSED, OPEN, REFRESH = (401, 200), (200, 200), (401, 422)
 SHIELDED = [False, True]
@@ -384,7 +384,8 @@ def test_a_layer_above_is_reported(name: str) -> None:
 @pytest.mark.parametrize("name", FOREIGN)
 def test_under_protect_a_layer_above_comes_second(name: str) -> None:
     """What is required below it is required in front of it: the same scope, the same kind of token."""
-    for requirements, good in (({"scopes": "x"}, {"scope": "x"}), ({"refresh": True}, None)):
+    wanted: list[tuple[dict[str, Any], Any]] = [({"scopes": "x"}, {"scope": "x"}), ({"refresh": True}, None)]
+    for requirements, good in wanted:
         app = make(True)
         app.add_url_rule("/view", "view", FOREIGN[name]({})(jwt_required(**requirements)(lambda: "x")))
         if good is not None:
@@ -434,12 +435,12 @@ def _smorest(app: Flask, view: Any) -> None:
     flask_smorest.Api(app).register_blueprint(shop)
 
 
-def _apiflask(app: Flask, view: Any) -> None:
+def _apiflask(app: Any, view: Any) -> None:
     app.get("/view")(app.output({}, status_code=200)(app.doc(summary="x")(view)))
 
 
 def _marshalled(app: Flask, view: Any) -> None:
-    api = flask_restx.Api(app, doc=False)
+    api = RestxApi(app, doc=False)
     get = api.marshal_with(api.model("x", {}))(lambda self: view())
     functools.update_wrapper(get, view)
     members = {"get": get}
@@ -503,7 +504,7 @@ def test_a_copy_of_a_mark_is_none() -> None:
         return "y"
 
     copied.__dict__.update(protected.__dict__)
-    del copied.__wrapped__
+    del vars(copied)["__wrapped__"]
     for each in (app, shut):
         each.add_url_rule("/view", "view", copied)
     assert (statuses(app, "/view"), route_of(app, "/view").guard) == (OPEN, "none")
@@ -519,11 +520,11 @@ def _smorest_class(app: Flask) -> Any:
 
 
 def _restx_class(app: Flask) -> Any:
-    return flask_restx.Api(app, doc=False).route("/view"), flask_restx.Resource
+    return RestxApi(app, doc=False).route("/view"), flask_restx.Resource
 
 
 def _namespace_class(app: Flask) -> Any:
-    return flask_restx.Api(app, doc=False).namespace("x").route("/view"), flask_restx.Resource
+    return RestxApi(app, doc=False).namespace("x").route("/view"), flask_restx.Resource
 
 
 def _restful_class(app: Flask) -> Any:
@@ -555,7 +556,7 @@ def test_a_requirement_on_a_class_is_told(library: Any, order: str) -> None:
 def test_a_class_may_have_its_decorators_as_the_message_says() -> None:
     """Both ways."""
     app = make(False)
-    api = flask_restx.Api(app, doc=False)
+    api = RestxApi(app, doc=False)
 
     @api.route("/listed")
     class Listed(flask_restx.Resource):
@@ -583,7 +584,8 @@ def test_a_requirement_on_what_is_no_function_is_told(wrong: Any) -> None:
 
 def test_above_a_route_of_flask_sock_both_decorators_are_told() -> None:
     """Its route returns nothing, so they would do nothing."""
-    for decorator in (jwt_required(), jwt_exempt):
+    decorators: list[Any] = [jwt_required(), jwt_exempt]
+    for decorator in decorators:
         sock = flask_sock.Sock(make(False))
         with pytest.raises(TypeError, match="below the route"):
             decorator(sock.route("/feed")(lambda ws: None))
