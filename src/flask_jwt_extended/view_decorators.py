@@ -190,7 +190,7 @@ def _check_function(view: Any) -> None:
     if view is None:
         raise TypeError(
             "@jwt_required() stands above a decorator that returned None, so it would protect nothing: put it below "
-            "the route, next to the function"
+            "the route, next to the function (below @sock.route, for example)"
         )
     if not callable(view):
         raise TypeError(f"@jwt_required() protects functions, not a {type(view).__name__}: put it next to the function")
