@@ -343,7 +343,6 @@ def test_a_route_below_its_decorator_is_found(source: str) -> None:
     "source",
     [
         "@app.get('/x')\n@jwt_required()\ndef x(): return {}",
-        f"{OTHER}\n@app.get('/x')\n@other\n@jwt_required()\ndef x(): return {{}}",
         f"{OTHER}\n@app.get('/x')\n@jwt_required()\n@other\ndef x(): return {{}}",
         "@app.get('/open')\ndef x(): return {}",
         # The same function on purpose, once open and once not.

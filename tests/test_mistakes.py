@@ -13,6 +13,8 @@ from typing import Any
 import jwt as pyjwt
 import pytest
 from flask import Flask
+from flask.views import MethodView
+from flask_restx import Api
 
 from flask_jwt_extended import (
     JWTManager,
@@ -20,6 +22,7 @@ from flask_jwt_extended import (
     create_refresh_token,
     current_user,
     get_jwt_identity,
+    jwt_exempt,
     jwt_required,
     refresh_session,
     set_access_cookies,
@@ -93,6 +96,33 @@ def warned(make: Callable[[], object]) -> str:
 @mistake
 def no_parentheses() -> str:
     return raised(lambda: jwt_required(lambda: ""))  # type: ignore[arg-type]
+
+
+@mistake
+def parentheses_after_jwt_exempt() -> str:
+    return raised(lambda: jwt_exempt())
+
+
+class Orders(MethodView):
+    """A view."""
+
+
+@mistake
+def the_decorator_on_a_class() -> str:
+    return raised(lambda: jwt_required()(Orders))
+
+
+@mistake
+def parentheses_after_a_loader() -> str:
+    jwt: Any = JWTManager()
+    return raised(lambda: jwt.user_lookup_loader())
+
+
+@mistake
+def protecting_an_api() -> str:
+    app = shop()
+    api: Any = Api(app)
+    return raised(lambda: app.extensions["flask-jwt-extended"].protect(api))
 
 
 def reports() -> str:

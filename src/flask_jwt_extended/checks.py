@@ -15,10 +15,11 @@ from typing import Any
 
 from flask import Flask
 
+from .audit import Decision, decide, guardings_of, methods_of
 from .exceptions import StoreUnavailableError
 from .findings import Finding
 from .key_checks import KEY_CHECKS, key_errors, mixed_algorithms
-from .marks import has_lost_its_guard, layers, policy_of
+from .marks import has_lost_its_guard, idle_decorator, is_exempt, raw, unwrap
 from .runtime import Runtime
 from .settings import option_name, unknown_options
 from .token_checks import claims_refused_at_start, refused_claims, refused_tokens
@@ -28,6 +29,9 @@ from .words import DAY, duration
 LARGE_LEEWAY = 300
 #: Seconds of grace above which it is no race between two tabs any more.
 LONG_GRACE = 60
+
+#: The guards of routes that anonymous clients may call.
+_OPEN = ("none", "below", "exempt")
 
 Check = Callable[[Flask, Runtime], Iterator[Finding]]
 
@@ -42,9 +46,11 @@ def check(app: Flask, runtime: Runtime) -> Iterator[Finding]:
 
 def foot_guns(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     """Run the checks that are cheap enough for the start of an application and leave no doubt: a view that is served
-    unprotected, keys that are missing or cannot be used, algorithms that must not share a key.
+    unprotected, an exemption that opens everything, keys that are missing or cannot be used, settings that refuse every
+    token, algorithms that must not share a key.
     """
-    yield from bare_views(app, runtime)
+    for each in (bare_views, idle_decorators, wide_exemptions):
+        yield from (finding for finding in each(app, runtime) if finding.severity == "error")
     yield from mixed_algorithms(runtime)
     yield from claims_refused_at_start(app, runtime)
     yield from key_errors(runtime)
@@ -128,8 +134,8 @@ def large_leeway(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
 
 def token_locations(app: Flask, runtime: Runtime) -> set[str]:
     """Where tokens are looked for: by default, and by views that choose for themselves."""
-    policies = (policy_of(view, "GET") for view in app.view_functions.values())
-    return set(runtime.settings.token_location).union(*(policy.locations for policy in policies if policy))
+    policies = (policy for _, _, decision in _decisions(app) for policy in decision.policies)
+    return set(runtime.settings.token_location).union(*(policy.locations for policy in policies))
 
 
 def exposed_cookies(app: Flask, runtime: Runtime) -> Iterator[Finding]:
@@ -281,18 +287,102 @@ def bare_views(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
     The decorator leaves a trace of the wrapper on the function. If that wrapper serves no rule, or is gone, it guards
     nothing.
     """
-    served = {id(layer) for view in app.view_functions.values() for layer in layers(view)}
+    served = {id(layer) for view in app.view_functions.values() for layer in unwrap(view)}
     for endpoint, rules in _rules(app).items():
-        view = app.view_functions.get(endpoint)
+        view = raw(app.view_functions.get(endpoint))
         if has_lost_its_guard(view, served):
-            name = getattr(view, "__qualname__", endpoint)
+            guards = {decision.guard for name, _, decision in _decisions(app) if name == endpoint}
+            yield _above_its_route(", ".join(rules), getattr(view, "__qualname__", endpoint), guards)
+
+
+def _above_its_route(where: str, name: str, guards: set[str]) -> Finding:
+    """Where something else protects the view, only what its decorator requires is lost."""
+    is_open = not guards.isdisjoint(_OPEN)
+    return Finding(
+        "error" if is_open else "warning",
+        "unprotected_view" if is_open else "unenforced_decorator",
+        f"{where}: anybody may call {name}, for its @jwt_required() stands above the route"
+        if is_open
+        else f"{where}: the @jwt_required() of {name} has no effect, because it stands above the route",
+        "A route serves the function below it, here the one without protection.",
+        "Put @jwt_required() below the route, next to the function.",
+    )
+
+
+def idle_decorators(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
+    """A class has ``@jwt_required()`` where Flask does not run it: in the ``method_decorators`` of a ``MethodView``, or
+    on a method that ``dispatch_request`` does not call.
+    """
+    rules = _rules(app)
+    found = {
+        (where, idle_decorator(app.view_functions[where], how), each.guard) for where, how, each in _decisions(app)
+    }
+    for endpoint, name, guard in sorted((where, name, guard) for where, name, guard in found if name is not None):
+        rename = "Rename it to decorators: method_decorators belongs to flask-restful and flask-restx."
+        yield Finding(
+            "error" if guard in _OPEN else "warning",
+            "unprotected_view" if guard in _OPEN else "unenforced_decorator",
+            f"{', '.join(rules[endpoint])}: the @jwt_required() of {name} has no effect",
+            "Flask does not run it" + (", so anybody may call the view." if guard in _OPEN else "."),
+            rename if name.endswith(".method_decorators") else "Put it on dispatch_request, or into decorators.",
+        )
+
+
+def covered_decorators(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
+    """A decorator of another origin stands above ``@jwt_required()``: a cache, for example."""
+    rules, told = _rules(app), set()
+    for endpoint, _, decision in _decisions(app):
+        if decision.above and (endpoint, decision.above) not in told:
+            told.add((endpoint, decision.above))
+            is_open = decision.guard == "below"
             yield Finding(
-                "error",
-                "unprotected_view",
-                f"{', '.join(rules)}: anybody may call {name}, for its @jwt_required() stands above the route",
-                "A route serves the function below it, here the one without protection.",
-                "Put @jwt_required() below the route, next to the function.",
+                "warning",
+                "covered_decorator",
+                f"{', '.join(rules[endpoint])}: {decision.above} stands above @jwt_required()",
+                "It runs before the token is checked and may answer itself: a cache, for example, gives anonymous "
+                "clients what it kept for a user."
+                if is_open
+                else "It may answer in place of the view: a cache gives one user what it kept for another.",
+                "Put @jwt_required() directly below the route, above every other decorator.",
             )
+
+
+def idle_exemptions(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
+    """A view is ``@jwt_exempt``, but ``@jwt_required`` or a ``before_request`` function still asks for a token."""
+    rules, told = _rules(app), set()
+    for endpoint, method, decision in _decisions(app):
+        # Not with its class, of which single methods may well be protected.
+        is_marked = is_exempt(app.view_functions[endpoint], method, with_class=False)
+        if is_marked and decision.guard in ("decorator", "below", "hook") and endpoint not in told:
+            told.add(endpoint)
+            yield Finding(
+                "warning",
+                "unused_exemption",
+                f"{', '.join(rules[endpoint])}: @jwt_exempt has no effect, for the view is also protected",
+                "It only exempts from jwt.protect. @jwt_required() and before_request functions still ask for a token.",
+                "Remove one of the two.",
+            )
+
+
+def wide_exemptions(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
+    """``jwt.protect`` has an exemption that matches everything."""
+    for guarding in guardings_of(app):
+        for pattern in guarding.exempt:
+            if not pattern.strip("*?."):
+                what = "the application" if guarding.blueprint is None else f"the blueprint {guarding.blueprint}"
+                yield Finding(
+                    "error",
+                    "exempts_everything",
+                    f"jwt.protect protects no view of {what}: its exempt has the pattern {pattern!r}",
+                    "The pattern matches every endpoint.",
+                    "Name the endpoints that are public, or decorate their views with @jwt_exempt.",
+                )
+
+
+def _decisions(app: Flask) -> Iterator[tuple[str, str, Decision]]:
+    """What each endpoint requires, by method."""
+    known = {(rule.endpoint, method) for rule in app.url_map.iter_rules() for method in methods_of(app, rule)}
+    return ((endpoint, method, decide(app, endpoint, method)) for endpoint, method in sorted(known))
 
 
 def _rules(app: Flask) -> dict[str, list[str]]:
@@ -319,4 +409,8 @@ CHECKS: tuple[Check, ...] = (
     odd_grace,
     short_sessions,
     bare_views,
+    idle_decorators,
+    covered_decorators,
+    idle_exemptions,
+    wide_exemptions,
 )

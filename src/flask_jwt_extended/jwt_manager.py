@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
 
 from blinker import NamedSignal
@@ -314,12 +314,18 @@ class JWTManager:
 
     def protect(self, target: Flask | Blueprint, *, exempt: Iterable[str] = ("static", "*.static")) -> None:
         """Protect every view of an application or a blueprint that is not :func:`jwt_exempt`, as ``@jwt_required()``
-        would. A view that has a ``@jwt_required`` of its own is protected by that alone.
+        would. A view that has a ``@jwt_required`` of its own is protected by that alone. A blueprint is protected under
+        every name, with the blueprints within it; protect it before it is registered.
 
         What leads to no view (404, 405) is answered as ever, and so is an OPTIONS request: a browser sends its
         preflight without credentials.
 
-        :param exempt: endpoints that stay open, as patterns with ``*``; static files, unless something else is said
+        :param exempt: endpoints that stay public, as patterns with ``*``; a string is one pattern. The default,
+            ``"static"`` and ``"*.static"``, means the static files that Flask serves, not other views of that name
+        :raises TypeError: if ``target`` is neither an application nor a blueprint
+        :raises ConfigurationError: if a pattern is not a string, or a blueprint has been registered already
+
+        .. versionadded:: 5.0
         """
         self._protect(target, exempt)
 
@@ -615,6 +621,25 @@ def _frames_to_the_application() -> int:
     while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == __package__:
         frame, level = frame.f_back, level + 1
     return level
+
+
+def _needs_callback(register: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse what is not a function: the mistake is ``@jwt.user_lookup_loader()``, with parentheses."""
+
+    @wraps(register)
+    def checked(manager: JWTManager, callback: Any = UNSET) -> Any:
+        if callback is not None and not callable(callback):
+            given = "it takes no parentheses" if callback is UNSET else f"not a function: {type(callback).__name__}"
+            raise TypeError(
+                f"JWTManager.{register.__name__}: {given}. Write @jwt.{register.__name__} above the function"
+            )
+        return register(manager, callback)
+
+    return checked
+
+
+for _name in [name for name in vars(JWTManager) if name.endswith("_loader")]:
+    setattr(JWTManager, _name, _needs_callback(vars(JWTManager)[_name]))
 
 
 def _fill_in(config: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:

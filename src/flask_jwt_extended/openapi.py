@@ -11,10 +11,9 @@ from typing import Any
 
 from flask import Flask
 
-from .audit import routes
+from .audit import decide, routes
 from .core.policy import Policy
 from .jwt_manager import runtime_of
-from .marks import policy_of
 from .settings import Settings
 
 Document = MutableMapping[str, Any]
@@ -63,9 +62,9 @@ def add_security(document: Document, app: Flask) -> Document:
     demanded = {(_path(route.rule), route.method.lower()): route for route in routes(app)}
     for path, method, operation in _operations(document):
         route = demanded.get((path, method))
-        if route is not None and route.guard in ("decorator", "default"):
-            policy = policy_of(app.view_functions[route.endpoint], route.method) or Policy()
-            _describe(operation, policy, settings, str(document.get("openapi", "")))
+        policies = decide(app, route.endpoint, route.method).policies if route is not None else ()
+        if policies:
+            _describe(operation, policies[0], settings, str(document.get("openapi", "")))
     components = document.setdefault("components", {})
     schemes = components.setdefault("securitySchemes", {})
     for name, scheme in _schemes(settings).items():

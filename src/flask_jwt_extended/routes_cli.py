@@ -18,7 +18,7 @@ from .utils import app_at_hand
 
 @click.command("routes")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, to keep as a snapshot.")
-@click.option("--fail-on-unprotected", is_flag=True, help="Exit with 1 if anybody may call a view by oversight.")
+@click.option("--fail-on-unprotected", is_flag=True, help="Exit with 1 if a view is none or below.")
 @click.option(
     "--snapshot",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -29,7 +29,9 @@ from .utils import app_at_hand
 def routes_command(ctx: click.Context, as_json: bool, fail_on_unprotected: bool, snapshot: Path | None) -> None:
     """List every rule with what it demands of a token.
 
-    Views are protected by a decorator, by default (protect), not on purpose (exempt), or not at all (none).
+    Views are protected by a decorator, by default (protect) or by a before_request function (hook). They are public by
+    declaration (exempt) or because nothing protects them (none). Those whose @jwt_required() stands below another
+    decorator (below) may be public.
     """
     found = routes(app_at_hand())
     if snapshot is not None:
@@ -49,6 +51,8 @@ def _print(found: list[Route]) -> None:
     rows = [(each.method, each.rule, each.guard, each.demands, each.endpoint) for each in found]
     for line in aligned([("method", "rule", "guard", "demands", "endpoint"), *rows]):
         click.echo(line)
+    for note in dict.fromkeys(f"{each.rule}: {each.note}" for each in found if each.note):
+        click.echo(printable(f"warning: {note}"))
     unprotected = sum(route.is_unprotected for route in found)
     click.echo(f"{len(found)} routes, {unprotected} unprotected")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from datetime import timedelta
 from functools import lru_cache, wraps
 from inspect import iscoroutinefunction
@@ -34,7 +35,7 @@ from .exceptions import JWTExtendedException
 from .http.csrf import is_handshake
 from .http.extract import query_values
 from .jwt_manager import refuse, runtime_of
-from .marks import mark_demanding, mark_protected
+from .marks import mark_protected
 from .removed import explain_missing
 from .typing import Claims, Header, LocationType, OptionalType
 from .utils import app_at_hand, decode_token, get_unverified_jwt_headers  # noqa: F401  # tests patch them here
@@ -172,7 +173,8 @@ def jwt_required(
 
     The parameters are those of :func:`verify_jwt_in_request`.
 
-    :raises TypeError: if the parentheses were forgotten
+    :raises TypeError: if the parentheses were forgotten, or if it stands on something else than a function: a class, or
+        what a route decorator returned
     :raises ConfigurationError: if a demand cannot be met, or two contradict each other
     """
     if callable(optional):
@@ -185,8 +187,7 @@ def jwt_required(
     beyond |= {"report_only": True} if report_only else {}
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
-        if view is None:  # what @sock.route returns
-            raise TypeError("jwt_required got no view to protect: put @jwt_required() below @sock.route")
+        _check_function(view)
         is_async = iscoroutinefunction(view)
 
         @wraps(view)
@@ -207,7 +208,6 @@ def jwt_required(
         mark_protected(view, protected, policy)
         return protected
 
-    mark_demanding(decorate, policy)
     return decorate
 
 
@@ -215,6 +215,42 @@ def _closed(arguments: tuple[Any, ...], error: Exception) -> bool:
     from . import socket_guard
 
     return socket_guard.close_refused(arguments, request, error)
+
+
+def require(policy: Policy) -> None:
+    """Check this request as ``@jwt_required`` with these requirements does."""
+    if verify_jwt_in_request is _GENUINE:
+        _verify(policy)
+    else:  # tests patch it, by this name
+        verify_jwt_in_request(**_arguments(policy))
+
+
+def _arguments(policy: Policy) -> dict[str, Any]:
+    """The arguments of :func:`verify_jwt_in_request` that make a policy, without the defaults."""
+    usual = Policy(refresh=policy.refresh)
+    names = [each.name for each in fields(policy)]
+    chosen = {name: getattr(policy, name) for name in names if getattr(policy, name) != getattr(usual, name)}
+    return chosen | ({"refresh": True} if policy.refresh else {})
+
+
+def _check_function(view: Any) -> None:
+    """See that ``@jwt_required()`` stands on a function.
+
+    :raises TypeError: if it does not, with what to write instead
+    """
+    if isinstance(view, type):
+        listed = "method_decorators" if hasattr(view, "method_decorators") else "decorators"
+        raise TypeError(
+            f"@jwt_required() cannot protect the class {view.__qualname__}: put it on each of its methods, or write "
+            f"{listed} = [jwt_required()] into the class. Above a route it would protect nothing"
+        )
+    if view is None:
+        raise TypeError(
+            "@jwt_required() stands above a decorator that returned None, so it would protect nothing: put it below "
+            "the route, next to the function (below @sock.route, for example)"
+        )
+    if not callable(view):
+        raise TypeError(f"@jwt_required() protects functions, not a {type(view).__name__}: put it next to the function")
 
 
 def _keep_out_of_caches(response: Response) -> Response:

@@ -17,6 +17,8 @@ from flask_jwt_extended import (
     jwt_required,
     verify_jwt_in_request,
 )
+from flask_jwt_extended.core.policy import Policy
+from flask_jwt_extended.marks import mark_protected
 from flask_jwt_extended.testing.clients import logged_in, override_identity
 from flask_jwt_extended.testing.route_contract import RouteContract
 
@@ -140,7 +142,7 @@ class TestShop(RouteContract):
 SABOTAGE: dict[str, tuple[str, Callable[[Flask], object]]] = {
     "a view that lets everybody pass": (
         "test_without_a_token",
-        lambda app: _replace(app, "scoped", jwt_required(scopes="x"), lambda: "x"),
+        lambda app: _replace(app, "scoped", Policy.demanding(scopes="x"), lambda: "x"),
     ),
     "a loader that hides expiry": (
         "test_a_token_that_has_expired",
@@ -158,10 +160,10 @@ SABOTAGE: dict[str, tuple[str, Callable[[Flask], object]]] = {
 }
 
 
-def _replace(app: Flask, endpoint: str, decorate: Any, view: Any) -> None:
-    """Serve the bare view, with the mark of a decorator that is not there."""
+def _replace(app: Flask, endpoint: str, policy: Policy, view: Any) -> None:
+    """Serve the bare view, registered as if it were the wrapper of a decorator."""
     app.view_functions[endpoint] = view
-    view.__jwt_policy__ = decorate(lambda: "x").__jwt_policy__
+    mark_protected(None, view, policy)
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGE)

@@ -133,6 +133,11 @@ class Policy:
         if self.token_type is None:
             object.__setattr__(self, "token_type", "refresh" if self.refresh else "access")
 
+    @property
+    def allows_anonymous(self) -> bool:
+        """Whether a request without a token may pass."""
+        return bool(self.optional or self.report_only)
+
     @classmethod
     def demanding(
         cls,

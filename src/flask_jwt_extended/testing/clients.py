@@ -97,10 +97,7 @@ def override_identity(
     def verify(*known: Any, **demands: Any) -> tuple[Header, Claims]:
         return _pass(identity, held, Policy.demanding(*known, **demands))
 
-    with (
-        patch("flask_jwt_extended.view_decorators.verify_jwt_in_request", verify),
-        patch("flask_jwt_extended.protection.verify_jwt_in_request", verify),
-    ):
+    with patch("flask_jwt_extended.view_decorators.verify_jwt_in_request", verify):
         yield
 
 

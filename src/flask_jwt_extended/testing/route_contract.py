@@ -25,11 +25,10 @@ from flask import Flask
 from jwt.exceptions import PyJWTError
 from werkzeug.routing import Rule
 
-from ..audit import Route, routes
+from ..audit import Route, decide, routes
 from ..core.compact import encode_segment
 from ..core.policy import Policy
 from ..jwt_manager import runtime_of
-from ..marks import policy_of
 from ..session_utils import revoke_token
 from ..utils import create_access_token, create_refresh_token, create_token
 from .clients import carry
@@ -37,6 +36,8 @@ from .clients import carry
 #: Makes a bad token for what a view demands; ``None``: there is none.
 Maker = Callable[[Policy], "str | None"]
 
+#: The guards of routes that refuse bad tokens.
+PROTECTED = ("decorator", "default", "hook")
 #: What refuses: nothing else counts, a crash least of all.
 REFUSED = (400, 401, 403, 422)
 #: Values for the variable parts of rules, by the name of their converter.
@@ -121,10 +122,10 @@ class RouteContract:
     def _protected(self, app: Flask) -> Iterator[tuple[Route, str, Policy]]:
         """Every protected route with a URL of it and what it demands; not those that let bad tokens pass on purpose."""
         for route in routes(app):
-            policy = policy_of(app.view_functions[route.endpoint], route.method) or Policy()
-            lenient = policy.report_only or policy.optional == "if-valid"
-            if route.guard in ("decorator", "default") and route.endpoint not in self.skip and not lenient:
-                yield route, self._url(app, route), policy
+            policies = decide(app, route.endpoint, route.method).policies
+            lenient = any(policy.report_only or policy.optional == "if-valid" for policy in policies)
+            if route.guard in PROTECTED and route.endpoint not in self.skip and not lenient:
+                yield route, self._url(app, route), policies[0]
 
     def _url(self, app: Flask, route: Route) -> str:
         rule = next(each for each in app.url_map.iter_rules(route.endpoint) if each.rule == route.rule)

@@ -1,0 +1,907 @@
+# mypy: disable-error-code="import-untyped,misc,untyped-decorator,attr-defined,method-assign"
+# The libraries have no types.
+"""`jwt.protect`: which views it covers, per endpoint and method, and that nothing takes it away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import flask_restful
+import flask_restx
+import pytest
+from flask import Blueprint, Flask, current_app, request
+from flask.views import MethodView, View
+
+from flask_jwt_extended import (
+    ConfigurationError,
+    JWTManager,
+    create_access_token,
+    get_jwt_identity,
+    jwt_exempt,
+    jwt_required,
+)
+
+from ..conftest import bearer
+from .frameworks import RestxApi, ask, codes, findings, make_app, route_of, routes, status, statuses
+
+CLOSED, OPEN = (401, 200), (200, 200)
+
+
+def view() -> str:
+    return "x"
+
+
+def blueprint(name: str) -> Blueprint:
+    made = Blueprint(name, name, url_prefix=f"/{name}")
+    made.add_url_rule("/", "index", lambda: "x")
+    return made
+
+
+def nest(*blueprints: Blueprint) -> Blueprint:
+    """Register each within the one before; return the outermost."""
+    for parent, child in pairwise(blueprints):
+        parent.register_blueprint(child)
+    return blueprints[0]
+
+
+# --- blueprints -----------------------------------------------------------------------------------------------------
+
+
+def _nested(app: Flask, child: Blueprint) -> str:
+    app.register_blueprint(nest(blueprint("parent"), child))
+    return "/parent/child/"
+
+
+def _nested_deeper(app: Flask, child: Blueprint) -> str:
+    app.register_blueprint(nest(blueprint("a"), blueprint("b"), blueprint("c"), child))
+    return "/a/b/c/child/"
+
+
+def _renamed(app: Flask, child: Blueprint) -> str:
+    app.register_blueprint(child, name="other")
+    return "/child/"
+
+
+def _nested_and_renamed(app: Flask, child: Blueprint) -> str:
+    parent = blueprint("parent")
+    parent.register_blueprint(child, name="other")
+    app.register_blueprint(parent, name="house")
+    return "/parent/child/"
+
+
+def _named_as_its_parent(app: Flask, child: Blueprint) -> str:
+    app.register_blueprint(nest(Blueprint("child", "child", url_prefix="/outer"), child))
+    return "/outer/child/"
+
+
+def _elsewhere(app: Flask, child: Blueprint) -> str:
+    app.register_blueprint(child, url_prefix="/elsewhere")
+    return "/elsewhere/"
+
+
+REGISTRATIONS = [_elsewhere, _nested, _nested_deeper, _renamed, _nested_and_renamed, _named_as_its_parent]
+
+
+@pytest.mark.parametrize("register", REGISTRATIONS)
+@pytest.mark.parametrize("is_late", [False, True], ids=["protected first", "views first"])
+def test_a_blueprint_is_protected_under_every_name(register: Callable[..., str], is_late: bool) -> None:
+    """Nested, renamed, and with what is nested in it; what is outside stays public."""
+    app, jwt = make_app()
+    child = Blueprint("child", "child", url_prefix="/child")
+    if not is_late:
+        jwt.protect(child)
+    child.add_url_rule("/", "index", lambda: "x")
+    child.add_url_rule("/open", "open", jwt_exempt(lambda: "x"))
+    child.register_blueprint(blueprint("inner"))
+    if is_late:
+        jwt.protect(child)
+    path = register(app, child)
+    app.add_url_rule("/outside", "outside", view)
+    assert statuses(app, path) == statuses(app, f"{path}inner/") == CLOSED
+    assert statuses(app, f"{path}open") == statuses(app, "/outside") == OPEN
+    assert route_of(app, path).guard == route_of(app, f"{path}inner/").guard == "default"
+    assert {each.guard for each in routes(app) if not each.rule.startswith(path)} == {"none"}
+
+
+@pytest.mark.parametrize("public_first", [True, False])
+def test_a_public_blueprint_of_the_same_name_stays_public(public_first: bool) -> None:
+    """The names of endpoints are whole names."""
+    app, jwt = make_app()
+    public, child = blueprint("child"), blueprint("child")
+    jwt.protect(child)
+    parent = nest(Blueprint("parent", "parent", url_prefix="/parent"), child)
+    for each in (public, parent) if public_first else (parent, public):
+        app.register_blueprint(each)
+    assert statuses(app, "/child/") == OPEN
+    assert statuses(app, "/parent/child/") == CLOSED
+    assert (route_of(app, "/child/").guard, route_of(app, "/parent/child/").guard) == ("none", "default")
+
+
+def test_a_blueprint_that_begins_like_another_is_another() -> None:
+    """Names end at dots."""
+    app, jwt = make_app()
+    shop, shopping = blueprint("shop"), blueprint("shopping")
+    jwt.protect(shop)
+    app.register_blueprint(shop)
+    app.register_blueprint(shopping)
+    assert (statuses(app, "/shop/"), statuses(app, "/shopping/")) == (CLOSED, OPEN)
+
+
+def test_a_blueprint_that_is_registered_twice_is_protected_twice() -> None:
+    """Once within a blueprint, once under another name."""
+    app, jwt = make_app()
+    child = blueprint("child")
+    jwt.protect(child)
+    app.register_blueprint(child, name="first", url_prefix="/first")
+    app.register_blueprint(nest(Blueprint("parent", "parent", url_prefix="/parent"), child))
+    assert statuses(app, "/first/") == statuses(app, "/parent/child/") == CLOSED
+
+
+def test_a_blueprint_may_be_public_at_one_place_and_protected_at_another() -> None:
+    """By the blueprint that it is nested in: the same functions, two endpoints."""
+    for order in (("/parent/child/", "/child/"), ("/child/", "/parent/child/")):
+        app, jwt = make_app()
+        child, parent = blueprint("child"), Blueprint("parent", "parent", url_prefix="/parent")
+        jwt.protect(parent)
+        parent.register_blueprint(child)
+        app.register_blueprint(parent)
+        app.register_blueprint(child)
+        found = {path: statuses(app, path) for path in order}
+        assert found == {"/parent/child/": CLOSED, "/child/": OPEN}
+        assert (route_of(app, "/parent/child/").guard, route_of(app, "/child/").guard) == ("default", "none")
+
+
+@pytest.mark.parametrize("library", [flask_restful, flask_restx], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("how", ["nested", "renamed", "plain"])
+def test_an_api_of_a_protected_blueprint_is_protected(library: Any, how: str) -> None:
+    """Those libraries name endpoints as if the blueprint had neither parents nor another name; also of resources that
+    are added when it is registered already.
+    """
+    app, jwt = make_app()
+    child = Blueprint("child", "child", url_prefix="/child")
+    api = library.Api(child)
+    jwt.protect(child)
+    api.add_resource(type("Early", (library.Resource,), {"get": lambda self: "x"}), "/early")
+    api.add_resource(type("Open", (library.Resource,), {"get": jwt_exempt(lambda self: "x")}), "/open")
+    app.register_blueprint(nest(Blueprint("parent", "parent"), child) if how == "nested" else child, **_name(how))
+    api.add_resource(type("Late", (library.Resource,), {"get": lambda self: "x"}), "/late")
+    app.add_url_rule("/outside", "outside", view)
+    assert statuses(app, "/child/early") == statuses(app, "/child/late") == CLOSED
+    assert statuses(app, "/child/open") == statuses(app, "/outside") == OPEN
+    assert route_of(app, "/child/early").guard == route_of(app, "/child/late").guard == "default"
+
+
+def _name(how: str) -> dict[str, str]:
+    return {"name": "other"} if how == "renamed" else {}
+
+
+def test_a_view_that_a_blueprint_registers_for_a_rule_of_the_application_is_covered() -> None:
+    """`Blueprint.endpoint` has names without a prefix."""
+    app, jwt = make_app()
+    app.add_url_rule("/bare", "bare")
+    child = blueprint("child")
+    jwt.protect(child)
+    child.endpoint("bare")(lambda: "x")
+    app.register_blueprint(child)
+    assert statuses(app, "/bare") == CLOSED
+
+
+def test_views_of_a_blueprint_that_were_named_by_hand_are_covered() -> None:
+    """As Flask has it: the name of the endpoint says where it belongs."""
+    app, jwt = make_app()
+    child = blueprint("child")
+    jwt.protect(child)
+    app.register_blueprint(child)
+    app.add_url_rule("/by-hand", "child.by-hand", view)
+    assert statuses(app, "/by-hand") == CLOSED
+
+
+def test_a_blueprint_that_is_registered_already_cannot_be_protected_any_more() -> None:
+    """It is told, and how to do it; the order that works beside it."""
+    app, jwt = make_app()
+    child = blueprint("child")
+    app.register_blueprint(child)
+    with pytest.raises(ConfigurationError, match=r"'child'.*before register_blueprint"):
+        jwt.protect(child)
+    jwt.protect(app)
+    assert statuses(app, "/child/") == CLOSED
+
+
+def test_an_application_and_its_blueprint_may_have_exemptions_of_their_own() -> None:
+    """Each leaves open what it exempts itself: what one of them protects is protected."""
+    app, jwt = make_app()
+    child = blueprint("child")
+    child.add_url_rule("/other", "other", view)
+    jwt.protect(child, exempt=["child.index"])
+    jwt.protect(app, exempt=["child.*", "open"])
+    app.register_blueprint(child)
+    app.add_url_rule("/open", "open", view)
+    assert (statuses(app, "/child/"), statuses(app, "/child/other"), statuses(app, "/open")) == (OPEN, CLOSED, OPEN)
+    assert route_of(app, "/child/other").guard == "default"
+
+
+def test_an_application_may_be_protected_twice() -> None:
+    """A view is checked once, and only what both exempt is public."""
+    app, jwt = make_app()
+    app.add_url_rule("/a", "a", view)
+    app.add_url_rule("/b", "b", view)
+    jwt.protect(app, exempt=["a", "b"])
+    jwt.protect(app, exempt=["a"])
+    asked = []
+
+    @jwt.token_in_blocklist_loader
+    def is_revoked(_header: Any, claims: dict[str, Any]) -> bool:
+        asked.append(claims)
+        return False
+
+    assert (statuses(app, "/a"), statuses(app, "/b")) == (OPEN, CLOSED)
+    assert len(asked) == 1
+
+
+def test_two_applications_are_decided_about_apart() -> None:
+    """One function, one class, one blueprint in both."""
+
+    class Orders(MethodView):
+        def get(self) -> str:
+            return "x"
+
+    shared, shop = Orders.as_view("orders"), blueprint("shop")
+    (closed, jwt), (public, _) = make_app(), make_app()
+    jwt.protect(closed)
+    for app in (public, closed):
+        app.add_url_rule("/view", "view", view)
+        app.add_url_rule("/orders", view_func=shared)
+        app.register_blueprint(shop)
+    for path in ("/view", "/orders", "/shop/"):
+        assert (statuses(public, path), statuses(closed, path)) == (OPEN, CLOSED)
+
+
+# --- per endpoint ---------------------------------------------------------------------------------------------------
+
+
+class Shared(MethodView):
+    init_every_request = False
+
+    def get(self) -> str:
+        return "x"
+
+
+KINDS: dict[str, Callable[[], Any]] = {
+    "a function": lambda: lambda: "x",
+    "a class": lambda: Shared.as_view("shared"),
+    "a resource": lambda: type("R", (flask_restful.Resource,), {"get": lambda self: {}}).as_view("r"),
+    "a coroutine function": lambda: _coroutine,
+}
+
+
+async def _coroutine() -> str:
+    return "x"
+
+
+@pytest.mark.parametrize("order", [("/public", "/closed"), ("/closed", "/public")], ids="-".join)
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_view_may_be_public_and_protected_under_two_endpoints(kind: str, order: tuple[str, str]) -> None:
+    """Whichever is asked first, and how often."""
+    app, jwt = make_app()
+    jwt.protect(app, exempt=["public"])
+    served = KINDS[kind]()
+    for name in ("public", "closed"):
+        app.add_url_rule(f"/{name}", name, served)
+    for _ in range(2):
+        assert {path: statuses(app, path) for path in order} == {"/public": OPEN, "/closed": CLOSED}
+    assert (route_of(app, "/public").guard, route_of(app, "/closed").guard) == ("exempt", "default")
+
+
+def test_one_function_may_have_two_rules_of_one_endpoint() -> None:
+    """Flask compares it with what is registered there."""
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/a", "same", view)
+    app.add_url_rule("/b", "same", view)
+    app.add_url_rule("/c", "same", app.view_functions["same"])
+    with pytest.raises(AssertionError, match="overwriting an existing endpoint"):
+        app.add_url_rule("/d", "same", lambda: "x")
+    assert statuses(app, "/a") == statuses(app, "/b") == statuses(app, "/c") == CLOSED
+
+
+def test_methods_are_decided_one_by_one() -> None:
+    """HEAD falls back to GET as Flask has it; a method that nothing names is closed."""
+
+    class Orders(MethodView):
+        @jwt_exempt
+        def get(self) -> str:
+            return "x"
+
+        @jwt_required(refresh=True)
+        def post(self) -> str:
+            return "x"
+
+        def report(self) -> str:
+            return "x"
+
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/orders", view_func=Orders.as_view("orders"), methods=["GET", "POST", "REPORT"])
+    for _ in range(2):
+        assert statuses(app, "/orders") == statuses(app, "/orders", "HEAD") == OPEN
+        assert statuses(app, "/orders", "POST", "refresh") == CLOSED
+        assert statuses(app, "/orders", "REPORT") == CLOSED
+
+
+def test_a_class_that_is_put_in_the_place_of_another_is_decided_about_anew() -> None:
+    """As Flask allows it, for tests."""
+
+    @jwt_exempt
+    class Public(MethodView):
+        def get(self) -> str:
+            return "x"
+
+    class Closed(MethodView):
+        def get(self) -> str:
+            return "x"
+
+    app, jwt = make_app()
+    jwt.protect(app)
+    served: Any = Public.as_view("orders")
+    app.add_url_rule("/orders", view_func=served)
+    for cls, expected in ((Public, OPEN), (Closed, CLOSED), (Public, OPEN)):
+        served.view_class = cls
+        assert statuses(app, "/orders") == expected
+        assert route_of(app, "/orders").guard == ("exempt" if expected is OPEN else "default")
+
+
+def test_a_head_method_is_not_protected_by_that_of_get() -> None:
+    """It is a method of its own, and the audit says so."""
+
+    class Orders(MethodView):
+        @jwt_required()
+        def get(self) -> str:
+            return "x"
+
+        def head(self) -> str:
+            return ""
+
+    app, _ = make_app()
+    app.add_url_rule("/orders", view_func=Orders.as_view("orders"))
+    assert (statuses(app, "/orders"), statuses(app, "/orders", "HEAD")) == (CLOSED, OPEN)
+    assert (route_of(app, "/orders").guard, route_of(app, "/orders", "HEAD").guard) == ("decorator", "none")
+
+
+def test_what_a_hook_redirects_to_another_endpoint_is_decided_by_that_endpoint() -> None:
+    """A hook may change the rule of a request; another one may answer itself, since it runs before the view."""
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/public", "public", jwt_exempt(lambda: "public"))
+    app.add_url_rule("/closed", "closed", lambda: "closed")
+
+    @app.before_request
+    def swap() -> str | None:
+        if to := request.args.get("to"):
+            request.url_rule = next(app.url_map.iter_rules(to))
+        return "down" if "down" in request.args else None
+
+    assert (statuses(app, "/public?to=closed"), statuses(app, "/closed?to=public")) == (CLOSED, OPEN)
+    assert status(app, "/closed?down") == 200
+
+
+# --- exempt ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_string_is_one_pattern() -> None:
+    """Not a list of letters, of which one is a star."""
+    app, jwt = make_app()
+    jwt.protect(app, exempt="auth.*")
+    app.register_blueprint(blueprint("auth"))
+    for name in ("a", "*", "."):
+        app.add_url_rule(f"/{name}", f"view-{name}", view)
+    assert statuses(app, "/auth/") == OPEN
+    assert statuses(app, "/a") == statuses(app, "/*") == CLOSED
+
+
+WRONG_PATTERNS = [b"auth.*", bytearray(b"x"), None, 5, [b"auth"], [None], [view], view, {"auth": 1}, [""], "", [["a"]]]
+
+
+@pytest.mark.parametrize("exempt", WRONG_PATTERNS, ids=repr)
+def test_what_is_no_pattern_is_told(exempt: Any) -> None:
+    """At once, with what to write."""
+    app, jwt = make_app()
+    with pytest.raises(ConfigurationError, match=r"exempt of jwt.protect takes names of endpoints.*@jwt_exempt"):
+        jwt.protect(app, exempt=exempt)
+    app.add_url_rule("/open", "open", view)
+    assert status(app, "/open") == 200  # nothing was protected by halves
+
+
+@pytest.mark.parametrize("exempt", [["open"], ("open",), {"open"}, frozenset({"open"}), iter(["open"]), "open", "op*"])
+def test_patterns_may_come_in_any_collection(exempt: Any) -> None:
+    """Also in one that can be read once."""
+    app, jwt = make_app()
+    jwt.protect(app, exempt=exempt)
+    app.add_url_rule("/open", "open", view)
+    app.add_url_rule("/closed", "closed", view)
+    assert (statuses(app, "/open"), statuses(app, "/closed")) == (OPEN, CLOSED)
+
+
+@pytest.mark.parametrize("exempt", ["*", ["**"], ["open", "*.*"], ["?*"]])
+def test_an_exemption_of_everything_is_found(exempt: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """By the check, and in the log when the first request comes."""
+    app, jwt = make_app()
+    jwt.protect(app, exempt=exempt)
+    app.add_url_rule("/open", "open", view)
+    (finding,) = findings(app)
+    assert (finding.severity, finding.code) == ("error", "exempts_everything")
+    assert status(app, "/open") == 200 or exempt == ["open", "*.*"]
+    assert "protects no view" in caplog.text
+
+
+def test_patterns_of_a_blueprint_may_have_the_name_that_it_gave_itself() -> None:
+    """Wherever it is registered; they do not reach outside of it."""
+    app, jwt = make_app()
+    child = blueprint("child")
+    child.add_url_rule("/other", "other", view)
+    jwt.protect(child, exempt=["child.index"])
+    app.register_blueprint(nest(Blueprint("parent", "parent"), child), name="house")
+    assert (statuses(app, "/child/"), statuses(app, "/child/other")) == (OPEN, CLOSED)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    (tmp_path / "style.css").write_text("x")
+    return str(tmp_path)
+
+
+def with_static_files(folder: str) -> tuple[Flask, JWTManager, Blueprint]:
+    app = Flask("app", static_folder=folder, static_url_path="/static")
+    return *make_app(app), Blueprint(
+        "shop", "shop", url_prefix="/shop", static_folder=folder, static_url_path="/static"
+    )
+
+
+@pytest.mark.parametrize("exempt", [None, "static", ["static", "*.static"]], ids=repr)
+def test_static_files_are_what_flask_serves_and_no_view_of_that_name(folder: str, exempt: Any) -> None:
+    """Judged by the function, not by its name."""
+    app, jwt, shop = with_static_files(folder)
+    jwt.protect(app, **({} if exempt is None else {"exempt": exempt}))
+    app.register_blueprint(nest(Blueprint("house", "house"), shop))
+    own = Blueprint("own", "own", url_prefix="/own")
+    own.add_url_rule("/static", "static", lambda: "x")
+    app.register_blueprint(own)
+    bare = Flask("bare", static_folder=None)
+    _, jwt = make_app(bare)
+    jwt.protect(bare)
+    bare.add_url_rule("/static", "static", lambda: "x")
+    assert statuses(app, "/static/style.css") == OPEN
+    assert statuses(app, "/own/static") == statuses(bare, "/static") == CLOSED
+    if exempt != "static":
+        assert statuses(app, "/shop/static/style.css") == OPEN
+    assert route_of(app, "/static/<path:filename>").guard == "exempt"
+    assert route_of(app, "/own/static").guard == route_of(bare, "/static").guard == "default"
+
+
+def test_static_files_that_the_application_serves_itself_are_a_view(folder: str) -> None:
+    """Put in the place of Flask's; it can be exempted like any other."""
+    for replace, expected in ((lambda **_: "mine", CLOSED), (jwt_exempt(lambda **_: "mine"), OPEN)):
+        app, jwt, _ = with_static_files(folder)
+        jwt.protect(app)
+        app.view_functions["static"] = replace
+        assert statuses(app, "/static/style.css") == expected
+
+
+# --- nothing takes it away ------------------------------------------------------------------------------------------
+
+
+def _another_dispatch(app: Flask) -> None:
+    def dispatch_request() -> Any:  # as Flask-DebugToolbar does it
+        rule: Any = request.url_rule
+        if rule.provide_automatic_options and request.method == "OPTIONS":
+            return app.make_default_options_response()
+        return app.view_functions[rule.endpoint](**request.view_args or {})
+
+    app.dispatch_request = dispatch_request
+
+
+def _another_full_dispatch(app: Flask) -> None:
+    def full_dispatch_request() -> Any:
+        try:
+            rv: Any = app.preprocess_request()
+            rv = app.dispatch_request() if rv is None else rv
+        except Exception as error:
+            rv = app.handle_user_exception(error)
+        return app.finalize_request(rv)
+
+    app.full_dispatch_request = full_dispatch_request
+
+
+def _no_hooks(app: Flask) -> None:
+    app.before_request_funcs.clear()
+    app.preprocess_request = lambda: None
+
+
+def _other_views(app: Flask) -> None:
+    app.view_functions = dict(app.view_functions)
+    app.view_functions["view"] = lambda: "x"
+
+
+def _merged_views(app: Flask) -> None:
+    app.view_functions = app.view_functions | {"view": lambda: "x"}
+
+
+def _merged_views_in_place(app: Flask) -> None:
+    app.view_functions |= {"view": lambda: "x"}
+
+
+def _updated_views(app: Flask) -> None:
+    app.view_functions.update({"other": view}, view=lambda: "x")
+
+
+def _default_view(app: Flask) -> None:
+    del app.view_functions["view"]
+    assert app.view_functions.setdefault("view", lambda: "x") is app.view_functions.setdefault("view", view)
+
+
+def _wrapped_view(app: Flask) -> None:
+    inner: Any = app.view_functions["view"]
+    app.view_functions["view"] = lambda: inner()
+
+
+def _attributes(app: Flask) -> None:
+    vars(app)["view_functions"] = {"view": lambda: "x"}
+
+
+def _another_ensure_sync(app: Flask) -> None:
+    app.ensure_sync = lambda func: func
+    app.view_functions["view"] = lambda: "x"
+
+
+THIEVES = [
+    _another_dispatch,
+    _another_full_dispatch,
+    _no_hooks,
+    _other_views,
+    _merged_views,
+    _merged_views_in_place,
+    _updated_views,
+    _default_view,
+    _wrapped_view,
+    _attributes,
+    _another_ensure_sync,
+]
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["before the first request", "after it"])
+@pytest.mark.parametrize("is_public", [False, True], ids=["of a protected view", "of a public one"])
+@pytest.mark.parametrize("take_away", THIEVES)
+def test_nothing_takes_protection_away(take_away: Callable[[Flask], None], is_public: bool, is_late: bool) -> None:
+    """What another extension may assign, and a view that is put in the place of another."""
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/view", "view", jwt_exempt(lambda: "x") if is_public else lambda: "x")
+    app.add_url_rule("/public", "public", jwt_exempt(lambda: "x"))
+    if is_late:
+        assert statuses(app, "/view") == (OPEN if is_public else CLOSED)
+    take_away(app)
+    stays_public = is_public and take_away in (_another_dispatch, _another_full_dispatch, _no_hooks, _attributes)
+    for _ in range(2):
+        assert statuses(app, "/view") == (OPEN if stays_public else CLOSED)
+    assert route_of(app, "/view").guard == ("exempt" if stays_public else "default")
+    if "public" in app.view_functions:
+        assert statuses(app, "/public") == OPEN
+
+
+def test_a_view_that_was_replaced_for_a_test_comes_back() -> None:
+    """As `mock` and `monkeypatch` do it."""
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/view", "view", view)
+    with mock.patch.object(app, "view_functions", {"view": lambda: "patched"}):
+        assert statuses(app, "/view") == CLOSED
+        assert ask(app, "/view", "access").text == "patched"
+    with mock.patch.dict(app.view_functions, {"view": lambda: "patched"}):
+        assert statuses(app, "/view") == CLOSED
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(app.view_functions, "view", lambda: "patched")
+        assert statuses(app, "/view") == CLOSED
+    assert statuses(app, "/view") == CLOSED
+    assert ask(app, "/view", "access").text == "x"
+
+
+@pytest.mark.parametrize("how", ["its own", "that of Flask"])
+def test_an_application_class_may_dispatch_requests_itself(how: str) -> None:
+    """Calling the views on its own, or Flask's method."""
+
+    class App(Flask):
+        def dispatch_request(self) -> Any:
+            rule = request.url_rule
+            if how == "that of Flask" or rule is None:
+                return super().dispatch_request()
+            return self.ensure_sync(self.view_functions[rule.endpoint])(**request.view_args or {})
+
+    app, jwt = make_app(App("app", static_folder=None))
+    jwt.protect(app)
+    app.add_url_rule("/view", "view", view)
+    app.add_url_rule("/async", "async", _coroutine)
+    app.add_url_rule("/public", "public", jwt_exempt(lambda: "x"))
+    assert statuses(app, "/view") == statuses(app, "/async") == CLOSED
+    assert statuses(app, "/public") == OPEN
+    assert (type(app).__name__, isinstance(app, App), repr(app)) == ("App", True, "<App 'app'>")
+
+
+def page() -> str:
+    return "<html><body>hello</body></html>"
+
+
+def test_under_flask_debugtoolbar() -> None:
+    """It puts its own `dispatch_request` onto the application, before or after."""
+    toolbar = pytest.importorskip("flask_debugtoolbar")
+    for is_late in (False, True):
+        app, jwt = make_app()
+        app.config.update(SECRET_KEY="x" * 32, DEBUG_TB_ENABLED=True, DEBUG_TB_INTERCEPT_REDIRECTS=False)
+        app.add_url_rule("/view", "view", page)
+        app.add_url_rule("/public", "public", jwt_exempt(lambda: page()))
+        if not is_late:
+            jwt.protect(app)
+        toolbar.DebugToolbarExtension(app)
+        if is_late:
+            jwt.protect(app)
+        for _ in range(2):
+            assert (statuses(app, "/view"), statuses(app, "/public")) == (CLOSED, OPEN)
+        assert "flDebug" in ask(app, "/view", "access").text
+        assert route_of(app, "/view").guard == "default"
+
+
+def test_a_view_looks_like_itself() -> None:
+    """Other extensions read names and attributes, set some, and compare."""
+
+    def named(number: int = 5) -> str:
+        """Say something."""
+        return f"{number} {get_jwt_identity()}"
+
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/named", "named", named)
+    views: dict[str, Any] = app.view_functions
+    seen = views["named"]
+    assert (seen.__name__, seen.__module__, seen.__doc__) == ("named", __name__, "Say something.")
+    assert (seen == named, named == seen, seen != named, hash(seen)) == (True, True, False, hash(named))
+    seen.limited = 5
+    assert (vars(named)["limited"], vars(seen)) == (5, {"limited": 5})
+    assert "named" in repr(seen)
+    bound = Shared().get
+    app.add_url_rule("/bound", "bound", bound)
+    views["bound"].documented = True  # a bound method takes none
+    assert views["bound"].documented is True
+    assert ask(app, "/named", "access").text == "5 ada"
+    app.view_functions["partial"] = partial(named)
+    assert getattr(app.view_functions["partial"], "__name__", "nameless") == "nameless"
+    assert statuses(app, "/bound") == CLOSED
+
+
+def test_a_public_view_is_served_as_it_is() -> None:
+    """From the second request on there is nothing around it, nor around one with a decorator of its own."""
+    app, jwt = make_app()
+    jwt.protect(app)
+    public, own = jwt_exempt(lambda: "x"), jwt_required(refresh=True)(lambda: "x")
+    app.add_url_rule("/public", "public", public)
+    app.add_url_rule("/own", "own", own)
+    for _ in range(2):
+        assert statuses(app, "/public") == OPEN
+        assert statuses(app, "/own", kind="refresh") == CLOSED
+    assert app.view_functions["public"] is public
+    assert app.view_functions["own"] is own
+
+
+def test_a_decision_that_was_made_too_early_is_made_again() -> None:
+    """In a test that calls views without a request, before everything is registered."""
+    app, jwt = make_app()
+    child = blueprint("child")
+    app.add_url_rule("/view", "view", view)
+    app.register_blueprint(child)
+    other = blueprint("other")
+    jwt.protect(other)
+    app.register_blueprint(other)
+    with app.test_request_context("/view"):
+        assert app.dispatch_request() == "x"
+    jwt.protect(app)
+    assert statuses(app, "/view") == statuses(app, "/child/") == statuses(app, "/other/") == CLOSED
+
+
+# --- what can be protected ------------------------------------------------------------------------------------------
+
+
+def _targets() -> dict[str, Any]:
+    app = Flask("x")
+    return {
+        "flask_restful.Api": flask_restful.Api(app),
+        "flask_restx.api.Api": RestxApi(app, doc=False),
+        "flask_restx.namespace.Namespace": flask_restx.Namespace("x"),
+        "flask_jwt_extended.jwt_manager.JWTManager": JWTManager(),
+        "flask.app.Flask": Flask,
+        "builtins.str": "app",
+        "builtins.NoneType": None,
+        "builtins.function": view,
+    }
+
+
+@pytest.mark.parametrize("name", _targets())
+def test_what_is_neither_an_application_nor_a_blueprint_is_told(name: str) -> None:
+    """By its name, with what to pass."""
+    _, jwt = make_app()
+    target = _targets()[name]
+    with pytest.raises(TypeError, match=r"a Flask application or a Blueprint, not .*made with") as error:
+        jwt.protect(target)
+    assert name.rpartition(".")[2] in str(error.value)
+
+
+def test_the_proxy_of_an_application_stands_for_it() -> None:
+    """`current_app`, in a factory."""
+    app, jwt = make_app()
+    app.add_url_rule("/view", "view", view)
+    with app.app_context():
+        jwt.protect(current_app)
+    assert statuses(app, "/view") == CLOSED
+
+
+# --- jwt_exempt -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "base", [MethodView, flask_restful.Resource, flask_restx.Resource], ids=lambda each: each.__module__
+)
+def test_a_subclass_does_not_inherit_an_exemption_from_a_class(base: Any) -> None:
+    """Nor do the methods that it adds; a method that is exempt itself stays so until it is overridden."""
+
+    @jwt_exempt
+    class Base(base):
+        def get(self) -> str:
+            return "x"
+
+        @jwt_exempt
+        def put(self) -> str:
+            return "x"
+
+    class Derived(Base):
+        def post(self) -> str:
+            return "x"
+
+    class Overridden(Derived):
+        def put(self) -> str:
+            return "x"
+
+    @jwt_exempt
+    class Again(Overridden):
+        pass
+
+    app, jwt = make_app()
+    jwt.protect(app)
+    arguments = (RestxApi(doc=False),) if base is flask_restx.Resource else ()
+    for each in (Base, Derived, Overridden, Again):
+        app.add_url_rule(f"/{each.__name__}", view_func=each.as_view(each.__name__, *arguments))
+    assert statuses(app, "/Base") == statuses(app, "/Base", "PUT") == OPEN
+    assert [statuses(app, "/Derived", method) for method in ("GET", "POST", "PUT")] == [CLOSED, CLOSED, OPEN]
+    assert [statuses(app, "/Overridden", method) for method in ("GET", "POST", "PUT")] == [CLOSED] * 3
+    assert [statuses(app, "/Again", method) for method in ("GET", "POST", "PUT")] == [OPEN] * 3
+    guards = {(each.rule, each.method): each.guard for each in routes(app)}
+    assert (guards["/Derived", "POST"], guards["/Derived", "PUT"]) == ("default", "exempt")
+
+
+def test_an_exempt_dispatch_request_exempts_no_method_that_a_subclass_adds() -> None:
+    """It is that of the class which has it."""
+
+    class Base(View):
+        @jwt_exempt
+        def dispatch_request(self) -> str:
+            return "x"
+
+    class Methods(MethodView):
+        @jwt_exempt
+        def dispatch_request(self, **arguments: Any) -> Any:
+            return super().dispatch_request(**arguments)
+
+    class Derived(Methods):
+        def get(self) -> str:
+            return "x"
+
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/base", view_func=type("Same", (Base,), {}).as_view("base"))
+    app.add_url_rule("/derived", view_func=Derived.as_view("derived"))
+    assert (statuses(app, "/base"), statuses(app, "/derived")) == (OPEN, CLOSED)
+
+
+def test_an_exemption_with_parentheses_is_told() -> None:
+    """As `jwt_required` tells the opposite."""
+    with pytest.raises(TypeError, match=r"write @jwt_exempt, not @jwt_exempt\(\)"):
+        jwt_exempt()
+
+
+@pytest.mark.parametrize("wrong", [None, "auth.*", 5, ["auth.login"]], ids=repr)
+def test_what_cannot_be_exempt_is_told(wrong: Any) -> None:
+    """`None` is what a decorator above its route is handed by flask-sock."""
+    with pytest.raises(TypeError, match=r"@jwt_exempt"):
+        jwt_exempt(wrong)
+
+
+@pytest.mark.parametrize("make", [lambda: len, lambda: type("Slots", (), {"__slots__": (), "__call__": view})()])
+def test_what_takes_no_mark_is_told(make: Callable[[], Any]) -> None:
+    """With two ways out."""
+    with pytest.raises(TypeError, match="wrap it in a function, or name its endpoint"):
+        jwt_exempt(make())
+
+
+def test_an_exemption_above_its_route_works() -> None:
+    """Flask's route returns what it was given; before the first request it is not too late."""
+    app, jwt = make_app()
+    jwt.protect(app)
+    jwt_exempt(app.get("/function")(lambda: "x"))
+    app.add_url_rule("/named", "named", view)
+    app.view_functions["named"] = jwt_exempt(app.view_functions["named"])
+    app.add_url_rule("/bound", "bound", jwt_exempt(Bound().method))
+    assert statuses(app, "/function") == statuses(app, "/named") == statuses(app, "/bound") == OPEN
+    del vars(view)["__jwt_exempt__"]
+
+
+class Bound:
+    def method(self) -> str:
+        return "x"
+
+
+def test_an_exemption_above_a_requirement_is_told() -> None:
+    """It would have no effect."""
+    with pytest.raises(ConfigurationError, match=r"both @jwt_exempt and @jwt_required\(\)"):
+        jwt_exempt(jwt_required()(lambda: "x"))
+
+
+def test_an_exemption_that_has_no_effect_is_found() -> None:
+    """Below a requirement, of a function or of a class; the view is closed."""
+
+    class Orders(MethodView):
+        decorators = [jwt_required()]  # noqa: RUF012  # as its users write it
+
+        @jwt_exempt
+        def get(self) -> str:
+            return "x"
+
+    app, _ = make_app()
+    app.add_url_rule("/function", "function", jwt_required()(jwt_exempt(lambda: "x")))
+    app.add_url_rule("/class", view_func=Orders.as_view("class"))
+    assert statuses(app, "/function") == statuses(app, "/class") == CLOSED
+    assert [each.code for each in findings(app)] == ["unused_exemption"] * 2
+    assert route_of(app, "/function").guard == route_of(app, "/class").guard == "decorator"
+
+
+def test_a_class_that_is_exempt_may_have_a_method_that_is_not() -> None:
+    """That is no contradiction."""
+
+    @jwt_exempt
+    class Orders(MethodView):
+        def get(self) -> str:
+            return "x"
+
+        @jwt_required()
+        def post(self) -> str:
+            return "x"
+
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/orders", view_func=Orders.as_view("orders"))
+    assert (statuses(app, "/orders"), statuses(app, "/orders", "POST")) == (OPEN, CLOSED)
+    assert codes(app) == set()
+
+
+def test_a_token_is_checked_as_jwt_required_would() -> None:
+    """With the identity for the view; a test may override it."""
+    from flask_jwt_extended.testing.clients import override_identity
+
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/me", "me", lambda: str(get_jwt_identity()))
+    with app.app_context():
+        token = create_access_token("ada")
+    assert app.test_client().get("/me", headers=bearer(token)).text == "ada"
+    with override_identity("eve"):
+        assert app.test_client().get("/me").text == "eve"
+    assert status(app, "/me") == 401
