@@ -1,8 +1,14 @@
-"""What the tests share: an application factory with two protected views, keys made once, and raw tokens."""
+"""What the tests share: an application factory with two protected views, keys made once, and raw tokens.
+
+Tests are marked ``server``, ``browser`` or ``slow`` (pyproject.toml); ``make test`` runs those that are not. In CI (if
+the variable CI is set) all run, and a skipped test is a failure.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -11,6 +17,26 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from flask import Flask
 
 from flask_jwt_extended import JWTManager, get_jwt, get_jwt_identity, jwt_required
+
+from . import servers
+
+IN_CI = bool(os.environ.get("CI"))
+#: `make test` does not install what drives a browser.
+collect_ignore = [] if IN_CI or find_spec("playwright") else ["browser"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let only tests that are marked ``server`` start one."""
+    servers.unmarked_test = None if item.get_closest_marker("server") else item.nodeid
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail in CI if a test was skipped."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if IN_CI and reporter is not None and reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
 
 SECRET = "a secret for the tests, long enough for every HMAC: 64 bytes or more"
 

@@ -101,7 +101,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "jwt.db"
 
 
-@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+@pytest.fixture(params=["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in ("postgres", "mariadb"))])
 def url(request: pytest.FixtureRequest, file: Path) -> str:
     """A database without tables."""
     if request.param == "sqlite":
@@ -556,6 +556,7 @@ def test_a_row_that_stays_locked(database: Database) -> None:
         assert_goes_on(store)
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("server", [Postgres, MariaDB])
 class TestOwnServer:
     """Servers that are stopped, for tests that need one to themselves."""

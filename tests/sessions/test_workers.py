@@ -20,6 +20,8 @@ import pytest
 
 from tests.servers.redis import free_port
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parent.parent.parent
 WORKERS = 2
 #: Clients at once, and how often each goes through login, view, refresh, view: 200 requests.
