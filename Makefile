@@ -7,9 +7,6 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NOX    := $(BIN)/nox --no-venv --no-install --session
 
-# Python compiles what it imports; compiling everything takes pip longer than installing it.
-export PIP_NO_COMPILE := 1
-
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo example test test-all integration check lint types docs screenshots format compat dist bench storm drill fuzz clean
@@ -23,11 +20,12 @@ $(VENV)/.package: pyproject.toml
 	@echo "Installing the package and what the demo needs into $(VENV) (about 50 MB) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) uninstall --yes setuptools 2>/dev/null # Python 3.11 and older add it; nothing here needs it
-	@$(PIP) install --editable ".[crypto,sql]"
+	@$(PIP) install --no-compile --editable ".[crypto,sql]"
 	@touch $@
 
 $(VENV)/.nox: $(VENV)/.package
 	@$(PIP) install --upgrade "pip>=25.1" nox
+	@$(BIN)/python -m compileall -qq $(VENV)/lib || true # what --no-compile has left out: tests start many processes
 	@touch $@
 
 $(VENV)/.%: $(VENV)/.nox

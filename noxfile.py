@@ -54,7 +54,8 @@ def install(session: nox.Session, *groups: str) -> None:
 
 def pytest(session: nox.Session, *arguments: str) -> None:
     """Run pytest on all cores, with what was given after ``--``."""
-    session.run("python", "-m", "pytest", "--numprocesses=auto", *arguments, *session.posargs)
+    caching = {"PYTHONDONTWRITEBYTECODE": None}  # tests start many processes, which should not compile all again
+    session.run("python", "-m", "pytest", "--numprocesses=auto", *arguments, *session.posargs, env=caching)
 
 
 # --- tests ------------------------------------------------------------------------------------------------------------

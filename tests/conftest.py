@@ -15,10 +15,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from flask import Flask
+from hypothesis import settings
 
 from flask_jwt_extended import JWTManager, get_jwt, get_jwt_identity, jwt_required
 
 from . import servers
+
+# A busy machine is no finding.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 IN_CI = bool(os.environ.get("CI"))
 #: `make test` does not install what drives a browser.

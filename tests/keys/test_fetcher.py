@@ -738,6 +738,7 @@ def test_a_child_that_was_forked_amid_a_fetch_makes_its_own(server: LyingServer)
     assert server.asked["/keys"] == 2
 
 
+@pytest.mark.server
 def test_greenlets_share_one_fetch(server: LyingServer) -> None:
     """With gevent, waiting for it lets the others go on."""
     server.answers["/keys"] = late(0.3, serves(key_set(0)))

@@ -626,6 +626,7 @@ def test_a_server_that_drips(database: Database) -> None:
         assert_goes_on(store)
 
 
+@pytest.mark.server
 def test_a_name_that_nobody_knows() -> None:
     """A host that cannot be found is an outage."""
     with store_at("postgresql://nobody.invalid/x", TIMEOUT) as store:
