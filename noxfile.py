@@ -113,7 +113,8 @@ def types(session: nox.Session) -> None:
     """Check the types with mypy and pyright."""
     install(session, "types")
     session.run("python", "-m", "mypy")
-    session.run("python", "-m", "pyright")
+    python = sys.executable if session.venv_backend == "none" else str(Path(session.bin, "python"))
+    session.run("python", "-m", "pyright", "--pythonpath", python)
 
 
 @nox.session
