@@ -7,6 +7,7 @@ the variable CI is set) all run, and a skipped test is a failure.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -24,6 +25,9 @@ from . import servers
 # A busy machine is no finding.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+#: When the tests started. It is the same in all processes that share them: values of parameters must not differ there.
+STARTED = int(os.environ.setdefault("TESTS_STARTED", str(int(time.time()))))
 
 IN_CI = bool(os.environ.get("CI"))
 #: `make test` does not install what drives a browser.
