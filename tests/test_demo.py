@@ -29,8 +29,8 @@ from werkzeug.test import TestResponse
 from flask_jwt_extended import end_all_sessions
 from flask_jwt_extended.jwt_manager import runtime_of
 
+from . import servers
 from .examples.servers import free_port
-from .servers import program
 
 DEMO = Path(__file__).parent.parent / "demo"
 ADA = {"username": "ada", "password": "lovelace"}
@@ -691,7 +691,7 @@ class TestProcess:
 
     def test_the_printed_lines_work_as_they_stand(self, served: Served) -> None:
         """Pasted into one shell in their order, they do what is said above each."""
-        program("curl", package="curl")
+        servers.program("curl", package="curl")
         silent, me, without_token, refreshed = paste(curl_lines(served))
         assert silent == ""
         assert json.loads(me)["location"] == "headers"
