@@ -48,7 +48,7 @@ from ..servers.proxy import Proxy
 
 #: Seconds of an operation, and what a busy machine may add to them.
 TIMEOUT = 0.5
-SLACK = 0.5
+SLACK = 2.0
 #: Seconds for what is not about time.
 PATIENT = 10.0
 TABLES = {"jwt_sessions", "jwt_revoked_tokens"}
