@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from glob import glob
 from pathlib import Path
 
 import nox
@@ -39,8 +40,8 @@ TESTS = ["tests/core", "tests/test_loaders.py", "tests/test_options.py", "tests/
 
 def _find_pythons() -> None:
     """Put the interpreters that pyenv has installed on the PATH, active or not, after the one that runs nox."""
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    found = [str(folder) for version in PYTHONS for folder in versions.glob(f"{version}.*/bin")]
+    root = os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")
+    found = [folder for version in PYTHONS for folder in glob(f"{root}/versions/{version}.*/bin")]
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), *found, os.environ.get("PATH", "")])
 
 

@@ -44,6 +44,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail in CI if a test was skipped."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if IN_CI and reporter is not None and reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+        reporter.write_line("\nA skipped test is a failure in CI", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
