@@ -1,10 +1,10 @@
 """Everything that is run on this project. The Makefile and CI call these sessions.
 
-nox --list                         the sessions
-nox                                lint, types, docs and tests, each in an environment of its own
-nox -s tests -- tests/core -k form the tests; what follows -- goes to pytest
-nox -s tests -P 3.12               the same on another Python
-nox --no-venv --no-install -s lint one session in the environment that nox runs in, as the Makefile does
+nox --list                          the sessions
+nox                                 lint, types, docs and tests, each in an environment of its own
+nox -s tests -- -k cookies          some tests: what follows -- goes to pytest
+nox -s tests -P 3.12                the same on another Python
+nox --no-venv --no-install -s lint  a session in the environment that nox runs in, as the Makefile does
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation. A warning is an error, and so is a link or an option's page that is out of date."""
+    """Build the documentation, and check its links and that docs/options.md is up to date. A warning is an error."""
     install(session, "test", "docs")
     session.run("python", "scripts/write_options.py", "--check")
     output = "docs/_build/html"
