@@ -1,78 +1,90 @@
-# `make demo` and `make test` are all a newcomer needs; each makes .venv on first use.
+# `make demo` and `make test` are all you need at first. Each makes .venv on first use and installs only what it needs.
+# The commands themselves are sessions of noxfile.py; here they run in .venv.
 PYTHON ?= python3
 VENV   ?= .venv
 PORT   ?= 8000
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+NOX    := $(BIN)/nox --no-venv --no-install --session
 
-.PHONY: demo example test test-all check docs screenshots format compat dist bench storm drill fuzz clean
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo example test test-all integration check lint types docs screenshots format compat dist bench storm drill fuzz clean
 
-# One environment for the demo, the tests and the checks. It is made again when pyproject.toml changes.
-$(VENV)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[crypto,async]" --group check
-	touch $@
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.ready  ## serve the demo on http://127.0.0.1:8000 (PORT= moves it)
-	$(BIN)/python demo/app.py --port $(PORT)
+# --- what is installed: the package, then dependency groups of pyproject.toml, each when a target first needs it ------
 
-example: $(VENV)/.ready  ## serve one of examples/, with a secret of its own: make example NAME=notes/app
+$(VENV)/.package: pyproject.toml
+	@echo "Installing the package and what the demo needs into $(VENV) (about 50 MB) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) uninstall --yes setuptools 2>/dev/null # Python 3.11 and older add it; nothing here needs it
+	@$(PIP) install --no-compile --editable ".[crypto,sql]"
+	@touch $@
+
+$(VENV)/.nox: $(VENV)/.package
+	@$(PIP) install --upgrade "pip>=25.1" nox
+	@$(BIN)/python -m compileall -qq $(VENV)/lib || true # what --no-compile has left out: tests start many processes
+	@touch $@
+
+$(VENV)/.%: $(VENV)/.nox
+	@echo "Installing the dependency group '$*' of pyproject.toml into $(VENV) ..."
+	@$(PIP) install --group $*
+	@touch $@
+
+# --- what you can do --------------------------------------------------------------------------------------------------
+
+demo: $(VENV)/.package  ## serve the demo on http://127.0.0.1:8000 (another port: PORT=8001)
+	@$(BIN)/python demo/app.py --port $(PORT)
+
+example: $(VENV)/.test  ## serve one of examples/: make example NAME=notes/app
 	FLASK_JWT_SECRET_KEY=$${FLASK_JWT_SECRET_KEY:-$$($(BIN)/python -c 'import secrets; print(secrets.token_hex())')} \
 	  $(BIN)/flask --app examples/$(NAME) run --port $(PORT)
 
-screenshots: $(VENV)/.ready  ## take the pictures of the docs anew
-	SCREENSHOTS=docs/_static $(BIN)/python -m pytest --quiet tests/browser -k pictures
+test: $(VENV)/.test  ## run the tests that need no server and no browser; ARGS= goes to pytest
+	$(NOX) tests -- $(ARGS)
 
-docs: $(VENV)/.ready  ## build docs/_build/html; a warning is an error, and so is a link that leads nowhere
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build/html
-	$(BIN)/python scripts/check_links.py docs/_build/html
+integration: $(VENV)/.test $(VENV)/.server $(VENV)/.browser  ## run the other tests: servers, browsers, and the slow ones; ARGS= goes to pytest
+	$(NOX) integration -- $(ARGS)
 
-test: $(VENV)/.ready  ## run the tests; arguments for pytest go into ARGS=
-	$(BIN)/python -m pytest $(ARGS)
+test-all: $(VENV)/.nox  ## run every test on every Python from 3.10 to 3.13 that is found
+	$(BIN)/nox --session tests-all -- $(ARGS)
 
-test-all:  ## run the tests on every interpreter of 3.10 to 3.13 found here
-	scripts/each-python $(MAKE) test
+check: lint types docs  ## run lint, types and docs: what has to pass before a commit
 
-check: $(VENV)/.ready docs  ## format, lint, types, documentation
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python scripts/write_options.py --check
+lint: $(VENV)/.lint  ## check the format and the code with ruff
+	$(NOX) lint
 
-format: $(VENV)/.ready
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
+format: $(VENV)/.lint  ## format the code, and fix what ruff can fix
+	$(NOX) format
 
-compat: $(VENV)/.ready  ## run the test suite that Flask-JWT-Extended 4.7.4 was released with
-	scripts/compat $(BIN)/python
+types: $(VENV)/.types  ## check the types with mypy and pyright
+	$(NOX) types
 
-dist: $(VENV)/.ready  ## build twice and compare; then try the wheel with the oldest dependencies and the newest
-	scripts/dist $(BIN)/python
+docs: $(VENV)/.test $(VENV)/.docs  ## build the documentation in docs/_build/html, and check its links
+	$(NOX) docs
 
-bench: $(VENV)/.ready  ## time this package beside 4.7.4, PyJWT, joserfc and the bare primitives, and draw docs/bench.svg
-	$(BIN)/python bench/run.py --svg docs/bench.svg
-	$(BIN)/python bench/oversized.py
-	$(BIN)/python bench/keys.py
-	$(BIN)/python bench/policy.py
-	$(BIN)/python bench/imports.py
-	$(BIN)/python bench/sessions.py
+screenshots: $(VENV)/.test $(VENV)/.browser  ## take the pictures for the documentation again
+	$(NOX) screenshots
 
-storm: $(VENV)/.ready  ## race and kill every store of sessions, and write the table of docs/sessions.md
-	$(BIN)/python storm/run.py
+compat: $(VENV)/.test  ## run the test suite of Flask-JWT-Extended 4.7.4 against this package
+	$(NOX) compat
 
-drill: $(VENV)/.ready  ## rotate and retire keys under load, before real workers
-	$(BIN)/python storm/rotation.py
+dist: $(VENV)/.nox  ## build the wheel twice and compare; test it with the oldest and the newest dependencies
+	$(BIN)/nox --session dist
 
-fuzz: .venv-fuzz/.ready  ## fuzz by coverage; RUNS= inputs in all, SEED= where the random numbers begin
-	.venv-fuzz/bin/python fuzz/run.py --runs $(or $(RUNS),100000) --seed $(or $(SEED),1)
+bench: $(VENV)/.test $(VENV)/.server  ## measure this package beside 4.7.4, PyJWT and joserfc; draw docs/bench.svg
+	$(NOX) bench
 
-# atheris is there for some interpreters only, so it has an environment of its own.
-.venv-fuzz/.ready: pyproject.toml
-	$(PYTHON) -m venv .venv-fuzz
-	.venv-fuzz/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	.venv-fuzz/bin/python -m pip install --quiet --editable ".[crypto]" --group fuzz
-	touch $@
+storm: $(VENV)/.test $(VENV)/.server  ## race and kill every session store; print the table of docs/sessions.md
+	$(NOX) storm
 
-clean:
-	rm -rf $(VENV) .venv-* bench/.peers bench/out build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+drill: $(VENV)/.test $(VENV)/.server  ## rotate and retire keys under load, with real workers
+	$(NOX) drill
+
+fuzz: $(VENV)/.nox  ## fuzz, guided by coverage: RUNS= inputs, SEED= of the random numbers
+	$(BIN)/nox --session fuzz -- --runs $(or $(RUNS),100000) --seed $(or $(SEED),1)
+
+clean:  ## delete everything that the other targets made
+	rm -rf $(VENV) .nox bench/.peers bench/out build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

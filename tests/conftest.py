@@ -1,16 +1,52 @@
-"""What the tests share: an application factory with two protected views, keys made once, and raw tokens."""
+"""What the tests share: an application factory with two protected views, keys made once, and raw tokens.
+
+Tests are marked ``server``, ``browser`` or ``slow`` (pyproject.toml); ``make test`` runs those that are not. In CI (if
+the variable CI is set) all run, and a skipped test is a failure.
+"""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from flask import Flask
+from hypothesis import settings
 
 from flask_jwt_extended import JWTManager, get_jwt, get_jwt_identity, jwt_required
+
+from . import servers
+
+# A busy machine is no finding.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+#: When the tests started. It is the same in all processes that share them: values of parameters must not differ there.
+STARTED = int(os.environ.setdefault("TESTS_STARTED", str(int(time.time()))))
+
+IN_CI = bool(os.environ.get("CI"))
+#: `make test` does not install what drives a browser.
+collect_ignore = [] if IN_CI or find_spec("playwright") else ["browser"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let only tests that are marked ``server`` start one."""
+    servers.unmarked_test = None if item.get_closest_marker("server") else item.nodeid
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail in CI if a test was skipped."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if IN_CI and reporter is not None and reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+        reporter.write_line("\nA skipped test is a failure in CI", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
 
 SECRET = "a secret for the tests, long enough for every HMAC: 64 bytes or more"
 

@@ -29,6 +29,7 @@ from werkzeug.test import TestResponse
 from flask_jwt_extended import end_all_sessions
 from flask_jwt_extended.jwt_manager import runtime_of
 
+from . import servers
 from .examples.servers import free_port
 
 DEMO = Path(__file__).parent.parent / "demo"
@@ -690,6 +691,7 @@ class TestProcess:
 
     def test_the_printed_lines_work_as_they_stand(self, served: Served) -> None:
         """Pasted into one shell in their order, they do what is said above each."""
+        servers.program("curl", package="curl")
         silent, me, without_token, refreshed = paste(curl_lines(served))
         assert silent == ""
         assert json.loads(me)["location"] == "headers"

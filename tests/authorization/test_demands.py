@@ -298,7 +298,7 @@ STORES = ["memory://", "sqlite"]
 def keeping(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Any) -> Iterator[Flask]:
     """An application with a store."""
     uri = f"sqlite:///{tmp_path}/jwt.db" if request.param == "sqlite" else request.param
-    app = make_app(STORE_URI=uri)
+    app = make_app(STORE_URI=uri, STORE_TIMEOUT=20)
     yield app
     store = runtime_of(app).store
     assert store is not None

@@ -33,7 +33,10 @@ from ..conftest import SECRET
 from ..examples.servers import WebSocket, served
 from ..keys.helpers import eventually
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def make_app(**options: Any) -> Flask:

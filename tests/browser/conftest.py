@@ -17,11 +17,18 @@ from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..examples.conftest import load as load  # a fixture
 from ..examples.servers import served
+from ..servers import program
 from ..test_demo import demo
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 Visit = Callable[..., Page]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every test here."""
+    item.add_marker(pytest.mark.browser)
+
 
 #: Milliseconds: the machine may be busy.
 PATIENCE = 20_000
@@ -31,9 +38,7 @@ expect.set_options(timeout=PATIENCE)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The browser of the system. It is stopped with the module, for its event loop would be in the way of others."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None and not os.environ.get("CI"):
-        pytest.skip("There is no Chromium here")
+    path = next(filter(None, map(shutil.which, NAMES)), None) or program("chromium", package="chromium")
     arguments = ["--no-sandbox"] if sys.platform == "linux" and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=arguments)

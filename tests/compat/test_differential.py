@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+pytestmark = pytest.mark.slow  # it installs 4.7.4
+
 RELEASED = "4.7.4"
 ROOT = Path(__file__).parents[2]
 SCENARIO = Path(__file__).with_name("scenario.py")

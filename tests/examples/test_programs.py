@@ -28,6 +28,7 @@ from socketio.exceptions import ConnectionError as RefusedError
 
 from ..conftest import SECRET, bearer
 from ..keys.helpers import eventually
+from ..servers import program
 from .conftest import EXAMPLES, Load
 from .servers import WebSocket, direct, free_port, python, running, served
 from .test_classic import get, log_in
@@ -110,6 +111,7 @@ class Guest:
                 self.cookies[name] = value
 
 
+@pytest.mark.server
 def test_chat(load: Load) -> None:
     """Two talk; a stranger does not get in; who logs out is gone from the conversation."""
     example = load("chat/app")
@@ -181,7 +183,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / "nginx.conf").write_text(
         f"daemon off; pid {folder}/nginx.pid; error_log {folder}/errors.log; events {{}} http {{ {paths}\n{text} }}"
     )
-    nginx = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    nginx = [program("nginx", package="nginx-light"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
     gunicorn = python("-m", "gunicorn", "--config", str(EXAMPLES / "deploy" / "gunicorn.conf.py"))
     gunicorn += ["--chdir", str(EXAMPLES / "deploy"), "wsgi:app"]
     environment = {
@@ -240,6 +242,7 @@ class Browser:
             return response.status, json.loads(text) if text.startswith((b"{", b"[")) else text
 
 
+@pytest.mark.server
 def test_deployed(site: Site) -> None:
     """Through nginx: TLS is seen, cookies are Secure, the origin is right, and the address is the client's own."""
     browser = Browser(site)
@@ -253,6 +256,7 @@ def test_deployed(site: Site) -> None:
     assert browser.call("GET", "/health") == (200, {"up": True})
 
 
+@pytest.mark.server
 def test_a_token_of_eight_kilobytes_arrives(site: Site) -> None:
     """It is judged by the application, not cut off by a server in front."""
     token = f"{'e' * 4000}.{'e' * 4000}.{'e' * 180}"
@@ -260,6 +264,7 @@ def test_a_token_of_eight_kilobytes_arrives(site: Site) -> None:
     assert Browser(site).call("GET", "/devices", Authorization=f"Bearer {'e' * 40_000}")[0] == 400
 
 
+@pytest.mark.server
 def test_no_argument_is_logged(site: Site) -> None:
     """A token in a query string does not stand in the access log."""
     Browser(site).call("GET", "/health?jwt=ey.something.secret")
@@ -267,6 +272,7 @@ def test_no_argument_is_logged(site: Site) -> None:
     assert "secret" not in site.log.read_text()
 
 
+@pytest.mark.server
 def test_guessing_is_slowed_down(site: Site) -> None:
     """More logins at once than people make are answered by nginx."""
     browser = Browser(site)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ..conftest import STARTED as NOW
 from . import (
     LOCATIONS,
     assert_accepted,
@@ -28,8 +29,6 @@ from . import (
     present,
     target_of,
 )
-
-NOW = int(time.time())
 
 
 def with_claim(name: str, literal: str) -> str:

@@ -108,6 +108,7 @@ def passed_on(handler: Handler, app: Flask) -> None:
     handler.say(response.status_code, response.data, dict(response.headers))
 
 
+@pytest.mark.slow
 def test_an_hour_of_rotations_refuses_no_good_token(hour: Hour) -> None:
     """Generate, wait, rotate, and let the old key retire by itself: four times, among all workers and services."""
     hour.operator("generate", "--algorithm", "EdDSA")
@@ -175,6 +176,8 @@ def test_the_drill_can_fail(hour: Hour) -> None:
     assert set(hour.outcomes) == {"good: 200", "good: 422"}
 
 
+@pytest.mark.server
+@pytest.mark.slow
 def test_real_workers_refuse_no_good_token(tmp_path: Path) -> None:
     """Four processes, four clients, every command typed: one rotation in haste, and one key that retires at once."""
     counts, seconds = drill(1, tmp_path)

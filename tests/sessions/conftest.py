@@ -20,10 +20,19 @@ from ..servers.redis import RedisServer  # noqa: E402
 TIMEOUT = 10.0
 
 #: Stores that several processes share.
-SHARED = ("sqlite", "postgres", "mariadb", "redis")
+SHARED = ("sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in ("postgres", "mariadb", "redis")))
 STORES = ("memory", *SHARED)
 
+#: Fixtures that start a server.
+_SERVERS = {"contract_postgres", "contract_mariadb", "contract_redis", "postgres", "mariadb", "database"}
+
 _DROP = "DROP TABLE IF EXISTS jwt_sessions, jwt_revoked_tokens"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs a server."""
+    if _SERVERS.intersection(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.server)
 
 
 @pytest.fixture(scope="session")

@@ -468,7 +468,7 @@ def closed_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "redis"])
+@pytest.mark.parametrize("scheme", [pytest.param("postgresql", marks=pytest.mark.server), "redis"])
 @pytest.mark.parametrize("arguments", [["sessions", each[0], *each[1:]] for each in COMMANDS] + [["check"], ["config"]])
 def test_the_password_of_a_store_is_never_told(
     make_app: MakeApp, closed_port: int, scheme: str, arguments: list[str]

@@ -20,6 +20,8 @@ from storm.trial import killed, writers_killed
 
 from flask_jwt_extended.sessions.records import owner_of
 
+pytestmark = pytest.mark.server
+
 #: Engines that keep what they acknowledge.
 DURABLE = [name for name, engine in ENGINES.items() if engine.keeps]
 

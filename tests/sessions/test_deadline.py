@@ -282,7 +282,10 @@ def test_operations_while_the_thread_comes_and_goes(monkeypatch: pytest.MonkeyPa
         ours, theirs = socket.socketpair()
         with ours, theirs:
             time.sleep(0.005)
-            return read_late(watchdog, ours)
+            try:
+                return read_late(watchdog, ours)
+            except TimeoutError:  # on a busy machine its time may be over before it begins to wait
+                return True
 
     with ThreadPoolExecutor(4) as pool, takes(0, 10):
         running = [pool.submit(hang) for _ in range(80)]
@@ -333,8 +336,9 @@ if hasattr(os, "fork"):
         assert Child(hang).result() == [True, True]
         assert read_late(watchdog, pair[0])
 
-    def test_a_child_has_no_operations(watchdog: Watchdog) -> None:
+    def test_a_child_has_no_operations() -> None:
         """What its parent was doing is not the business of a child: it cuts no connection of it."""
+        watchdog = Watchdog(60)
         with watchdog.call() as call:
             call.watch(lambda: None)
             assert Child(lambda: [len(watchdog._calls), watchdog._thread is None]).result() == [0, True]

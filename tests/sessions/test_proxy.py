@@ -24,6 +24,8 @@ from tests.servers.postgres import Postgres
 from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer
 
+pytestmark = pytest.mark.server
+
 Remote = Postgres | RedisServer
 
 #: JWT_STORE_TIMEOUT, seconds.

@@ -10,6 +10,8 @@ from storm.races import chase, end_amid, race
 
 from .conftest import STORES
 
+pytestmark = pytest.mark.server
+
 ROUNDS = 20
 #: Seconds that a store may take: it is not what is tested here, and there may be fewer cores than processes.
 PATIENT = 30.0

@@ -45,6 +45,8 @@ from tests.servers import HOST
 from tests.servers.proxy import Proxy
 from tests.servers.redis import ClusterSetup, RedisServer, SentinelSetup, eventually
 
+pytestmark = pytest.mark.server
+
 #: Seconds of an operation, and what a busy machine may add to them.
 TIMEOUT = 0.4
 SLACK = 0.8
