@@ -531,7 +531,7 @@ ERRORS = [_function, _function.__get__(object()), ["NoAuthorizationError"], {"No
 ERRORS += ["NoAuthorizationError", {"NoAuthorizationError": None}, {"NoAuthorizationError": _function}]
 
 
-@pytest.mark.parametrize("errors", ERRORS, ids=repr)
+@pytest.mark.parametrize("errors", ERRORS, ids=lambda value: type(value).__name__)
 @in_every_mode
 def test_errors_that_flask_restful_cannot_use_do_not_hurt(mode: Mode, errors: Any) -> None:
     """The library takes anything and falls back on Flask, as with 4.7."""

@@ -406,7 +406,7 @@ def test_a_string_is_one_pattern() -> None:
 WRONG_PATTERNS = [b"auth.*", bytearray(b"x"), None, 5, [b"auth"], [None], [view], view, {"auth": 1}, [""], "", [["a"]]]
 
 
-@pytest.mark.parametrize("exempt", WRONG_PATTERNS, ids=repr)
+@pytest.mark.parametrize("exempt", WRONG_PATTERNS, ids=lambda value: type(value).__name__)
 def test_what_is_no_pattern_is_told(exempt: Any) -> None:
     """At once, with what to write."""
     app, jwt = make_app()

@@ -79,7 +79,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
         ([Role.ADMIN], "admin", True),
         ([Role.ADMIN], "ADMIN", False),
     ],
-    ids=repr,
+    ids=str,
 )
 def test_names_of_roles(app: Flask, answer: Any, role: Any, passes: bool, style: str, caplog: Any) -> None:
     """A string is one role, and is compared whole."""

@@ -523,7 +523,9 @@ def test_keys_that_cannot_be_used_are_told_by_their_issuer(make_app: MakeApp) ->
         decode_token(foreign())
 
 
-@pytest.mark.parametrize("given", [[], {"keys": []}, [JWK | {"use": "enc"}], [JWK | {"alg": "Ed25519"}]], ids=str)
+@pytest.mark.parametrize(
+    "given", [[], {"keys": []}, [JWK | {"use": "enc"}], [JWK | {"alg": "Ed25519"}]], ids=["list", "set", "use", "alg"]
+)
 def test_given_keys_none_of_which_can_be_used_are_told_by_their_issuer(make_app: MakeApp, given: Any) -> None:
     """They would refuse every token, without a word."""
     with pytest.raises(ConfigurationError, match=r"None of the keys of https://login\.example can be used"):

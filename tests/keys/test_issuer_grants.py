@@ -30,7 +30,7 @@ from flask_jwt_extended.inspection import inspect_token
 from flask_jwt_extended.jwt_manager import runtime_of
 from flask_jwt_extended.signals import bound_token_accepted
 
-from ..conftest import SECRET, MakeApp, bearer
+from ..conftest import SECRET, STARTED, MakeApp, bearer
 from ..hostile import genuine
 from .helpers import JWKS
 from .test_foreign import ISSUER, KEY, OTHER, OTHER_KEY, OTHER_TERMS, TERMS, ask, claims_of, foreign, refused, signed
@@ -241,9 +241,9 @@ EVERYONE = pytest.mark.parametrize("whose", ["own", "foreign"])
 @pytest.mark.parametrize(
     "auth_time",
     [
-        *(True, False, None, "0", str(int(time.time())), "now", [], {}, [int(time.time())]),
+        *(True, False, None, "0", str(STARTED), "now", [], {}, [STARTED]),
         *(float("nan"), float("inf"), -float("inf"), 10**400, -(10**400), 1e308, 2**63, 0, -1),
-        *(int(time.time()) + 3600, int(time.time()) - 3600, time.time() + 3600.5),
+        *(STARTED + 3600, STARTED - 3600, STARTED + 3600.5),
     ],
     ids=lambda value: str(value)[:20],
 )

@@ -107,7 +107,7 @@ def test_a_key_that_can_never_be_used_stops_the_start(options: dict[str, Any], m
         {"KEYS": [EC]},
         {"KEYS": [EC], "PUBLIC_KEY": "not used", "PRIVATE_KEY": "not used", "SECRET": "x"},
     ],
-    ids=repr,
+    ids=lambda options: "-".join(options),
 )
 def test_a_key_that_can_be_used_starts(options: dict[str, Any], profile: str) -> None:
     """In every form, and whatever else is set that nothing uses."""
