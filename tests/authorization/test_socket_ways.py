@@ -42,7 +42,10 @@ from ..examples.servers import free_port, listens, running, served
 from ..keys.helpers import eventually
 from .socket_apps import WAYS, make_app, make_echo
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 #: A handshake that the client of Flask can send.
 HANDSHAKE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"}

@@ -32,7 +32,10 @@ from ..conftest import SECRET
 from ..examples.servers import served
 from ..keys.helpers import eventually
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 SocketIO = Any
 
