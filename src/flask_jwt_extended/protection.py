@@ -161,19 +161,26 @@ def _install(app: Flask, guarding: Guarding) -> None:
         app.view_functions = views
 
 
-@lru_cache(32)
-def _with_guarded_views(cls: Any) -> Any:
-    """Make the class of an application whose views stay guarded: whatever is assigned to its ``view_functions`` is.
+def _replace(app: Any, views: Mapping[str, Any]) -> None:
+    vars(app)["view_functions"] = vars(app)[_VIEWS] = GuardedViews(app, views)
+
+
+class _HasGuardedViews:
+    """The views of such an application stay guarded: whatever is assigned to its ``view_functions`` is.
 
     The property is written in C, since every request reads it.
     """
+
+    view_functions = property(attrgetter(_VIEWS), _replace)
+
+    def __init_subclass__(cls) -> None:
+        """Hide that of the application's class, which may want arguments, or keep a list of subclasses."""
+
+
+@lru_cache(32)
+def _with_guarded_views(cls: Any) -> Any:
     names = ("__module__", "__qualname__", "__doc__")
-    own = {name: getattr(cls, name) for name in names} | {"view_functions": property(attrgetter(_VIEWS), _replace)}
-    return type(cls)(cls.__name__, (cls,), own)
-
-
-def _replace(app: Flask, views: Mapping[str, Any]) -> None:
-    vars(app)["view_functions"] = vars(app)[_VIEWS] = GuardedViews(app, views)
+    return type(cls)(cls.__name__, (_HasGuardedViews, cls), {name: getattr(cls, name) for name in names})
 
 
 class GuardedViews(dict[str, Any]):

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
+import flask_debugtoolbar
 import flask_restful
 import flask_restx
 import pytest
@@ -630,13 +631,31 @@ def test_an_application_class_may_dispatch_requests_itself(how: str) -> None:
     assert (type(app).__name__, isinstance(app, App), repr(app)) == ("App", True, "<App 'app'>")
 
 
+def test_an_application_class_may_know_its_subclasses() -> None:
+    """No subclass appears that the application did not write, and none lacks its arguments."""
+
+    class App(Flask):
+        known: ClassVar[list[Any]] = []
+
+        def __init_subclass__(cls, *, name: str) -> None:
+            cls.known.append(name)
+
+    class Shop(App, name="shop"):
+        """An application."""
+
+    app, jwt = make_app(Shop("app", static_folder=None))
+    jwt.protect(app)
+    app.add_url_rule("/view", "view", view)
+    app.view_functions = dict(app.view_functions)
+    assert (statuses(app, "/view"), App.known) == (CLOSED, ["shop"])
+
+
 def page() -> str:
     return "<html><body>hello</body></html>"
 
 
 def test_under_flask_debugtoolbar() -> None:
     """It puts its own `dispatch_request` onto the application, before or after."""
-    toolbar = pytest.importorskip("flask_debugtoolbar")
     for is_late in (False, True):
         app, jwt = make_app()
         app.config.update(SECRET_KEY="x" * 32, DEBUG_TB_ENABLED=True, DEBUG_TB_INTERCEPT_REDIRECTS=False)
@@ -644,7 +663,7 @@ def test_under_flask_debugtoolbar() -> None:
         app.add_url_rule("/public", "public", jwt_exempt(lambda: page()))
         if not is_late:
             jwt.protect(app)
-        toolbar.DebugToolbarExtension(app)
+        flask_debugtoolbar.DebugToolbarExtension(app)
         if is_late:
             jwt.protect(app)
         for _ in range(2):
