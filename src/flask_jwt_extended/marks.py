@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, ref
@@ -151,12 +151,19 @@ def unwrap(view: Any) -> list[Any]:
         else:
             found.append(view)
             inner = _wrapped(view)
-            view = _held(view, list(found)) if inner is None else inner
+            inner = _held(view, list(found)) if inner is None else inner
+            view = _call_of(view) if inner is None else inner
     return found
 
 
 def _wrapped(layer: Any) -> Any:
     return layer.func if type(layer) is partial else getattr(layer, "__wrapped__", None)
+
+
+def _call_of(layer: Any) -> Any:
+    """Return what runs when an object is called; ``None``: it is a function, or not written in Python."""
+    call = getattr(type(layer), "__call__", None)  # noqa: B004  # the method itself is wanted
+    return call if isinstance(call, FunctionType) else None
 
 
 def _held(layer: Any, seen: list[Any]) -> Any:
@@ -269,11 +276,12 @@ def requirements_of(view: Any, method: str) -> Requirements:
     front: list[Policy] = []
     behind: list[Policy] = []
     above = None
-    for layer in chain.from_iterable(_segments(view, method)):
+    layers = [*chain.from_iterable(_segments(view, method)), None]
+    for layer, below in pairwise(layers):
         policy = _policy(layer)
         if policy is not None:
             (front if above is None else behind).append(policy)
-        elif above is None and not _is_harmless(layer):
+        elif above is None and not _is_harmless(layer) and (below is None or below is not _call_of(layer)):
             above = layer
     return Requirements(tuple(front), tuple(behind), _name(above) if behind else "")
 
@@ -283,11 +291,18 @@ def _policy(layer: Any) -> Policy | None:
 
 
 def _is_harmless(layer: Any) -> bool:
-    if type(layer) is partial:
-        return True
+    return type(layer) is partial or _package(layer) in HARMLESS
+
+
+def _package(layer: Any) -> str:
     # Not `__module__`, which `functools.wraps` copies.
     module = getattr(layer, "__globals__", {}).get("__name__") or ""
-    return module.partition(".")[0] in HARMLESS
+    return str(module.partition(".")[0])
+
+
+def is_cross_origin(view: Any) -> bool:
+    """Whether ``@cross_origin`` of Flask-CORS answers the OPTIONS requests of a view."""
+    return any(_package(layer) == "flask_cors" for layer in unwrap(view))
 
 
 def _name(layer: Any) -> str:
