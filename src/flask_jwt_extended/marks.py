@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import partial, update_wrapper
 from itertools import chain, pairwise
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
@@ -122,12 +122,14 @@ def mark_protected(view: Any, protected: Any, policy: Policy) -> None:
             setattr(layer, _GUARD, ref(protected))
 
 
-def mark_exempt(view: Any) -> None:
+def mark_exempt(view: Any) -> Any:
     """Mark a function, a class or a method as public.
 
+    :return: it; in place of a bound method one that is marked alone, since other objects and classes share its function
     :raises TypeError: if it cannot be marked
     """
-    target = _function(raw(view))
+    marked = update_wrapper(partial(view), view) if isinstance(view, MethodType) else view
+    target = raw(marked)
     try:
         setattr(target, _EXEMPT, True)
     except (AttributeError, TypeError):
@@ -135,6 +137,7 @@ def mark_exempt(view: Any) -> None:
             f"@jwt_exempt cannot mark a {type(target).__name__}: wrap it in a function, or name its endpoint in "
             "jwt.protect(app, exempt=[...])"
         ) from None
+    return marked
 
 
 # --- what runs ------------------------------------------------------------------------------------------------------
@@ -204,7 +207,7 @@ def _owner(view: Any) -> Any:
     if code not in _AS_VIEW:
         return None
     cells = {name: cell.cell_contents for name, cell in zip(code.co_freevars, view.__closure__, strict=True)}
-    return cells["self"] if "self" in cells else cells["view"].view_class
+    return cells["self"] if "self" in cells else getattr(cells["view"], "view_class", None)  # set after `decorators`
 
 
 def _class_of(owner: Any) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from inspect import iscoroutinefunction
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flask import Blueprint, Flask, request
 from flask.views import http_method_funcs
@@ -48,8 +48,7 @@ def jwt_exempt(view: V = _MISSING) -> V:
     if view is _MISSING:
         raise TypeError("jwt_exempt takes no parentheses: write @jwt_exempt, not @jwt_exempt()")
     _check_markable(view)
-    mark_exempt(view)
-    return view
+    return cast("V", mark_exempt(view))
 
 
 def _check_markable(view: Any) -> None:

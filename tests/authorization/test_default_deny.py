@@ -807,6 +807,60 @@ def test_a_subclass_does_not_inherit_an_exemption_from_a_class(base: Any) -> Non
     assert (guards["/Derived", "POST"], guards["/Derived", "PUT"]) == ("default", "exempt")
 
 
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("library", [flask_restful, flask_restx], ids=lambda each: each.__name__)
+def test_an_exemption_in_method_decorators_stays_with_the_class(library: Any, is_first: bool) -> None:
+    """The method that it inherits is also that of another class."""
+
+    class Base(library.Resource):
+        def get(self) -> str:
+            return "x"
+
+    class Public(Base):
+        method_decorators: ClassVar[list[Any]] = [jwt_exempt]
+
+    app, jwt = make_app()
+    jwt.protect(app)
+    api = RestxApi(app, doc=False) if library is flask_restx else library.Api(app)
+    api.add_resource(Base, "/base", endpoint="base")
+    api.add_resource(Public, "/public", endpoint="public")
+    paths = ["/public", "/base"] if is_first else ["/base", "/public"]
+    assert {path: statuses(app, path) for path in paths} == {"/public": OPEN, "/base": CLOSED}
+    assert (route_of(app, "/base").guard, route_of(app, "/public").guard) == ("default", "exempt")
+
+
+@pytest.mark.parametrize("is_one_object", [False, True])
+def test_an_exemption_may_be_one_of_the_decorators_of_a_class(is_one_object: bool) -> None:
+    """Subclasses inherit them, as Flask has it."""
+    members = {"get": lambda self: "x", "decorators": [jwt_exempt], "init_every_request": not is_one_object}
+    public = type("Public", (MethodView,), members)
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/public", view_func=public.as_view("public"))
+    app.add_url_rule("/derived", view_func=type("Derived", (public,), {}).as_view("derived"))
+    app.add_url_rule("/closed", view_func=type("Closed", (public,), {"decorators": []}).as_view("closed"))
+    assert (statuses(app, "/public"), statuses(app, "/derived"), statuses(app, "/closed")) == (OPEN, OPEN, CLOSED)
+
+
+def test_the_method_of_one_object_may_be_exempt() -> None:
+    """Another object of the class has the same function."""
+
+    class Handler:
+        def answer(self) -> str:
+            return "x"
+
+        async def wait(self) -> str:
+            return "x"
+
+    public, other = Handler(), Handler()
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.get("/public")(jwt_exempt(public.answer))
+    app.get("/waiting")(jwt_exempt(public.wait))
+    app.add_url_rule("/other", "other", other.answer)
+    assert (statuses(app, "/public"), statuses(app, "/waiting"), statuses(app, "/other")) == (OPEN, OPEN, CLOSED)
+
+
 def test_an_exempt_dispatch_request_exempts_no_method_that_a_subclass_adds() -> None:
     """It is that of the class which has it."""
 
