@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial, update_wrapper
 from itertools import chain, pairwise
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, MethodWrapperType, WrapperDescriptorType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
@@ -28,11 +28,14 @@ _POLICIES: WeakKeyDictionary[Any, Policy] = WeakKeyDictionary()
 HARMLESS = frozenset(
     {
         "apiflask",
+        "flasgger",
         "flask",
         "flask_cors",
         "flask_httpauth",
         "flask_jwt_extended",
+        "flask_limiter",
         "flask_login",
+        "flask_pydantic",
         "flask_restful",
         "flask_restx",
         "flask_smorest",
@@ -166,7 +169,7 @@ def _wrapped(layer: Any) -> Any:
 def _call_of(layer: Any) -> Any:
     """Return what runs when an object is called; ``None``: it is a function, or not written in Python."""
     call = getattr(type(layer), "__call__", None)  # noqa: B004  # the method itself is wanted
-    return call if isinstance(call, FunctionType) else None
+    return None if isinstance(call, (WrapperDescriptorType, MethodWrapperType)) else _function(call)
 
 
 def _held(layer: Any, seen: list[Any]) -> Any:
