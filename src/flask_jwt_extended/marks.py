@@ -308,7 +308,8 @@ def _package(layer: Any) -> str:
 
 def is_cross_origin(view: Any) -> bool:
     """Whether ``@cross_origin`` of Flask-CORS answers the OPTIONS requests of a view."""
-    return any(_package(layer) == "flask_cors" for layer in unwrap(view))
+    answering = (each for each in unwrap(view) if "OPTIONS" in getattr(each, "required_methods", ()))
+    return any(_package(each) == "flask_cors" for each in answering)
 
 
 def _name(layer: Any) -> str:

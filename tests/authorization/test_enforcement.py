@@ -815,7 +815,10 @@ def test_options_that_the_view_does_not_see_are_not_listed() -> None:
     app.add_url_rule("/view", "view", jwt_required()(lambda: "x"))
     app.add_url_rule("/cors", "cors", flask_cors.cross_origin()(jwt_required()(lambda: "x")))
     assert [(each.rule, each.method) for each in routes(app)] == [("/cors", "GET"), ("/view", "GET")]
-    assert status(app, "/cors", None, "OPTIONS") == 200
+    left_alone = flask_cors.cross_origin(automatic_options=False)(jwt_required()(lambda: "x"))
+    app.add_url_rule("/manual", "manual", left_alone, methods=["GET", "OPTIONS"])
+    assert route_of(app, "/manual", "OPTIONS").guard == "none"
+    assert status(app, "/cors", None, "OPTIONS") == status(app, "/manual", None, "OPTIONS") == 200
 
 
 def test_a_rule_without_methods_is_listed() -> None:
