@@ -16,7 +16,7 @@ from flask import Blueprint, Flask
 from werkzeug.routing import Rule
 
 from .core.policy import Policy
-from .marks import ViewProxy, is_exempt, raw, requirements_of
+from .marks import ViewProxy, is_cross_origin, is_exempt, raw, requirements_of
 from .words import demands_in_words
 
 _GUARDINGS = "flask-jwt-extended.guardings"
@@ -185,8 +185,14 @@ def methods_of(app: Flask, rule: Rule) -> Iterator[str]:
     yield from plain
     if "HEAD" in methods and ("GET" not in plain or _differs(app, rule.endpoint)):
         yield "HEAD"
-    if methods == {"OPTIONS"}:
+    if "OPTIONS" in methods and _handles_options(app, rule):
         yield "OPTIONS"
+
+
+def _handles_options(app: Flask, rule: Rule) -> bool:
+    """Whether OPTIONS requests reach the view itself: Flask does not answer them, nor does Flask-CORS."""
+    is_automatic = getattr(rule, "provide_automatic_options", False)  # Flask sets it
+    return not is_automatic and not is_cross_origin(app.view_functions[rule.endpoint])
 
 
 def _differs(app: Flask, endpoint: str) -> bool:

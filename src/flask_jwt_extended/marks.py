@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
-from itertools import chain
-from types import FunctionType, MethodType
+from functools import partial, update_wrapper
+from itertools import chain, pairwise
+from types import FunctionType, MethodType, MethodWrapperType, WrapperDescriptorType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
@@ -28,11 +28,14 @@ _POLICIES: WeakKeyDictionary[Any, Policy] = WeakKeyDictionary()
 HARMLESS = frozenset(
     {
         "apiflask",
+        "flasgger",
         "flask",
         "flask_cors",
         "flask_httpauth",
         "flask_jwt_extended",
+        "flask_limiter",
         "flask_login",
+        "flask_pydantic",
         "flask_restful",
         "flask_restx",
         "flask_smorest",
@@ -122,12 +125,14 @@ def mark_protected(view: Any, protected: Any, policy: Policy) -> None:
             setattr(layer, _GUARD, ref(protected))
 
 
-def mark_exempt(view: Any) -> None:
+def mark_exempt(view: Any) -> Any:
     """Mark a function, a class or a method as public.
 
+    :return: it; in place of a bound method one that is marked alone, since other objects and classes share its function
     :raises TypeError: if it cannot be marked
     """
-    target = _function(raw(view))
+    marked = update_wrapper(partial(view), view) if isinstance(view, MethodType) else view
+    target = raw(marked)
     try:
         setattr(target, _EXEMPT, True)
     except (AttributeError, TypeError):
@@ -135,6 +140,7 @@ def mark_exempt(view: Any) -> None:
             f"@jwt_exempt cannot mark a {type(target).__name__}: wrap it in a function, or name its endpoint in "
             "jwt.protect(app, exempt=[...])"
         ) from None
+    return marked
 
 
 # --- what runs ------------------------------------------------------------------------------------------------------
@@ -151,12 +157,19 @@ def unwrap(view: Any) -> list[Any]:
         else:
             found.append(view)
             inner = _wrapped(view)
-            view = _held(view, list(found)) if inner is None else inner
+            inner = _held(view, list(found)) if inner is None else inner
+            view = _call_of(view) if inner is None else inner
     return found
 
 
 def _wrapped(layer: Any) -> Any:
     return layer.func if type(layer) is partial else getattr(layer, "__wrapped__", None)
+
+
+def _call_of(layer: Any) -> Any:
+    """Return what runs when an object is called; ``None``: it is a function, or not written in Python."""
+    call = getattr(type(layer), "__call__", None)  # noqa: B004  # the method itself is wanted
+    return None if isinstance(call, (WrapperDescriptorType, MethodWrapperType)) else _function(call)
 
 
 def _held(layer: Any, seen: list[Any]) -> Any:
@@ -197,7 +210,7 @@ def _owner(view: Any) -> Any:
     if code not in _AS_VIEW:
         return None
     cells = {name: cell.cell_contents for name, cell in zip(code.co_freevars, view.__closure__, strict=True)}
-    return cells["self"] if "self" in cells else cells["view"].view_class
+    return cells["self"] if "self" in cells else getattr(cells["view"], "view_class", None)  # set after `decorators`
 
 
 def _class_of(owner: Any) -> Any:
@@ -269,11 +282,12 @@ def requirements_of(view: Any, method: str) -> Requirements:
     front: list[Policy] = []
     behind: list[Policy] = []
     above = None
-    for layer in chain.from_iterable(_segments(view, method)):
+    layers = [*chain.from_iterable(_segments(view, method)), None]
+    for layer, below in pairwise(layers):
         policy = _policy(layer)
         if policy is not None:
             (front if above is None else behind).append(policy)
-        elif above is None and not _is_harmless(layer):
+        elif above is None and not _is_harmless(layer) and (below is None or below is not _call_of(layer)):
             above = layer
     return Requirements(tuple(front), tuple(behind), _name(above) if behind else "")
 
@@ -283,11 +297,19 @@ def _policy(layer: Any) -> Policy | None:
 
 
 def _is_harmless(layer: Any) -> bool:
-    if type(layer) is partial:
-        return True
+    return type(layer) is partial or _package(layer) in HARMLESS
+
+
+def _package(layer: Any) -> str:
     # Not `__module__`, which `functools.wraps` copies.
     module = getattr(layer, "__globals__", {}).get("__name__") or ""
-    return module.partition(".")[0] in HARMLESS
+    return str(module.partition(".")[0])
+
+
+def is_cross_origin(view: Any) -> bool:
+    """Whether ``@cross_origin`` of Flask-CORS answers the OPTIONS requests of a view."""
+    answering = (each for each in unwrap(view) if "OPTIONS" in getattr(each, "required_methods", ()))
+    return any(_package(each) == "flask_cors" for each in answering)
 
 
 def _name(layer: Any) -> str:

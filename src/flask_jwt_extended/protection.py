@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from inspect import iscoroutinefunction
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flask import Blueprint, Flask, request
 from flask.views import http_method_funcs
@@ -48,8 +48,7 @@ def jwt_exempt(view: V = _MISSING) -> V:
     if view is _MISSING:
         raise TypeError("jwt_exempt takes no parentheses: write @jwt_exempt, not @jwt_exempt()")
     _check_markable(view)
-    mark_exempt(view)
-    return view
+    return cast("V", mark_exempt(view))
 
 
 def _check_markable(view: Any) -> None:
@@ -161,19 +160,26 @@ def _install(app: Flask, guarding: Guarding) -> None:
         app.view_functions = views
 
 
-@lru_cache(32)
-def _with_guarded_views(cls: Any) -> Any:
-    """Make the class of an application whose views stay guarded: whatever is assigned to its ``view_functions`` is.
+def _replace(app: Any, views: Mapping[str, Any]) -> None:
+    vars(app)["view_functions"] = vars(app)[_VIEWS] = GuardedViews(app, views)
+
+
+class _HasGuardedViews:
+    """The views of such an application stay guarded: whatever is assigned to its ``view_functions`` is.
 
     The property is written in C, since every request reads it.
     """
+
+    view_functions = property(attrgetter(_VIEWS), _replace)
+
+    def __init_subclass__(cls) -> None:
+        """Hide that of the application's class, which may want arguments, or keep a list of subclasses."""
+
+
+@lru_cache(32)
+def _with_guarded_views(cls: Any) -> Any:
     names = ("__module__", "__qualname__", "__doc__")
-    own = {name: getattr(cls, name) for name in names} | {"view_functions": property(attrgetter(_VIEWS), _replace)}
-    return type(cls)(cls.__name__, (cls,), own)
-
-
-def _replace(app: Flask, views: Mapping[str, Any]) -> None:
-    vars(app)["view_functions"] = vars(app)[_VIEWS] = GuardedViews(app, views)
+    return type(cls)(cls.__name__, (_HasGuardedViews, cls), {name: getattr(cls, name) for name in names})
 
 
 class GuardedViews(dict[str, Any]):

@@ -147,6 +147,10 @@ def add(spec: Spec, app: Flask, target: Any, number: int, apis: dict[Any, Any]) 
         if spec.kind == "coroutine" and not isinstance(view, functools.partial):
             view.__name__ = name
         target.add_url_rule(path, name, view)
+    elif spec.kind == "handles options":
+        target.add_url_rule(path, name, function(spec), methods=["GET", "OPTIONS"])
+    elif spec.kind == "called object":
+        target.add_url_rule(path, name, type("Called", (), {"__call__": function(spec), "__name__": name})())
     elif spec.kind in ("method view", "method view subclass", "view", "one object", "calls super", "answers itself"):
         target.add_url_rule(path, view_func=_flask_class(spec).as_view(name))
     elif spec.kind in ("restful", "restx"):
@@ -213,7 +217,7 @@ def _flask_class(spec: Spec) -> Any:
 
 
 FLASK = ["function", "coroutine", "method view", "method view subclass", "view", "one object", "calls super"]
-KINDS = [*FLASK, "answers itself", "restful", "restx", "above its route", "socket"]
+KINDS = [*FLASK, "handles options", "called object", "answers itself", "restful", "restx", "above its route", "socket"]
 HOMES = ["app", "outer", "inner", "innermost", "public", "renamed"]
 
 specs = st.builds(

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
+import flask_debugtoolbar
 import flask_restful
 import flask_restx
 import pytest
@@ -630,13 +631,31 @@ def test_an_application_class_may_dispatch_requests_itself(how: str) -> None:
     assert (type(app).__name__, isinstance(app, App), repr(app)) == ("App", True, "<App 'app'>")
 
 
+def test_an_application_class_may_know_its_subclasses() -> None:
+    """No subclass appears that the application did not write, and none lacks its arguments."""
+
+    class App(Flask):
+        known: ClassVar[list[Any]] = []
+
+        def __init_subclass__(cls, *, name: str) -> None:
+            cls.known.append(name)
+
+    class Shop(App, name="shop"):
+        """An application."""
+
+    app, jwt = make_app(Shop("app", static_folder=None))
+    jwt.protect(app)
+    app.add_url_rule("/view", "view", view)
+    app.view_functions = dict(app.view_functions)
+    assert (statuses(app, "/view"), App.known) == (CLOSED, ["shop"])
+
+
 def page() -> str:
     return "<html><body>hello</body></html>"
 
 
 def test_under_flask_debugtoolbar() -> None:
     """It puts its own `dispatch_request` onto the application, before or after."""
-    toolbar = pytest.importorskip("flask_debugtoolbar")
     for is_late in (False, True):
         app, jwt = make_app()
         app.config.update(SECRET_KEY="x" * 32, DEBUG_TB_ENABLED=True, DEBUG_TB_INTERCEPT_REDIRECTS=False)
@@ -644,7 +663,7 @@ def test_under_flask_debugtoolbar() -> None:
         app.add_url_rule("/public", "public", jwt_exempt(lambda: page()))
         if not is_late:
             jwt.protect(app)
-        toolbar.DebugToolbarExtension(app)
+        flask_debugtoolbar.DebugToolbarExtension(app)
         if is_late:
             jwt.protect(app)
         for _ in range(2):
@@ -786,6 +805,60 @@ def test_a_subclass_does_not_inherit_an_exemption_from_a_class(base: Any) -> Non
     assert [statuses(app, "/Again", method) for method in ("GET", "POST", "PUT")] == [OPEN] * 3
     guards = {(each.rule, each.method): each.guard for each in routes(app)}
     assert (guards["/Derived", "POST"], guards["/Derived", "PUT"]) == ("default", "exempt")
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("library", [flask_restful, flask_restx], ids=lambda each: each.__name__)
+def test_an_exemption_in_method_decorators_stays_with_the_class(library: Any, is_first: bool) -> None:
+    """The method that it inherits is also that of another class."""
+
+    class Base(library.Resource):
+        def get(self) -> str:
+            return "x"
+
+    class Public(Base):
+        method_decorators: ClassVar[list[Any]] = [jwt_exempt]
+
+    app, jwt = make_app()
+    jwt.protect(app)
+    api = RestxApi(app, doc=False) if library is flask_restx else library.Api(app)
+    api.add_resource(Base, "/base", endpoint="base")
+    api.add_resource(Public, "/public", endpoint="public")
+    paths = ["/public", "/base"] if is_first else ["/base", "/public"]
+    assert {path: statuses(app, path) for path in paths} == {"/public": OPEN, "/base": CLOSED}
+    assert (route_of(app, "/base").guard, route_of(app, "/public").guard) == ("default", "exempt")
+
+
+@pytest.mark.parametrize("is_one_object", [False, True])
+def test_an_exemption_may_be_one_of_the_decorators_of_a_class(is_one_object: bool) -> None:
+    """Subclasses inherit them, as Flask has it."""
+    members = {"get": lambda self: "x", "decorators": [jwt_exempt], "init_every_request": not is_one_object}
+    public = type("Public", (MethodView,), members)
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/public", view_func=public.as_view("public"))
+    app.add_url_rule("/derived", view_func=type("Derived", (public,), {}).as_view("derived"))
+    app.add_url_rule("/closed", view_func=type("Closed", (public,), {"decorators": []}).as_view("closed"))
+    assert (statuses(app, "/public"), statuses(app, "/derived"), statuses(app, "/closed")) == (OPEN, OPEN, CLOSED)
+
+
+def test_the_method_of_one_object_may_be_exempt() -> None:
+    """Another object of the class has the same function."""
+
+    class Handler:
+        def answer(self) -> str:
+            return "x"
+
+        async def wait(self) -> str:
+            return "x"
+
+    public, other = Handler(), Handler()
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.get("/public")(jwt_exempt(public.answer))
+    app.get("/waiting")(jwt_exempt(public.wait))
+    app.add_url_rule("/other", "other", other.answer)
+    assert (statuses(app, "/public"), statuses(app, "/waiting"), statuses(app, "/other")) == (OPEN, OPEN, CLOSED)
 
 
 def test_an_exempt_dispatch_request_exempts_no_method_that_a_subclass_adds() -> None:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 import apiflask
 import apiflask.views
+import flask_caching
+import flask_cors
 import flask_login
 import flask_restful
 import flask_restx
@@ -479,8 +481,7 @@ def test_a_layer_that_always_calls_the_view_is_harmless(add: Callable[[Flask, An
 
 def test_under_flask_caching() -> None:
     """Nobody gets what was kept for somebody else."""
-    caching = pytest.importorskip("flask_caching")
-    cache = caching.Cache(config={"CACHE_TYPE": "SimpleCache"})
+    cache = flask_caching.Cache(config={"CACHE_TYPE": "SimpleCache"})
     for protect, expected in ((False, 200), (True, 401)):
         app = make(protect)
         cache.init_app(app)
@@ -493,6 +494,51 @@ def test_under_flask_caching() -> None:
         assert route_of(app, "/good").guard == "decorator"
         (finding,) = findings(app)
         assert finding.message.startswith("/view: flask_caching.")
+
+
+class Called:
+    """An object that is a view: what runs is its `__call__`."""
+
+    @jwt_required(refresh=True)
+    def __call__(self) -> str:
+        return "x"
+
+
+class CalledByAnyone:
+    @jwt_exempt
+    def __call__(self) -> str:
+        return "x"
+
+
+class CalledThroughACache:
+    @answer_from_memory({})
+    @jwt_required()
+    def __call__(self) -> str:
+        return "x"
+
+
+@shielded
+def test_the_decorators_of_call_are_those_of_an_object(protect: bool) -> None:
+    """What it requires is required, and nothing else; what is public is public."""
+    app = make(protect)
+    app.add_url_rule("/required", "required", Called())
+    app.add_url_rule("/partial", "partial", functools.partial(Called()))
+    app.add_url_rule("/public", "public", CalledByAnyone())
+    app.add_url_rule("/plain", "plain", type("Plain", (), {"__call__": lambda self: "x"})())
+    for path in ("/required", "/partial"):
+        assert route_of(app, path).guard == "decorator"
+        assert statuses(app, path, kind="refresh") == CLOSED
+        assert status(app, path, "access") == 422
+    assert (route_of(app, "/public").guard, statuses(app, "/public")) == ("exempt", OPEN)
+    assert route_of(app, "/plain").guard == ("default" if protect else "none")
+    assert statuses(app, "/plain") == (CLOSED if protect else OPEN)
+    assert findings(app) == []
+
+
+def test_a_layer_above_the_requirement_of_call_is_reported() -> None:
+    app = make(False)
+    app.add_url_rule("/view", "view", CalledThroughACache())
+    assert (route_of(app, "/view").guard, codes(app)) == ("below", {"covered_decorator"})
 
 
 def test_a_copy_of_a_mark_is_none() -> None:
@@ -743,6 +789,36 @@ def test_views_that_are_for_options_alone_are_anonymous() -> None:
     app.add_url_rule("/view", "view", jwt_required()(lambda: "x"), methods=["OPTIONS"])
     assert status(app, "/view", None, "OPTIONS") == 200
     assert route_of(app, "/view", "OPTIONS").guard == "none"
+
+
+@shielded
+def test_a_view_that_handles_options_itself_is_listed(protect: bool) -> None:
+    """Anonymous clients get its answer under `compat`, and not under `strict`."""
+
+    def options(_self: Any) -> str:
+        return "x"
+
+    for is_strict in (False, True):
+        app = make(protect, PROTECT_OPTIONS_METHOD=is_strict)
+        app.add_url_rule("/function", "function", jwt_required()(lambda: "x"), methods=["GET", "OPTIONS"])
+        members = {"get": options, "options": options, "decorators": [jwt_required()]}
+        app.add_url_rule("/class", view_func=type("Answering", (MethodView,), members).as_view("class"))
+        for path in ("/function", "/class"):
+            assert status(app, path, None, "OPTIONS") == (401 if is_strict else 200)
+            assert route_of(app, path, "OPTIONS").guard == ("decorator" if is_strict else "none")
+            assert route_of(app, path).guard == "decorator"
+
+
+def test_options_that_the_view_does_not_see_are_not_listed() -> None:
+    """Flask answers them, or Flask-CORS does."""
+    app = make(False)
+    app.add_url_rule("/view", "view", jwt_required()(lambda: "x"))
+    app.add_url_rule("/cors", "cors", flask_cors.cross_origin()(jwt_required()(lambda: "x")))
+    assert [(each.rule, each.method) for each in routes(app)] == [("/cors", "GET"), ("/view", "GET")]
+    left_alone = flask_cors.cross_origin(automatic_options=False)(jwt_required()(lambda: "x"))
+    app.add_url_rule("/manual", "manual", left_alone, methods=["GET", "OPTIONS"])
+    assert route_of(app, "/manual", "OPTIONS").guard == "none"
+    assert status(app, "/cors", None, "OPTIONS") == status(app, "/manual", None, "OPTIONS") == 200
 
 
 def test_a_rule_without_methods_is_listed() -> None:
