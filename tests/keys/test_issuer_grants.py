@@ -119,6 +119,23 @@ def test_an_authentication_context_counts_if_the_settings_name_it(
         assert ask(app, own(app, **claims), "/strong")[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("claims", "path"),
+    [({"roles": "not admin"}, "/admin"), ({"groups": "admin emeritus"}, "/admin")]
+    + [({"acr": "no phr"}, "/strong"), ({"amr": "phr failed"}, "/strong")],
+    ids=str,
+)
+def test_a_name_with_spaces_is_one_name_unless_it_is_a_scope(
+    make_app: MakeApp, claims: dict[str, Any], path: str
+) -> None:
+    """A role that the settings do not name is not one that they do because a word of it is."""
+    app = application(make_app, roles=["admin", "Power User"], acr="phr")
+    status, told = ask(app, foreign(**claims))
+    assert (status, told["claims"][next(iter(claims))]) == (200, "")
+    assert ask(app, foreign(**claims), path)[0] in (401, 403)
+    assert ask(app, foreign(roles="Power User"))[1]["claims"]["roles"] == "Power User"
+
+
 def test_one_issuer_is_granted_nothing_by_the_settings_of_another(make_app: MakeApp) -> None:
     """Each has its own."""
     app = application(make_app, scopes="orders:read", roles="admin")
