@@ -121,8 +121,12 @@ def test_an_authentication_context_counts_if_the_settings_name_it(
 
 @pytest.mark.parametrize(
     ("claims", "path"),
-    [({"roles": "not admin"}, "/admin"), ({"groups": "admin emeritus"}, "/admin")]
-    + [({"acr": "no phr"}, "/strong"), ({"amr": "phr failed"}, "/strong")],
+    [
+        ({"roles": "not admin"}, "/admin"),
+        ({"groups": "admin emeritus"}, "/admin"),
+        ({"acr": "no phr"}, "/strong"),
+        ({"amr": "phr failed"}, "/strong"),
+    ],
     ids=str,
 )
 def test_a_name_with_spaces_is_one_name_unless_it_is_a_scope(
