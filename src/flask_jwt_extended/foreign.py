@@ -76,7 +76,7 @@ class ForeignIssuer:
         """
         header, typ = parts[0], self.terms.typ
         algorithm = compact.admit(header, self.terms.algorithms)
-        if typ is not None and str(header.get("typ")).lower().removeprefix("application/") != typ.lower():
+        if typ is not None and compact.kind_of(header.get("typ")) != typ:
             raise InvalidTokenError(f"Tokens of this issuer must have the typ {typ}")
         compact.verify_with(self.keys.candidates(algorithm, header.get("kid")), parts)
 

@@ -340,6 +340,25 @@ def test_the_terms_may_demand_a_typ(make_app: MakeApp, typ: Any, accepted: bool)
     assert (ask(app, signed(claims_of(client_id="them"), typ=typ))[0] == 200) is accepted
 
 
+@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
+def test_the_typ_of_the_terms_has_several_spellings_too(make_app: MakeApp, typ: str) -> None:
+    """Of whichever, the same tokens are accepted, and the claims of RFC 9068 are required."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"typ": typ}})
+    assert ask(app, signed(claims_of(client_id="them"), typ="at+jwt"))[0] == 200
+    assert ask(app, signed(claims_of(client_id="them"), typ="JWT"))[0] == 422
+    assert ask(app, signed(claims_of(), typ="at+jwt"))[0] == 422
+
+
+@pytest.mark.parametrize("name", ["keys", "jwks_uri", "discovery"])
+def test_a_place_of_keys_that_is_none_is_not_given(make_app: MakeApp, name: str) -> None:
+    """A variable that is not set would else leave an issuer without any keys: answered with 503 for ever."""
+    places = {"keys": None, "jwks_uri": None, "discovery": None} | {name: {**TERMS}.get(name)}
+    app = make_app(TRUSTED_ISSUERS={ISSUER: {"audience": "us", **places, "keys": None}})
+    terms = runtime_of(app).settings.trusted_issuers[ISSUER]
+    assert (terms.keys, terms.discovery) == (None, f"{ISSUER}/.well-known/openid-configuration")
+    assert ask(make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"jwks_uri": None}}), foreign())[0] == 200
+
+
 @pytest.mark.parametrize("typ", ["dpop+jwt", "logout+jwt", "secevent+jwt", "application/kb+jwt"])
 def test_a_token_of_another_kind_is_refused(app: Flask, typ: str) -> None:
     """A logout token of the issuer is no access token, though its key has signed it."""
@@ -483,8 +502,15 @@ def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) 
         ({ISSUER: {"audience": [5]}}, "string or a list of strings"),
         ({ISSUER: {"audience": None}}, "string or a list of strings"),
         ({ISSUER: TERMS | {"audiance": "us"}}, "no term 'audiance'"),
-        ({ISSUER: TERMS | {"algorithms": ["HS256"]}}, "a public key is no secret"),
-        ({ISSUER: TERMS | {"algorithms": ["none"]}}, "cannot use none"),
+        ({"": TERMS}, "must be a mapping"),
+        ({ISSUER: TERMS | {"algorithms": ["HS256"]}}, "['algorithms'] cannot have HS256"),
+        ({ISSUER: TERMS | {"algorithms": ["none"]}}, "['algorithms'] cannot have none"),
+        ({ISSUER: TERMS | {"algorithms": ["ES256K"]}}, "['algorithms'] cannot have ES256K"),
+        ({ISSUER: TERMS | {"identity_claim": "iss"}}, "['identity_claim'] cannot be 'iss'"),
+        ({ISSUER: TERMS | {"identity_claim": "csrf"}}, "['identity_claim'] cannot be 'csrf'"),
+        ({ISSUER: TERMS | {"typ": "logout+jwt"}}, "['typ'] cannot be 'logout+jwt'"),
+        ({ISSUER: TERMS | {"typ": "application/dpop+jwt"}}, "['typ'] cannot be 'dpop+jwt'"),
+        ({ISSUER: {"audience": "us", "keys": json.dumps({"keys": [JWK]})}}, "is text: parse it with json.loads"),
         ({ISSUER: TERMS | {"algorithms": []}}, "algorithms"),
         ({ISSUER: TERMS | {"identity_claim": 5}}, "must be a name"),
         ({ISSUER: TERMS | {"audience_claim": ""}}, "must be a name"),

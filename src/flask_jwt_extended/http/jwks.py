@@ -250,12 +250,12 @@ class IssuerKeys:
         :raises ConfigurationError: if none of them can be used
         """
         if self._terms.keys is not None and not self.current().is_usable:
-            raise ConfigurationError(
-                f"None of the keys of {without_credentials(self._terms.issuer)} can be used: {self.current().reasons}"
-            )
+            issuer, reasons = without_credentials(self._terms.issuer), self.current().reasons
+            raise ConfigurationError(f"JWT_TRUSTED_ISSUERS: None of the keys of {issuer} can be used: {reasons}")
 
     def _unusable(self, reason: object) -> ConfigurationError:
-        return ConfigurationError(f"The keys of {without_credentials(self._terms.issuer)} cannot be used: {reason}")
+        issuer = without_credentials(self._terms.issuer)
+        return ConfigurationError(f"JWT_TRUSTED_ISSUERS: The keys of {issuer} cannot be used: {reason}")
 
     def _read(self, document: Any) -> IssuerKeySet:
         return _read_keys(document, self._terms.algorithms)
@@ -437,9 +437,15 @@ def _read_keys(document: Any, algorithms: Sequence[str]) -> IssuerKeySet:
 
     :raises InvalidKeyError: if it holds a secret, too many keys, or anything that :func:`read_set` refuses
     """
+    if isinstance(document, (str, bytes)):
+        raise InvalidKeyError("The JWK Set is text: parse it with json.loads")
     listed = document.get("keys") if isinstance(document, Mapping) else document
-    if not isinstance(listed, list) or len(listed) > MAX_KEYS or not all(isinstance(each, Mapping) for each in listed):
-        raise InvalidKeyError(f"This is no JWK Set of at most {MAX_KEYS} keys")
+    if (
+        not isinstance(listed, (list, tuple))
+        or len(listed) > MAX_KEYS
+        or not all(isinstance(each, Mapping) for each in listed)
+    ):
+        raise InvalidKeyError(f'This is not a JWK Set, {{"keys": [...]}}, of at most {MAX_KEYS} keys')
     if any(jwk.get("kty") == "oct" for jwk in listed):
         raise InvalidKeyError("A JWK Set of an issuer must not hold secrets")
     # "state" and "until" mean something in our own sets alone.
