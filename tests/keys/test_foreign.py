@@ -24,6 +24,7 @@ from flask_jwt_extended import (
     get_current_user,
     jwt_required,
     revoke_token,
+    set_access_cookies,
     start_session,
 )
 from flask_jwt_extended.core.jwks import to_jwk
@@ -195,6 +196,18 @@ def test_in_a_cookie_it_needs_what_ours_need(make_app: MakeApp) -> None:
 
 
 # --- refused --------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_not_put_into_a_cookie_that_would_be_refused(make_app: MakeApp) -> None:
+    """A CSRF value of theirs is not one of ours. Where none is needed, it is put there."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS})
+    with app.test_request_context():
+        with pytest.raises(ConfigurationError, match=f"A token of {ISSUER} has no CSRF value of this application"):
+            set_access_cookies(app.response_class(), foreign(csrf="theirs"))
+        set_access_cookies(app.response_class(), create_access_token("ada"))
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, COOKIE_CSRF_PROTECT=False)
+    with app.test_request_context():
+        set_access_cookies(app.response_class(), foreign())
 
 
 def test_keys_are_bound_to_their_issuer(app: Flask) -> None:
