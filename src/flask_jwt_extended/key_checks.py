@@ -106,11 +106,13 @@ def missing_keys(runtime: Runtime) -> Iterator[Finding]:
 
 
 def _does_without(role: _Role, runtime: Runtime, *, is_only: bool) -> bool:
-    """Whether an application works without a key: one that only verifies needs no private key, and one whose loader
-    provides the other key may have no use for this one.
+    """Whether an application works without a key: one that only verifies needs no private key, one whose loader
+    provides the other key may have no use for this one, and one that overrides how tokens are made or verified may have
+    no use for any.
     """
     loaders = runtime.loaders
-    if runtime.settings.trusted_issuers or loaders.encode_key is not None or loaders.decode_key is not None:
+    instead = (loaders.encode_key, loaders.decode_key, loaders.encode_token, loaders.decode_token)
+    if runtime.settings.trusted_issuers or any(each is not None for each in instead):
         return True
     return role is _SIGNS and runtime.settings.is_asymmetric and is_only
 

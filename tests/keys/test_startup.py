@@ -281,6 +281,11 @@ def late_set(app: Flask) -> None:
     app.config["JWT_KEYS"] = [EC]
 
 
+def late_override(app: Flask) -> None:
+    manager = app.extensions["flask-jwt-extended"]
+    manager._decode_jwt_from_config = lambda *_arguments: {"sub": "ada"}  # asks an introspection endpoint, for example
+
+
 def late_public_key(app: Flask) -> None:
     app.config.update(JWT_ALGORITHM="RS256", JWT_PUBLIC_KEY=PUBLIC)
 
@@ -296,6 +301,7 @@ def late_public_key(app: Flask) -> None:
         late_encode_loader,
         late_issuer,
         late_set,
+        late_override,
         late_public_key,
     ],
     ids=lambda each: each.__name__,
