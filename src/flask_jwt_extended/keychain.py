@@ -100,7 +100,9 @@ class Keychain:
         settings = self._settings
         if settings.is_asymmetric and settings.public_key:
             public = prepare(settings.algorithm, settings.public_key).public
-            document["keys"].append(read_jwk(to_jwk(settings.algorithm, public), settings.algorithm).public)
+            single = read_jwk(to_jwk(settings.algorithm, public), settings.algorithm)
+            if single.kid not in [each["kid"] for each in document["keys"]]:
+                document["keys"].append(single.public)
         return document
 
     def _renewed(self, now: float) -> InForce:
