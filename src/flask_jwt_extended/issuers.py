@@ -22,6 +22,8 @@ _PRIVATE = frozenset({"type", "fresh", "csrf", "sid", "single_use", "scope", "sc
 #: Claims that have a meaning of their own. JWT_IDENTITY_CLAIM cannot be one of them when there are trusted issuers,
 #: because the identity of their tokens is written into it.
 RESERVED = _REGISTERED | _PRIVATE
+#: Claims that are the same in all tokens of an issuer, are never text, or are removed.
+_NO_IDENTITY = frozenset({"iss", "aud", "exp", "nbf", "iat", "auth_time", "cnf", "csrf"})
 #: What an access token of OAuth 2.0 must have (RFC 9068, section 2.2), where ``typ`` is ``at+jwt``.
 RFC_9068 = ("exp", "iat", "sub", "client_id", "jti")
 
@@ -121,9 +123,9 @@ def _check_names(parsed: dict[str, Any], where: str) -> None:
     for key in _NAMES & set(parsed):
         if not isinstance(parsed[key], str) or not parsed[key]:
             raise ConfigurationError(f"{where}[{key!r}] must be a name, not {shown(parsed[key])}")
-    if parsed.get("identity_claim") in RESERVED:
+    if parsed.get("identity_claim") in _NO_IDENTITY:
         raise ConfigurationError(
-            f"{where}['identity_claim'] cannot be {shown(parsed['identity_claim'])}: that claim has another meaning"
+            f"{where}['identity_claim'] cannot be {shown(parsed['identity_claim'])}: it tells no two users apart"
         )
     if "typ" in parsed:
         parsed["typ"] = kind_of(parsed["typ"])
