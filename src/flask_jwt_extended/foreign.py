@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Claims that stand for what only this application knows: a foreign token cannot have them.
 _OURS_ALONE = ("sid", "single_use")
+#: Claims whose text holds several names, separated by spaces (RFC 8693, section 4.2).
+_SEPARATED = ("scope", "scp")
 
 
 class ForeignIssuer:
@@ -74,7 +76,7 @@ class ForeignIssuer:
         """
         header, typ = parts[0], self.terms.typ
         algorithm = compact.admit(header, self.terms.algorithms)
-        if typ is not None and str(header.get("typ")).lower().removeprefix("application/") != typ.lower():
+        if typ is not None and compact.kind_of(header.get("typ")) != typ:
             raise InvalidTokenError(f"Tokens of this issuer must have the typ {typ}")
         compact.verify_with(self.keys.candidates(algorithm, header.get("kid")), parts)
 
@@ -107,10 +109,14 @@ class ForeignIssuer:
 
 
 def _limit(claims: Claims, name: str, granted: frozenset[str]) -> None:
-    """Reduce a claim to the names that the issuer may grant. It keeps its form; one of another form is removed."""
+    """Reduce a claim to the names that the issuer may grant. It keeps its form; one of another form is removed.
+
+    Only scopes are separated by spaces: the role "not admin" is one name.
+    """
     value = claims[name]
     if type(value) is str:
-        claims[name] = " ".join(each for each in value.split(" ") if each in granted)
+        names = value.split(" ") if name in _SEPARATED else [value]
+        claims[name] = " ".join(each for each in names if each in granted)
     elif type(value) is list:
         claims[name] = [each for each in value if type(each) is str and each in granted]
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from .core.compact import is_other_kind, kind_of
 from .exceptions import ConfigurationError
 from .parsers import in_order
 from .redaction import shown, without_credentials
@@ -21,6 +22,8 @@ _PRIVATE = frozenset({"type", "fresh", "csrf", "sid", "single_use", "scope", "sc
 #: Claims that have a meaning of their own. JWT_IDENTITY_CLAIM cannot be one of them when there are trusted issuers,
 #: because the identity of their tokens is written into it.
 RESERVED = _REGISTERED | _PRIVATE
+#: Claims that are the same in all tokens of an issuer, are never text, or are removed.
+_NO_IDENTITY = frozenset({"iss", "aud", "exp", "nbf", "iat", "auth_time", "cnf", "csrf"})
 #: What an access token of OAuth 2.0 must have (RFC 9068, section 2.2), where ``typ`` is ``at+jwt``.
 RFC_9068 = ("exp", "iat", "sub", "client_id", "jti")
 
@@ -80,18 +83,22 @@ def trusted_issuers(value: Any, name: str) -> Mapping[str, TrustedIssuer]:
 
 
 _URLS = ("issuer", "jwks_uri", "discovery")
+#: Where keys come from. ``None`` is as good as nothing: an environment variable that is not set, most likely.
+_PLACES = {"keys", "jwks_uri", "discovery"}
 _NAMES = {"audience_claim", "identity_claim", "type", "typ"}
 _PLURAL = ("audience", "algorithms", "required_claims", "scopes", "roles", "acr")
 
 
 def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
     where = f"{name}[{shown(issuer)}]"
-    if not isinstance(issuer, str) or not isinstance(terms, Mapping):
-        raise ConfigurationError(f"{where} must be a mapping: jwks_uri or discovery, audience, algorithms...")
+    if not issuer or not isinstance(issuer, str) or not isinstance(terms, Mapping):
+        raise ConfigurationError(
+            f"{where} must be a mapping: jwks_uri or discovery, audience, algorithms... Its key is the iss of tokens"
+        )
     known = set(TrustedIssuer._fields) - {"issuer"}
     if unknown := sorted(set(terms) - known):
         raise ConfigurationError(f"{where} has no term {shown(unknown[0])}: there are {', '.join(sorted(known))}")
-    parsed: dict[str, Any] = dict(terms)
+    parsed: dict[str, Any] = {key: value for key, value in terms.items() if value is not None or key not in _PLACES}
     parsed |= {key: _several(terms[key], f"{where}[{key!r}]") for key in _PLURAL if key in terms}
     if not parsed.get("audience"):
         raise ConfigurationError(f"{where} needs an audience: a token that was made for somebody else is not for us")
@@ -99,24 +106,34 @@ def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
         raise ConfigurationError(f"{where} needs algorithms: leave the term away to accept all asymmetric ones")
     for algorithm in parsed.get("algorithms", ()):
         if algorithm not in ASYMMETRIC:
-            name = shown(algorithm).strip("'")
-            raise ConfigurationError(f"{where} cannot use {name}: a public key is no secret")
-    for key in ("jwks_uri", "discovery"):
-        if parsed.get(key) is not None:
-            _check_url(parsed[key], f"{where}[{key!r}]")
+            name, usable = shown(algorithm).strip("'"), ", ".join(ASYMMETRIC)
+            raise ConfigurationError(f"{where}['algorithms'] cannot have {name}: use public keys, with {usable}")
+    for key in {"jwks_uri", "discovery"} & set(parsed):
+        _check_url(parsed[key], f"{where}[{key!r}]")
     _check_names(parsed, where)
-    if not {"keys", "jwks_uri", "discovery"} & set(parsed):
+    if not _PLACES & set(parsed):
         parsed["discovery"] = issuer.rstrip("/") + "/.well-known/openid-configuration"
         _check_url(parsed["discovery"], where)
-    if str(parsed.get("typ")).lower() == "at+jwt":
+    if parsed.get("typ") == "at+jwt":
         parsed.setdefault("required_claims", RFC_9068)
     return TrustedIssuer(issuer=issuer, **parsed)
 
 
-def _check_names(parsed: Mapping[str, Any], where: str) -> None:
+def _check_names(parsed: dict[str, Any], where: str) -> None:
     for key in _NAMES & set(parsed):
         if not isinstance(parsed[key], str) or not parsed[key]:
             raise ConfigurationError(f"{where}[{key!r}] must be a name, not {shown(parsed[key])}")
+    if parsed.get("identity_claim") in _NO_IDENTITY:
+        raise ConfigurationError(
+            f"{where}['identity_claim'] cannot be {shown(parsed['identity_claim'])}: it tells no two users apart"
+        )
+    if "typ" in parsed:
+        parsed["typ"] = kind_of(parsed["typ"])
+        if is_other_kind(parsed["typ"]):
+            raise ConfigurationError(
+                f"{where}['typ'] cannot be {shown(parsed['typ'])}: tokens of that kind are never accepted. Use 'at+jwt'"
+                " or 'JWT'"
+            )
     if parsed.get("type", "access") not in ("access", "refresh"):
         raise ConfigurationError(f'{where}[\'type\'] must be "access" or "refresh", not {shown(parsed["type"])}')
 

@@ -106,11 +106,13 @@ def missing_keys(runtime: Runtime) -> Iterator[Finding]:
 
 
 def _does_without(role: _Role, runtime: Runtime, *, is_only: bool) -> bool:
-    """Whether an application works without a key: one that only verifies needs no private key, and one whose loader
-    provides the other key may have no use for this one.
+    """Whether an application works without a key: one that only verifies needs no private key, one whose loader
+    provides the other key may have no use for this one, and one that overrides how tokens are made or verified may have
+    no use for any.
     """
     loaders = runtime.loaders
-    if runtime.settings.trusted_issuers or loaders.encode_key is not None or loaders.decode_key is not None:
+    instead = (loaders.encode_key, loaders.decode_key, loaders.encode_token, loaders.decode_token)
+    if runtime.settings.trusted_issuers or any(each is not None for each in instead):
         return True
     return role is _SIGNS and runtime.settings.is_asymmetric and is_only
 
@@ -312,6 +314,16 @@ def _exposed_file(settings: Settings, in_force: InForce) -> Iterator[Finding]:
 
 
 def _signer_at_hand(in_force: InForce) -> Iterator[Finding]:
+    if not in_force.listed:
+        yield Finding(
+            "error",
+            "no_usable_key",
+            "JWT_KEYS has no key that can be used",
+            "No token can be issued.",
+            "flask jwt keys generate makes a key. One that has retired, is not for signatures, or has an alg that is "
+            "not supported does not count; the log names the last.",
+        )
+        return
     signer = in_force.ring.signer
     try:
         if signer is not None:
@@ -389,7 +401,7 @@ def issuer_keys(runtime: Runtime) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 "issuer_without_usable_keys",
-                f"No key of {name} can be used: {found.reasons}",
+                f"No key of {without_credentials(name)} can be used: {found.reasons}",
                 "All its tokens are refused.",
                 "Check the algorithms of this issuer in JWT_TRUSTED_ISSUERS, and the keys that it publishes.",
             )
@@ -397,7 +409,7 @@ def issuer_keys(runtime: Runtime) -> Iterator[Finding]:
             yield Finding(
                 "info",
                 "unusable_issuer_keys",
-                f"Some keys of {name} are ignored: {found.reasons}",
+                f"Some keys of {without_credentials(name)} are ignored: {found.reasons}",
                 "Tokens that were signed with them are refused.",
                 "Nothing, if they are not for your tokens. Otherwise check its algorithms in JWT_TRUSTED_ISSUERS.",
             )

@@ -20,7 +20,6 @@ from .core.jwk import ALGORITHMS
 from .core.jwks import SetKey, published, read_jwk, ring_of, to_jwk
 from .core.keys import Key, KeyRing, prepare, prepare_bound, refusal_of
 from .exceptions import ConfigurationError
-from .issuers import TrustedIssuer
 from .loaders import Loaders
 from .settings import Settings
 from .signals import logger
@@ -101,7 +100,9 @@ class Keychain:
         settings = self._settings
         if settings.is_asymmetric and settings.public_key:
             public = prepare(settings.algorithm, settings.public_key).public
-            document["keys"].append(read_jwk(to_jwk(settings.algorithm, public), settings.algorithm).public)
+            single = read_jwk(to_jwk(settings.algorithm, public), settings.algorithm)
+            if single.kid not in [each["kid"] for each in document["keys"]]:
+                document["keys"].append(single.public)
         return document
 
     def _renewed(self, now: float) -> InForce:
@@ -191,9 +192,6 @@ def check_configured(settings: Settings, loaders: Loaders) -> None:
     """
     if settings.keys:
         _check_set(settings)
-    for issuer in settings.trusted_issuers.values():
-        if issuer.keys is not None:
-            _check_issuer(issuer)
     for option, material, make in _configured(settings, loaders):
         try:
             key = make(settings.algorithm, material, settings)
@@ -210,12 +208,6 @@ def _check_set(settings: Settings) -> None:
         pass
     except (InvalidKeyError, ValueError) as error:
         raise ConfigurationError(f"JWT_KEYS cannot be used: {error}") from None
-
-
-def _check_issuer(issuer: TrustedIssuer) -> None:
-    from .http.jwks import IssuerKeys  # only external issuers need it
-
-    IssuerKeys(issuer)
 
 
 def _configured(settings: Settings, loaders: Loaders) -> Iterator[tuple[str, object, Callable[..., Key]]]:

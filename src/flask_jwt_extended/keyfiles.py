@@ -156,7 +156,8 @@ def _key_in(octets: bytes, passphrase: bytes | None) -> Any:
 
 
 def write_private(path: Path, octets: bytes) -> None:
-    """Write a file that only its owner may read (mode 0600), and replace the old one as a whole.
+    """Write a file that only its owner may read (mode 0600), and replace the old one as a whole. Its owner stays: an
+    administrator may run the command, and another user the application.
 
     :raises OSError: if it cannot be written; the old one stays as it was
     """
@@ -166,10 +167,19 @@ def write_private(path: Path, octets: bytes) -> None:
             file.write(octets)
             file.flush()
             os.fsync(file.fileno())
+        _keep_owner(temporary, path)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _keep_owner(temporary: str, path: Path) -> None:
+    if os.name != "posix" or not path.exists():
+        return
+    owner = path.stat()
+    if owner.st_uid != os.geteuid():
+        os.chown(temporary, owner.st_uid, owner.st_gid)
 
 
 @contextmanager

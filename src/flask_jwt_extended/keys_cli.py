@@ -7,6 +7,7 @@ notice within seconds. Prints no private key unless it is asked for by name.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -39,7 +40,7 @@ def _path(runtime: Runtime) -> Path:
     :raises ConfigurationError: if it names none
     """
     configured = runtime.settings.keys
-    if not isinstance(configured, (str, Path)):
+    if not isinstance(configured, (str, os.PathLike)):
         raise ConfigurationError('These commands need JWT_KEYS to name a file, for example JWT_KEYS = "keys.json"')
     source_of(configured)
     return Path(configured)
@@ -51,11 +52,12 @@ def _change(runtime: Runtime, now: float, change: Callable[[list[Member]], list[
     :raises ConfigurationError: if the file holds no keys, or cannot be written; it stays as it was
     """
     path = _path(runtime)
+    file = Path(os.path.realpath(path))  # to replace a link would leave the file as it was
     try:
-        with locked(path):
-            members = key_life.without_retired(change(_members(path)), now)
+        with locked(file):
+            members = key_life.without_retired(change(_members(file)), now)
             jwks.read_set({"keys": members})
-            write_private(path, json.dumps({"keys": members}, indent=2).encode() + b"\n")
+            write_private(file, json.dumps({"keys": members}, indent=2).encode() + b"\n")
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be changed: {error.strerror}") from None
     except InvalidKeyError as error:

@@ -40,6 +40,18 @@ def store(value: Any, name: str) -> Any:
     return value
 
 
+def key_set(value: Any, name: str) -> Any:
+    """Take any value; ``None`` is no set. An empty one is refused: it is most likely a variable that is not set, and
+    without a set the secret of the application would sign.
+    """
+    if value is not None and not (value.strip() if isinstance(value, str) else value):
+        raise ConfigurationError(
+            f'{name} is empty: name a JWK Set file, such as "keys.json", or remove the option if this application has '
+            "single keys"
+        )
+    return value
+
+
 def flag(value: Any, name: str) -> bool:
     """Take the truth of a value, as 4.7 does. A string is most likely an environment variable: ``"false"`` is true."""
     if isinstance(value, str):

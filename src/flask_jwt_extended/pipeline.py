@@ -323,7 +323,7 @@ def _loaded_keys(
     try:
         return [runtime.strong(prepare_bound(algorithm, material, runtime.settings.algorithms_of_keys))]
     except InvalidKeyError as error:
-        logger.debug("The key of decode_key_loader cannot be used: %s", error)
+        runtime.warn_once(f"decode_key_loader {error}", "A key of decode_key_loader cannot be used: %s", error)
         raise InvalidTokenError("The key of this token does not fit its algorithm") from None
     except ConfigurationError as error:
         # The client chose which key was loaded: an answer of 500 would be its to provoke.

@@ -168,11 +168,11 @@ class Settings:
     )
     keys: Any = option(
         None,
-        parsers.anything,
+        parsers.key_set,
         "A set of keys that are rotated while the application runs: a JWK Set as a mapping, or the path of a JWK Set "
         "file. Its first active key signs, all verify; each token names its key by ``kid``. See ``flask jwt keys``. "
         "Each key has one algorithm: its ``alg``, or else JWT_ALGORITHM if that fits, or else the usual one of its "
-        "kind.",
+        "kind. An empty value is refused, so that a missing environment variable does not let JWT_SECRET_KEY sign.",
         secret=True,
     )
     jwks_path: str | None = option(

@@ -17,6 +17,7 @@ from .exceptions import ConfigurationError, JWTExtendedException
 from .http import cookies
 from .issuing import NewToken
 from .jwt_manager import JWTManager, manager_of, refuse, runtime_of
+from .redaction import without_credentials
 from .removed import explain_arguments, explain_missing
 from .runtime import Runtime
 from .settings import MAX_TOKEN_BYTES, TokenKind
@@ -275,7 +276,7 @@ def set_access_cookies(
     :param max_age: seconds that the cookies live; ``None``: as JWT_SESSION_COOKIE says
     :param domain: ``None``: as JWT_COOKIE_DOMAIN says
     :raises ConfigurationError: if browsers would drop the cookies with that domain: it is not a domain, or the cookies
-        are named ``__Host-...``
+        are named ``__Host-...``; or if the token is of a trusted issuer, and cookies need a CSRF value
     :raises jwt.InvalidTokenError: if the token is not valid, and its CSRF value or its lifetime is needed
     """
     runtime = _runtime()
@@ -297,6 +298,11 @@ def _set_cookies(response: Response, encoded: str, runtime: Runtime, kind: Token
     settings = runtime.settings
     with_csrf, bounded = settings.with_csrf_cookie, not settings.cookie_outlives_token
     claims = decode_token(encoded) if with_csrf or bounded else {}
+    if with_csrf and (issuer := runtime.issuer_name(claims)) is not None:
+        raise ConfigurationError(
+            f"A token of {without_credentials(issuer)} has no CSRF value of this application, so it does not work in a "
+            "cookie: make a token of your own for the cookie"
+        )
     cookies.set_cookies(
         response,
         kind,

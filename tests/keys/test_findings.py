@@ -184,6 +184,37 @@ def test_an_issuer_without_a_usable_key_is_an_error(make_app: MakeApp, server: L
     assert reason in finding.message
 
 
+@pytest.mark.parametrize(
+    "keys", [{"keys": []}, *([each] for each in (ENCRYPTS, UNKNOWN, FULLY_SPECIFIED, EC | {"until": 1}))]
+)
+def test_a_set_without_a_usable_key_is_an_error(make_app: MakeApp, caplog: pytest.LogCaptureFixture, keys: Any) -> None:
+    """Also where the application would only verify; before the first request, the log says so."""
+    app = make_app(KEYS=keys)
+    assert found(app) == {"no_usable_key": "error"}
+    caplog.clear()
+    app.test_client().get("/")
+    assert [record.getMessage()[:34] for record in caplog.records] == ["JWT_KEYS has no key that can be us"]
+
+
+@pytest.mark.parametrize(
+    ("skipped", "reason"),
+    [
+        (FULLY_SPECIFIED, "kid 'f', its alg 'Ed25519' is not accepted"),
+        (EC | {"alg": "es256", "kid": "t"}, "kid 't', its alg 'es256' is not accepted"),
+        (UNKNOWN, "kid 'u', the kty 'AKP' is not known"),
+        (ENCRYPTS, None),
+    ],
+)
+def test_a_key_of_ours_that_is_skipped_is_named_in_the_log(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, skipped: dict[str, Any], reason: str | None
+) -> None:
+    """Unless it is for something else. The other keys of the set sign and verify."""
+    app = make_app(KEYS=[skipped, EC])
+    wanted = [] if reason is None else [f"A key of a JWK Set is skipped: {reason}"]
+    assert [record.getMessage() for record in caplog.records] == wanted
+    assert token(app)
+
+
 def test_an_issuer_without_any_key_is_an_error(make_app: MakeApp, server: LyingServer) -> None:
     """It may have withdrawn them."""
     server.answers["/keys"] = serves({"keys": []})

@@ -24,6 +24,7 @@ from flask_jwt_extended import (
     get_current_user,
     jwt_required,
     revoke_token,
+    set_access_cookies,
     start_session,
 )
 from flask_jwt_extended.core.jwks import to_jwk
@@ -197,6 +198,18 @@ def test_in_a_cookie_it_needs_what_ours_need(make_app: MakeApp) -> None:
 # --- refused --------------------------------------------------------------------------------------------------------
 
 
+def test_it_is_not_put_into_a_cookie_that_would_be_refused(make_app: MakeApp) -> None:
+    """A CSRF value of theirs is not one of ours. Where none is needed, it is put there."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS})
+    with app.test_request_context():
+        with pytest.raises(ConfigurationError, match=f"A token of {ISSUER} has no CSRF value of this application"):
+            set_access_cookies(app.response_class(), foreign(csrf="theirs"))
+        set_access_cookies(app.response_class(), create_access_token("ada"))
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, COOKIE_CSRF_PROTECT=False)
+    with app.test_request_context():
+        set_access_cookies(app.response_class(), foreign())
+
+
 def test_keys_are_bound_to_their_issuer(app: Flask) -> None:
     """Those of one vouch neither for another nor for us, and ours for none of them."""
     assert refused(app, foreign(OTHER_KEY))
@@ -338,6 +351,25 @@ def test_the_terms_may_demand_a_typ(make_app: MakeApp, typ: Any, accepted: bool)
     """So that an ID token of the same audience is told from an access token (RFC 9068, section 4)."""
     app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"typ": "at+jwt"}})
     assert (ask(app, signed(claims_of(client_id="them"), typ=typ))[0] == 200) is accepted
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
+def test_the_typ_of_the_terms_has_several_spellings_too(make_app: MakeApp, typ: str) -> None:
+    """Of whichever, the same tokens are accepted, and the claims of RFC 9068 are required."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"typ": typ}})
+    assert ask(app, signed(claims_of(client_id="them"), typ="at+jwt"))[0] == 200
+    assert ask(app, signed(claims_of(client_id="them"), typ="JWT"))[0] == 422
+    assert ask(app, signed(claims_of(), typ="at+jwt"))[0] == 422
+
+
+@pytest.mark.parametrize("name", ["keys", "jwks_uri", "discovery"])
+def test_a_place_of_keys_that_is_none_is_not_given(make_app: MakeApp, name: str) -> None:
+    """A variable that is not set would else leave an issuer without any keys: answered with 503 for ever."""
+    places = {"keys": None, "jwks_uri": None, "discovery": None} | {name: {**TERMS}.get(name)}
+    app = make_app(TRUSTED_ISSUERS={ISSUER: {"audience": "us", **places, "keys": None}})
+    terms = runtime_of(app).settings.trusted_issuers[ISSUER]
+    assert (terms.keys, terms.discovery) == (None, f"{ISSUER}/.well-known/openid-configuration")
+    assert ask(make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"jwks_uri": None}}), foreign())[0] == 200
 
 
 @pytest.mark.parametrize("typ", ["dpop+jwt", "logout+jwt", "secevent+jwt", "application/kb+jwt"])
@@ -483,8 +515,15 @@ def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) 
         ({ISSUER: {"audience": [5]}}, "string or a list of strings"),
         ({ISSUER: {"audience": None}}, "string or a list of strings"),
         ({ISSUER: TERMS | {"audiance": "us"}}, "no term 'audiance'"),
-        ({ISSUER: TERMS | {"algorithms": ["HS256"]}}, "a public key is no secret"),
-        ({ISSUER: TERMS | {"algorithms": ["none"]}}, "cannot use none"),
+        ({"": TERMS}, "must be a mapping"),
+        ({ISSUER: TERMS | {"algorithms": ["HS256"]}}, "['algorithms'] cannot have HS256"),
+        ({ISSUER: TERMS | {"algorithms": ["none"]}}, "['algorithms'] cannot have none"),
+        ({ISSUER: TERMS | {"algorithms": ["ES256K"]}}, "['algorithms'] cannot have ES256K"),
+        ({ISSUER: TERMS | {"identity_claim": "iss"}}, "['identity_claim'] cannot be 'iss'"),
+        ({ISSUER: TERMS | {"identity_claim": "csrf"}}, "['identity_claim'] cannot be 'csrf'"),
+        ({ISSUER: TERMS | {"typ": "logout+jwt"}}, "['typ'] cannot be 'logout+jwt'"),
+        ({ISSUER: TERMS | {"typ": "application/dpop+jwt"}}, "['typ'] cannot be 'dpop+jwt'"),
+        ({ISSUER: {"audience": "us", "keys": json.dumps({"keys": [JWK]})}}, "is text: parse it with json.loads"),
         ({ISSUER: TERMS | {"algorithms": []}}, "algorithms"),
         ({ISSUER: TERMS | {"identity_claim": 5}}, "must be a name"),
         ({ISSUER: TERMS | {"audience_claim": ""}}, "must be a name"),

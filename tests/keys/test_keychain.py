@@ -26,7 +26,7 @@ from flask import Flask
 
 from flask_jwt_extended import ConfigurationError, JWTManager, create_access_token, jwt_required, key_ring
 from flask_jwt_extended import keychain as keychain_module
-from flask_jwt_extended.core.jwks import PRIVATE_MEMBERS, thumbprint, to_jwk
+from flask_jwt_extended.core.jwks import PRIVATE_MEMBERS, read_set, thumbprint, to_jwk
 from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
@@ -453,6 +453,15 @@ def test_a_single_key_pair_is_published_too(make_app: MakeApp) -> None:
     assert (jwk["alg"], jwk["kid"]) == ("PS384", RSA["kid"])
     assert make_app(JWKS_PATH=PATH).test_client().get(PATH).get_json() == {"keys": []}
     assert make_app(KEYS=[JWKS["HS256"]], JWKS_PATH=PATH).test_client().get(PATH).get_json() == {"keys": []}
+
+
+def test_a_key_that_is_configured_twice_is_published_once(make_app: MakeApp) -> None:
+    """After a move to a set, for example. Two keys of one name make a set that verifiers refuse."""
+    pair = {"ALGORITHM": "ES256", "PRIVATE_KEY": EC, "PUBLIC_KEY": public(EC)}
+    app = make_app(KEYS=[EC, RSA], JWKS_PATH=PATH, **pair)
+    document = app.test_client().get(PATH).get_json()
+    assert [each["kid"] for each in document["keys"]] == [EC["kid"], RSA["kid"]]
+    assert len(read_set(document)) == 2
 
 
 def test_nothing_is_served_unless_asked_for(make_app: MakeApp) -> None:

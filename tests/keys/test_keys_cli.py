@@ -509,3 +509,32 @@ def test_a_lock_that_is_a_link_is_not_followed(shop: Flask, path: Path, tmp_path
     path.with_name(".keys.json.lock").symlink_to(tmp_path / "elsewhere")
     assert "cannot be changed" in refusal(shop, "generate")
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("command", [("generate",), ("rotate", "--now"), ("retire", EC["kid"])], ids=" ".join)
+def test_a_link_to_the_file_stays_a_link(make_app: MakeApp, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Or the workers that open the file itself would go on with the key that was to retire."""
+    real = write_set(tmp_path / "real.json", RSA, EC | {"state": "next"})
+    if command[0] == "retire":
+        real = write_set(real, RSA, EC | {"state": "retiring"})
+    folder = tmp_path / "current"
+    folder.mkdir()
+    link = folder / "keys.json"
+    link.symlink_to(Path("..", "real.json"))
+    before = real.read_bytes()
+    keys(make_app(KEYS=link, SECRET_KEY=None), *command)
+    assert link.is_symlink()
+    assert real.read_bytes() != before
+    assert link.read_bytes() == real.read_bytes()
+    assert [each.name for each in folder.iterdir()] == ["keys.json"]
+    assert (tmp_path / ".real.json.lock").is_file()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change files of others")
+def test_the_file_keeps_its_owner(shop: Flask, path: Path) -> None:
+    """The command is run by an administrator, and the file is read by the user of the application."""
+    write_set(path, EC)
+    os.chown(path, 12345, 12346)
+    keys(shop, "generate")
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 12346, 0o600)

@@ -225,3 +225,24 @@ def test_files_named_by_kid_are_no_way_to_a_500(make_app: MakeApp, tmp_path: Pat
     app = loading(make_app, load)
     for kid, expected in {"good": 200, "bad": 422, "good/x": 422, ".": 422, "k" * 5000: 422, "a\0b": 422}.items():
         assert app.test_client().get("/access", headers=bearer(signed(kid))).status_code == expected
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        ([public(EC)], "of the type list: use text"),
+        ({"keys": [public(EC)]}, "The kty of a JWK must be"),
+        (pyjwt.PyJWKSet([public(EC)]), "of the type PyJWKSet: use text"),
+        ("keys/public.pem", "path of a file"),
+    ],
+)
+def test_what_can_never_be_a_key_is_reported_once(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, returned: Any, told: str
+) -> None:
+    """Else all tokens would be refused without a word. The token is refused as before."""
+    app = loading(make_app, lambda _header, _claims: returned)
+    for _ in range(3):
+        assert app.test_client().get("/access", headers=bearer(signed())).status_code == 422
+    (record,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert "decode_key_loader" in record.getMessage()
+    assert told in record.getMessage()

@@ -6,9 +6,11 @@ import json
 import logging
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -58,7 +60,15 @@ def start(**options: Any) -> Flask:
         ({**PAIR, "PUBLIC_KEY": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}, "is a certificate"),
         ({**PAIR, "PUBLIC_KEY": '{"kty": "RSA"}'}, "JWT_PUBLIC_KEY .* JWK as text"),
         ({**PAIR, "PRIVATE_KEY": 5}, "JWT_PRIVATE_KEY .* is a number"),
-        ({**PAIR, "PRIVATE_KEY": object()}, "JWT_PRIVATE_KEY .* RS256"),
+        ({**PAIR, "PRIVATE_KEY": object()}, "JWT_PRIVATE_KEY .* RS256.* is of the type object: use text"),
+        ({**PAIR, "PRIVATE_KEY": bytearray(PRIVATE, "ascii")}, "JWT_PRIVATE_KEY .* is of the type bytearray: use text"),
+        ({**PAIR, "PRIVATE_KEY": Path("private.pem")}, "JWT_PRIVATE_KEY .*path of a file"),
+        ({**PAIR, "PRIVATE_KEY": "/run/secrets/jwt"}, "JWT_PRIVATE_KEY .*path of a file"),
+        ({**PAIR, "PUBLIC_KEY": "./jwt"}, "JWT_PUBLIC_KEY .*path of a file"),
+        ({**PAIR, "PRIVATE_KEY": b64encode(PRIVATE.encode())}, "JWT_PRIVATE_KEY .* PEM in Base64: decode it"),
+        ({**PAIR, "PRIVATE_KEY": "  "}, "JWT_PRIVATE_KEY .* not PEM"),
+        ({"SECRET": Path("secret.txt")}, "JWT_SECRET_KEY .*path of a file"),
+        ({"SECRET": UUID(int=5)}, "JWT_SECRET_KEY .* is of the type UUID: use text"),
         ({**PAIR, "ALGORITHM": "ES256"}, "JWT_PRIVATE_KEY .* ES256: .*another type"),
         ({**PAIR, "PRIVATE_KEY": public(JWKS["RS256"])}, "JWT_PRIVATE_KEY .* public key cannot sign"),
         ({"SECRET": 12345}, "JWT_SECRET_KEY .* HS256.* is a number"),
@@ -271,6 +281,11 @@ def late_set(app: Flask) -> None:
     app.config["JWT_KEYS"] = [EC]
 
 
+def late_override(app: Flask) -> None:
+    manager = app.extensions["flask-jwt-extended"]
+    manager._decode_jwt_from_config = lambda *_arguments: {"sub": "ada"}  # asks an introspection endpoint, for example
+
+
 def late_public_key(app: Flask) -> None:
     app.config.update(JWT_ALGORITHM="RS256", JWT_PUBLIC_KEY=PUBLIC)
 
@@ -286,6 +301,7 @@ def late_public_key(app: Flask) -> None:
         late_encode_loader,
         late_issuer,
         late_set,
+        late_override,
         late_public_key,
     ],
     ids=lambda each: each.__name__,
@@ -334,3 +350,24 @@ def test_the_command_line_agrees(tmp_path: Path, options: str, status: int) -> N
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == status, done.stderr
     assert ("JWT_SECRET_KEY" in done.stdout + done.stderr) is bool(status)
+
+
+@PROFILES
+@pytest.mark.parametrize("empty", ["", " \n", [], {}, ()], ids=repr)
+def test_an_empty_key_set_is_refused(empty: Any, profile: str) -> None:
+    """A variable that is not set must not let the secret of the application sign instead."""
+    with pytest.raises(ConfigurationError, match="JWT_KEYS is empty: name a JWK Set file"):
+        start(PROFILE=profile, KEYS=empty, SECRET=SECRET)
+    start(PROFILE=profile, KEYS=None, SECRET=SECRET)
+
+
+def test_a_list_of_keys_that_is_emptied_does_not_give_way_to_the_secret() -> None:
+    """No token of the secret passes then."""
+    app = start(KEYS=[JWKS["ES256"]], SECRET=SECRET)
+    with start(SECRET=SECRET).app_context():
+        encoded = create_access_token("ada")
+    assert app.test_client().get("/in", headers=bearer(encoded)).status_code == 422
+    app.config["JWT_KEYS"].clear()
+    app.testing = True
+    with pytest.raises(ConfigurationError, match="JWT_KEYS is empty"):
+        app.test_client().get("/in", headers=bearer(encoded))

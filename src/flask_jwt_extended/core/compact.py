@@ -310,9 +310,22 @@ def _check_kind(typ: Any) -> None:
     """Refuse a token that says it is another kind of JWT: a DPoP proof, a logout token..."""
     if type(typ) is not str:
         raise InvalidTokenError("Type header parameter must be a string")
-    kind = typ.strip().lower().removeprefix("application/")
-    if ("+" in kind or kind.startswith("jose") or kind == "passport") and kind not in _OUR_KINDS:
+    if is_other_kind(kind_of(typ)):
         raise InvalidTokenError(f"A token of type '{typ}' is not accepted")
+
+
+def kind_of(typ: Any) -> str | None:
+    """Return the ``typ`` of a header in the form in which kinds are compared (RFC 7515, section 4.1.9); ``None`` if it
+    is not text.
+    """
+    return typ.strip().lower().removeprefix("application/") if type(typ) is str else None
+
+
+def is_other_kind(kind: str | None) -> bool:
+    """Whether this is a kind of JWT that is neither an access nor a refresh token."""
+    return (
+        kind is not None and ("+" in kind or kind.startswith("jose") or kind == "passport") and kind not in _OUR_KINDS
+    )
 
 
 def check_access_typ(header: Header, is_access: bool) -> None:
@@ -320,8 +333,7 @@ def check_access_typ(header: Header, is_access: bool) -> None:
 
     :raises InvalidTokenError: if an access token has another ``typ`` than ``at+jwt``, or another token has this one
     """
-    typ = header.get("typ")
-    kind = typ.strip().lower().removeprefix("application/") if type(typ) is str else None
+    kind = kind_of(header.get("typ"))
     if is_access and kind != "at+jwt":
         raise InvalidTokenError("An access token must have the typ 'at+jwt'")
     if not is_access and kind == "at+jwt":

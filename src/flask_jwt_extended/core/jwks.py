@@ -28,6 +28,8 @@ logger = logging.getLogger("flask_jwt_extended")
 _CURVES_OF_CRYPTOGRAPHY = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
 #: Members of a JWK that nobody but its owner may see (RFC 7518, sections 6.2.2, 6.3.2 and 6.4.1).
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+#: Characters that are shown of a member of a JWK.
+MAX_SHOWN = 40
 
 
 class State(str, Enum):
@@ -43,6 +45,14 @@ class State(str, Enum):
 
 class WeakKeyError(InvalidKeyError):
     """A key that is well-formed, and shorter than its algorithm requires."""
+
+
+class UnsupportedKeyError(InvalidKeyError):
+    """A valid JWK that is not for us: of an unknown kind, or for an algorithm that is not accepted."""
+
+
+class OtherUseError(UnsupportedKeyError):
+    """A JWK that is not for signatures."""
 
 
 class SetKey(NamedTuple):
@@ -77,39 +87,67 @@ def read_set(
     document: Any,
     algorithms: Sequence[str] = jwk_.ALGORITHMS,
     *,
-    on_unusable: Callable[[InvalidKeyError], None] | None = None,
+    on_unusable: Callable[[Any, InvalidKeyError], None] | None = None,
 ) -> list[SetKey]:
-    """Read the keys for signatures from a JWK Set, each bound to one algorithm. Keys of an unknown kind are skipped
-    with a warning, keys for something else silently.
+    """Read the keys for signatures from a JWK Set, each bound to one algorithm.
 
     :param document: the set, or a list of JWKs, as parsed JSON
     :param algorithms: the algorithms that are accepted. A key without ``alg`` is bound to the first of them that fits
-    :param on_unusable: called with the error of each key that is malformed or too weak, which is then skipped
-        (RFC 7517, section 5); without it, such a key makes the whole set invalid
+    :param on_unusable: called with each member that cannot be used, and with the reason; the member is then skipped
+        (RFC 7517, section 5). Without it, a malformed or weak key makes the whole set invalid, and a key that is not
+        supported is skipped with a warning; without one, if it is for something else than signatures
     :raises InvalidKeyError: if it is not a JWK Set, two keys have the same ``kid``, it mixes secrets with public keys,
         or a key is unusable
     """
     listed = document.get("keys") if isinstance(document, Mapping) else document
     if not isinstance(listed, Sequence) or isinstance(listed, (str, bytes)):
         raise InvalidKeyError('This is not a JWK Set: it has no list of "keys"')
-    on_unusable = on_unusable or _refuse
-    members = [jwk for jwk in listed if _is_for_signatures(jwk, on_unusable)]
-    if len({jwk["kty"] == "oct" for jwk in members}) > 1:
-        raise InvalidKeyError("A JWK Set must not mix secrets with public keys")
-    if len({kid_of(jwk) for jwk in members}) != len(members):
-        raise InvalidKeyError("Two keys of a JWK Set have the same kid")
-    keys = []
-    for jwk in members:
-        algorithm = jwk_.algorithm_of(jwk, algorithms)
+    keys: list[SetKey] = []
+    for member in listed:
         try:
-            keys += [] if algorithm is None else [read_jwk(jwk, algorithm)]
+            keys.append(_read_member(member, algorithms))
         except InvalidKeyError as error:
-            on_unusable(error)
+            (on_unusable or _refuse)(member, error)
+    if len({key.jwk["kty"] == "oct" for key in keys}) > 1:
+        raise InvalidKeyError("A JWK Set must not mix secrets with public keys")
+    if len({key.kid for key in keys}) != len(keys):
+        raise InvalidKeyError("Two keys of a JWK Set have the same kid")
     return keys
 
 
-def _refuse(error: InvalidKeyError) -> None:
-    raise error
+def _refuse(member: Any, error: InvalidKeyError) -> None:
+    if not isinstance(error, UnsupportedKeyError):
+        raise error
+    if not isinstance(error, OtherUseError):
+        logger.warning("A key of a JWK Set is skipped: kid %s, %s", brief(member.get("kid")), error)
+
+
+def _read_member(member: Any, algorithms: Sequence[str]) -> SetKey:
+    """Read a member of a JWK Set.
+
+    :raises UnsupportedKeyError: if it is a key that is not for us
+    :raises InvalidKeyError: if it is malformed or too weak
+    """
+    if not isinstance(member, Mapping) or type(member.get("kty")) is not str:
+        raise InvalidKeyError("A member of a JWK Set is not a JWK: it has no kty")
+    if member["kty"] not in jwk_.REQUIRED:
+        raise UnsupportedKeyError(f"the kty {brief(member['kty'])} is not known")
+    jwk_.check(member)
+    if not jwk_.operations(member):
+        is_other_use = member.get("use", "sig") != "sig"
+        raise OtherUseError(
+            f"its use is {brief(member['use'])}" if is_other_use else "its key_ops do not include verify"
+        )
+    algorithm = jwk_.algorithm_of(member, algorithms)
+    if algorithm is None:
+        alg = member.get("alg")
+        raise UnsupportedKeyError(f"its alg {brief(alg)} is not accepted" if alg else "no accepted algorithm fits it")
+    return read_jwk(member, algorithm)
+
+
+def brief(value: object) -> str:
+    """Return what somebody else wrote so that it can be logged: ASCII, and not much of it."""
+    return ascii(value)[:MAX_SHOWN]
 
 
 def read_jwk(jwk: Mapping[str, Any], algorithm: str) -> SetKey:
@@ -133,21 +171,6 @@ def kid_of(jwk: Mapping[str, Any]) -> str:
     if kid is not None and type(kid) is not str:
         raise InvalidKeyError("The kid of a JWK must be a string")
     return thumbprint(jwk) if kid is None else str(kid)
-
-
-def _is_for_signatures(jwk: Any, on_unusable: Callable[[InvalidKeyError], None]) -> bool:
-    if not isinstance(jwk, Mapping) or type(jwk.get("kty")) is not str:
-        on_unusable(InvalidKeyError("A member of a JWK Set is not a JWK: it has no kty"))
-        return False
-    if jwk["kty"] not in jwk_.REQUIRED:
-        logger.warning("A key of the unknown kind %r in a JWK Set is skipped", jwk["kty"][:32])
-        return False
-    try:
-        jwk_.check(jwk)
-    except InvalidKeyError as error:
-        on_unusable(error)
-        return False
-    return bool(jwk_.operations(jwk))
 
 
 def _life(jwk: Mapping[str, Any]) -> tuple[State, float]:

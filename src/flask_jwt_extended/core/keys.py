@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -246,6 +247,8 @@ def _prepare(algorithm: str, material: Any) -> Key:
         reason = str(error).rstrip(".")
         if "Invalid Key type for" in reason:  # PyJWT's message shows a generator object
             reason = f"It is a key of another type than {algorithm} needs"
+        if reason == "Could not parse the provided public key":  # PyJWT says so of private ones too
+            reason = "It is not PEM, or its content is damaged"
         raise InvalidKeyError(reason + _hint(material)) from None
     # PyJWT and cryptography raise all sorts for what is no PEM, wants a password, lies on another curve...
     except Exception as error:
@@ -270,12 +273,17 @@ def _hint(material: Any) -> str:
     """What people put where a key belongs, and what to put there instead. Never anything of the key itself."""
     if isinstance(material, (bool, int, float)):
         return ". It is a number: use text"
-    if not isinstance(material, (str, bytes)):
+    if isinstance(material, os.PathLike):
+        return f". {_IS_A_PATH}"
+    if isinstance(material, Mapping) or hasattr(material, "public_key") or hasattr(material, "verify"):
         return ""
+    if not isinstance(material, (str, bytes)):
+        return f". It is of the type {type(material).__name__}: use text, bytes, a JWK or a key object"
     octets = material.encode("utf-8", "replace") if isinstance(material, str) else material
     return next((f". {hint}" for is_it, hint in _HINTS if is_it(octets.strip())), "")
 
 
+_IS_A_PATH = "It is the path of a file: configure what the file contains"
 #: How material looks that is mistaken for a key, and what to do about it.
 _HINTS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (
@@ -297,10 +305,15 @@ _HINTS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     ),
     (
         lambda octets: (
-            b"-----" not in octets and b"\n" not in octets and octets.endswith((b".pem", b".key", b".pub", b".crt"))
+            b"-----" not in octets
+            and b"\n" not in octets
+            and (
+                octets.endswith((b".pem", b".key", b".pub", b".crt")) or octets.startswith((b"/", b"./", b"../", b"~/"))
+            )
         ),
-        "It is the path of a file: configure what the file contains",
+        _IS_A_PATH,
     ),
+    (lambda octets: octets.startswith(b"LS0tLS1CRUdJTi"), "It is PEM in Base64: decode it with base64.b64decode"),
 )
 
 

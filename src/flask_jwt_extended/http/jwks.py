@@ -28,7 +28,7 @@ from weakref import WeakSet
 from jwt.exceptions import DecodeError, InvalidKeyError
 
 from ..core.compact import parse_object
-from ..core.jwks import WeakKeyError, read_set
+from ..core.jwks import UnsupportedKeyError, WeakKeyError, brief, read_set
 from ..core.keys import Key, KeyRing
 from ..exceptions import ConfigurationError, IssuerUnavailableError
 from ..issuers import TrustedIssuer, is_fetchable
@@ -55,8 +55,8 @@ COOL_DOWN = 30.0
 #: Seconds that a token with an unknown ``kid`` waits for a fetch that another reader began: who sends many such tokens
 #: to an application whose issuer is slow must not hold all its threads. The one that began it waits to the end.
 PATIENCE = 1.0
-#: Unusable keys that are named in a message, and characters that are shown of what an issuer wrote.
-MAX_NAMED, MAX_SHOWN = 10, 40
+#: Unusable keys that are named in a message.
+MAX_NAMED = 10
 
 _T = TypeVar("_T")
 
@@ -250,12 +250,12 @@ class IssuerKeys:
         :raises ConfigurationError: if none of them can be used
         """
         if self._terms.keys is not None and not self.current().is_usable:
-            raise ConfigurationError(
-                f"None of the keys of {without_credentials(self._terms.issuer)} can be used: {self.current().reasons}"
-            )
+            issuer, reasons = without_credentials(self._terms.issuer), self.current().reasons
+            raise ConfigurationError(f"JWT_TRUSTED_ISSUERS: None of the keys of {issuer} can be used: {reasons}")
 
     def _unusable(self, reason: object) -> ConfigurationError:
-        return ConfigurationError(f"The keys of {without_credentials(self._terms.issuer)} cannot be used: {reason}")
+        issuer = without_credentials(self._terms.issuer)
+        return ConfigurationError(f"JWT_TRUSTED_ISSUERS: The keys of {issuer} cannot be used: {reason}")
 
     def _read(self, document: Any) -> IssuerKeySet:
         return _read_keys(document, self._terms.algorithms)
@@ -437,55 +437,33 @@ def _read_keys(document: Any, algorithms: Sequence[str]) -> IssuerKeySet:
 
     :raises InvalidKeyError: if it holds a secret, too many keys, or anything that :func:`read_set` refuses
     """
+    if isinstance(document, (str, bytes)):
+        raise InvalidKeyError("The JWK Set is text: parse it with json.loads")
     listed = document.get("keys") if isinstance(document, Mapping) else document
-    if not isinstance(listed, list) or len(listed) > MAX_KEYS or not all(isinstance(each, Mapping) for each in listed):
-        raise InvalidKeyError(f"This is no JWK Set of at most {MAX_KEYS} keys")
+    if (
+        not isinstance(listed, (list, tuple))
+        or len(listed) > MAX_KEYS
+        or not all(isinstance(each, Mapping) for each in listed)
+    ):
+        raise InvalidKeyError(f'This is not a JWK Set, {{"keys": [...]}}, of at most {MAX_KEYS} keys')
     if any(jwk.get("kty") == "oct" for jwk in listed):
         raise InvalidKeyError("A JWK Set of an issuer must not hold secrets")
     # "state" and "until" mean something in our own sets alone.
     bare = [{name: jwk[name] for name in jwk if name not in ("state", "until")} for jwk in listed]
-    usable: list[Mapping[str, Any]] = []
     unusable: list[str] = []
     malformed: list[str] = []
-    for jwk in bare:
-        name = f"key {_shown(jwk.get('kid'))}"
-        try:
-            reason = _why_unusable(jwk, algorithms)
-        except InvalidKeyError as error:
-            reason = str(error)
-            malformed.append(f"{name}: {reason}")
-        if reason is None:
-            usable.append(jwk)
-        else:
-            unusable.append(f"{name}: {reason}")
-    if malformed and not usable:
+
+    def note(jwk: Mapping[str, Any], error: InvalidKeyError) -> None:
+        reason = f"key {brief(jwk.get('kid'))}: {error}"
+        unusable.append(reason)
+        if not isinstance(error, (UnsupportedKeyError, WeakKeyError)):
+            malformed.append(reason)
+
+    keys = read_set(bare, algorithms, on_unusable=note)
+    if malformed and not keys:
         raise InvalidKeyError(malformed[0])
-    ring = KeyRing((), ((each.kid, each.key) for each in read_set(usable, algorithms)))
+    ring = KeyRing((), ((each.kid, each.key) for each in keys))
     return IssuerKeySet(ring, tuple(unusable), tuple(malformed))
-
-
-def _why_unusable(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> str | None:
-    """Say why a key verifies no token of its issuer (RFC 7517, sections 4.2 to 4.4 and 5); ``None``: it does.
-
-    :raises InvalidKeyError: if the key is malformed
-    """
-    if jwk.get("kty") not in ("RSA", "EC", "OKP"):
-        return f"the kty {_shown(jwk.get('kty'))} is not known"
-    try:
-        if read_set([jwk], algorithms):
-            return None
-    except WeakKeyError as error:
-        return str(error)
-    if jwk.get("use", "sig") != "sig":
-        return f"its use is {_shown(jwk['use'])}"
-    if "alg" in jwk and jwk["alg"] not in algorithms:
-        return f"its alg {_shown(jwk['alg'])} is not accepted"
-    return "its key_ops do not include verify, or no accepted algorithm fits it"
-
-
-def _shown(value: object) -> str:
-    """What an issuer wrote, so that it can be logged."""
-    return ascii(value)[:MAX_SHOWN]
 
 
 def _reason(error: Exception) -> str:
