@@ -838,7 +838,7 @@ def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
 def _frozen(name: str, value: Any) -> Any:
     if name.endswith(("_EXPIRES", "_LIFETIME", "_IDLE_TIMEOUT")) and isinstance(value, (int, float)):
         return _Exactly(value)
-    if name == "JWT_STORE_URI" and not isinstance(value, str):
+    if name == "JWT_STORE_URI" and value is not None and not isinstance(value, str):
         return _Same(value)  # a store may look like a container
     return _copied(value)
 
