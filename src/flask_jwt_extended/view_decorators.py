@@ -209,7 +209,9 @@ def jwt_required(
                         raise
                     return cast("R", None)
             else:  # tests patch it, by this name
-                verify_jwt_in_request(*known, **beyond)
+                verify_jwt_in_request(
+                    optional, fresh, refresh, locations, verify_type, skip_revocation_check, **beyond
+                )
             if is_async:
                 return cast("R", app_at_hand().ensure_sync(view)(*args, **kwargs))
             return view(*args, **kwargs)
