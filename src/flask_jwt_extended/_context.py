@@ -67,7 +67,7 @@ def recall(g: Any, part: str) -> Any:
 def _kept_with_request() -> dict[str, Any] | None:
     """What the current request keeps; ``None`` if there is no request."""
     try:
-        return _current_request().__dict__
+        return request._get_current_object().__dict__  # type: ignore[attr-defined,no-any-return]  # of LocalProxy
     except RuntimeError:
         return None
 
