@@ -58,7 +58,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "JWT_PRIVATE_KEY": PRIVATE_PEM,
         "JWT_PUBLIC_KEY": pem(PRIVATE_KEYS["RS256"])[1],
     },
-    "key set": {"JWT_KEYS": {"keys": [{**PRIVATE_JWK, "alg": "EdDSA", "kid": "1"}]}, "JWT_KEYS_PASSPHRASE": WORD},
+    "key set": {"JWT_KEYS": {"keys": [{**PRIVATE_JWK, "alg": "EdDSA", "kid": "1"}]}},
     "issuer with keys": {"JWT_TRUSTED_ISSUERS": {"https://idp.example": GOOD_ISSUER}},
     "issuer with a query": issuer(jwks_uri=f"https://idp.example/keys?api_key={WORD}"),
     "discovery with a query": issuer(discovery=f"https://idp.example/meta?api_key={WORD}"),
