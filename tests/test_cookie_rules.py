@@ -209,6 +209,7 @@ GOOD_DOMAINS = [
     "internal.corp",
     None,
     "",
+    False,  # as in 4.7
 ]
 
 
@@ -224,7 +225,7 @@ def test_a_domain_that_browsers_drop_is_refused_by_init_app(domain: str, why: st
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("domain", GOOD_DOMAINS)
-def test_a_domain_that_browsers_accept_is_taken(domain: str | None, profile: str) -> None:
+def test_a_domain_that_browsers_accept_is_taken(domain: str | bool | None, profile: str) -> None:
     """The leading dot of old specifications too. ``localhost`` is accepted by the browsers of today."""
     app = make(profile, JWT_COOKIE_DOMAIN=domain)
     with app.test_request_context():

@@ -416,6 +416,27 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
+@pytest.mark.parametrize("name", ["JWT_ENCODE_AUDIENCE", "JWT_ENCODE_ISSUER"])
+@pytest.mark.parametrize("profile", ["compat", "strict"])
+def test_a_wrong_value_is_reported_under_the_name_it_was_set_by(name: str, profile: str) -> None:
+    """Under strict it is the default of what is decoded, too."""
+    app = Flask("app")
+    app.config.update({"JWT_SECRET_KEY": SECRET, "JWT_PROFILE": profile, name: 5})
+    with pytest.raises(ConfigurationError, match=f"^{name} "):
+        JWTManager(app)
+
+
+@pytest.mark.parametrize("path", ["jwks.json", "https://user:hunter2@example.com/jwks.json"])
+def test_the_path_of_the_key_set_begins_with_a_slash(path: str) -> None:
+    """Refused before anything is registered, and without a password in the message."""
+    app = Flask("app")
+    app.config.update(JWT_SECRET_KEY=SECRET, JWT_JWKS_PATH=path)
+    with pytest.raises(ConfigurationError, match=r"^JWT_JWKS_PATH must be a path") as caught:
+        JWTManager(app)
+    assert "hunter2" not in str(caught.value)
+    assert "flask-jwt-extended" not in app.extensions
+
+
 @pytest.mark.parametrize(("name", "value", "fix"), WRONG)
 def test_init_app_refuses_a_wrong_value_and_names_the_option_and_the_fix(name: str, value: Any, fix: str) -> None:
     """A value that cannot work is the developer's error when the application starts, not a failing request later."""

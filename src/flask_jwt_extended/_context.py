@@ -55,11 +55,14 @@ def recall(g: Any, part: str) -> Any:
     """
     shared = g.__dict__
     written, copied = shared.get(_IN_G[part]), shared.get(_TOKEN)
-    if written is not (None if copied is None else getattr(copied, part)):
+    value = None if copied is None else getattr(copied, part)
+    if written is not value:
         return written  # by the application
     own = _kept_with_request()
     token = None if own is None else own.get(_TOKEN)
-    if own is None or token is None or (token is not copied and own[_APP] is not _current_app()):
+    if token is copied:
+        return value
+    if own is None or token is None or own[_APP] is not _current_app():
         return None
     return getattr(token, part)
 
@@ -67,7 +70,7 @@ def recall(g: Any, part: str) -> Any:
 def _kept_with_request() -> dict[str, Any] | None:
     """What the current request keeps; ``None`` if there is no request."""
     try:
-        return _current_request().__dict__
+        return request._get_current_object().__dict__  # type: ignore[attr-defined,no-any-return]  # of LocalProxy
     except RuntimeError:
         return None
 

@@ -22,6 +22,7 @@ from .core.policy import Policy
 from .core.token import Token
 from .exceptions import ConfigurationError, NoAuthorizationError, UserClaimsVerificationError
 from .http import extract
+from .http.csrf import check_socket_origin, is_handshake
 from .jwt_manager import runtime_of
 from .loaders import call
 from .parsers import LOCATIONS
@@ -211,6 +212,9 @@ def authenticate(policy: Policy, runtime: Runtime, now: float) -> Token | None:
         if policy.optional:
             return None
         raise
+    incoming = current_request()
+    if location == "cookies" and isinstance(incoming, Request) and is_handshake(incoming.environ):
+        check_socket_origin(incoming, runtime.settings)
     token = Token(header, claims)
     token.location = location
     beyond = replace(policy, fresh=False, verify_type=policy.verify_type and not is_of_4_7)

@@ -14,11 +14,15 @@ from ._legacy import (
     verify_token_not_blocklisted,
     verify_token_type,
 )
+from .exceptions import RevokedTokenError, UserClaimsVerificationError, WrongTokenError
 from .jwt_manager import json_default
 from .utils import app_at_hand, get_jwt_manager
 
 __all__ = [
     "JSONEncoder",
+    "RevokedTokenError",
+    "UserClaimsVerificationError",
+    "WrongTokenError",
     "custom_verification_for_token",
     "get_json_encoder",
     "get_jwt_manager",

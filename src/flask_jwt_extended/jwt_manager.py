@@ -17,9 +17,32 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
 from blinker import NamedSignal
 from flask import Blueprint, Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
+from jwt import (  # noqa: F401  # for the same reason
+    DecodeError,
+    ExpiredSignatureError,
+    InvalidAudienceError,
+    InvalidIssuerError,
+    InvalidTokenError,
+    MissingRequiredClaimError,
+)
 
 from . import default_callbacks, issuing, pipeline
-from .exceptions import ConfigurationError, JWTConfigWarning, StoreUnavailableError, code_of
+from .exceptions import (  # noqa: F401  # 4.7 has them here, and applications import them from here
+    ConfigurationError,
+    CSRFError,
+    FreshTokenRequired,
+    InvalidHeaderError,
+    InvalidQueryParamError,
+    JWTConfigWarning,
+    JWTDecodeError,
+    NoAuthorizationError,
+    RevokedTokenError,
+    StoreUnavailableError,
+    UserClaimsVerificationError,
+    UserLookupError,
+    WrongTokenError,
+    code_of,
+)
 from .foreign import foreign_issuers
 from .http import responses
 from .http.published import jwks_response
@@ -68,13 +91,13 @@ UserLookupF = TypeVar("UserLookupF", bound=UserLookupLoader)
 
 @dataclass(slots=True, eq=False, repr=False)  # there are keys in it
 class _State:
-    """A runtime, and what it was made from: the raw configuration, and the methods of the manager's class that make and
-    verify tokens. A test may patch those.
+    """A runtime, and what it was made from: the raw configuration, the manager, and the methods of its class that make
+    and verify tokens. A test may replace the manager and patch those.
     """
 
     raw: tuple[Any, ...]
     runtime: Runtime
-    manager_class: type[JWTManager]
+    manager: JWTManager
     encode: object
     decode: object
 
@@ -153,9 +176,10 @@ def runtime_of(app: Flask) -> Runtime:
     """
     try:
         state: _State = app.extensions[_STATE]
-        manager_class = state.manager_class
+        manager_class = type(state.manager)
         if (
-            state.raw == read_raw(app.config)
+            app.extensions[EXTENSION] is state.manager
+            and state.raw == read_raw(app.config)
             and manager_class._decode_jwt_from_config is state.decode
             and manager_class._encode_jwt_from_config is state.encode
         ):
@@ -289,7 +313,7 @@ class JWTManager:
             previous.runtime.warned if previous else set(),
         )
         this = type(self)
-        app.extensions[_STATE] = _State(raw, runtime, this, this._encode_jwt_from_config, this._decode_jwt_from_config)
+        app.extensions[_STATE] = _State(raw, runtime, self, this._encode_jwt_from_config, this._decode_jwt_from_config)
         return runtime
 
     def _set_error_handler_callbacks(self, app: Any) -> None:

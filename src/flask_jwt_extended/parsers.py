@@ -101,6 +101,14 @@ def optional_text(value: Any, name: str) -> str | None:
     return None if value is None else text(value, name)
 
 
+def optional_path(value: Any, name: str) -> str | None:
+    """Take the path of a URL, or ``None``."""
+    path = optional_text(value, name)
+    if path and not path.startswith("/"):
+        raise ConfigurationError(f"{name} must be a path that begins with '/', not {shown(path)}")
+    return path
+
+
 def word(value: Any, name: str) -> str:
     """Take a string that is not empty."""
     if not text(value, name):
@@ -310,8 +318,8 @@ def methods(value: Any, name: str) -> frozenset[str] | None:
 
 
 def cookie_domain(value: Any, name: str) -> str | None:
-    """Take a domain that browsers accept for a cookie; ``None`` and the empty string are no domain."""
-    if value is None or value == "":
+    """Take a domain that browsers accept for a cookie; ``None``, ``False`` and the empty string are no domain."""
+    if value is None or value is False or value == "":
         return None
     check_domain(text(value, name), name)
     return str(value)

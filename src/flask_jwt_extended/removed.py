@@ -37,10 +37,17 @@ _FUNCTIONS = {
     "get_raw_jwt": "get_jwt()",
     "get_raw_jwt_header": "get_jwt_header()",
 }
+#: Functions that the modules of 3.x shared, and applications imported to write decorators of their own.
+_SHARED = {
+    "has_user_loader": "has_user_lookup() of internal_utils",
+    "user_loader": "user_lookup() of internal_utils, which takes the header and the claims of the token",
+    "verify_token_claims": "custom_verification_for_token() of internal_utils, or a token_verification_loader",
+    "verify_token_not_blacklisted": "verify_token_not_blocklisted() of internal_utils",
+}
 _NAMES = {
     "flask_jwt_extended": _DECORATORS | _FUNCTIONS,
-    "flask_jwt_extended.view_decorators": _DECORATORS,
-    "flask_jwt_extended.utils": _FUNCTIONS,
+    "flask_jwt_extended.view_decorators": _DECORATORS | _SHARED,
+    "flask_jwt_extended.utils": _FUNCTIONS | _SHARED | {"verify_token_type": "verify_token_type() of internal_utils"},
     "flask_jwt_extended.exceptions": {"UserLoadError": "UserLookupError"},
 }
 #: Methods of JWTManager in 3.x, and what to write instead.

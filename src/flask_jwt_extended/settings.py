@@ -177,7 +177,7 @@ class Settings:
     )
     jwks_path: str | None = option(
         None,
-        parsers.optional_text,
+        parsers.optional_path,
         "The path that serves the public keys of JWT_KEYS as a JWK Set: ``/.well-known/jwks.json``, say.",
     )
     trusted_issuers: Mapping[str, TrustedIssuer] = option(
@@ -838,7 +838,7 @@ def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
 def _frozen(name: str, value: Any) -> Any:
     if name.endswith(("_EXPIRES", "_LIFETIME", "_IDLE_TIMEOUT")) and isinstance(value, (int, float)):
         return _Exactly(value)
-    if name == "JWT_STORE_URI" and not isinstance(value, str):
+    if name == "JWT_STORE_URI" and value is not None and not isinstance(value, str):
         return _Same(value)  # a store may look like a container
     return _copied(value)
 
@@ -888,7 +888,9 @@ def resolve(config: Mapping[str, Any]) -> Settings:
     for name, fix in _REMOVED.items():
         if config.get(name) is not None:
             raise ConfigurationError(f"{name} {fix}")
-    parsed = {each.attribute: each.parse(values[each.name], each.name) for each in OPTIONS}
+    # A default may be the value of another option: that one is parsed before, so that an error names what was set.
+    by_origin = sorted(OPTIONS, key=lambda each: callable(each.strict))
+    parsed = {each.attribute: each.parse(values[each.name], each.name) for each in by_origin}
     settings = Settings(**parsed, flask_secret_key=config.get("SECRET_KEY"))
     settings.check()
     return settings

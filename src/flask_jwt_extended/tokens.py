@@ -10,6 +10,7 @@ from typing import Any
 from .core import claims as claims_
 from .core import compact
 from .core.keys import prepare
+from .exceptions import CSRFError, JWTDecodeError  # noqa: F401  # 4.7 has them here
 from .settings import Settings, resolve
 from .typing import Claims, ExpiresDelta, Fresh
 

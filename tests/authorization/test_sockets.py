@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import flask_sock
@@ -15,7 +16,7 @@ import flask_socketio
 import pytest
 import simple_websocket
 import socketio as socketio_client
-from flask import Flask
+from flask import Flask, request
 from socketio.exceptions import ConnectionError as RefusedError
 
 from flask_jwt_extended import (
@@ -24,8 +25,10 @@ from flask_jwt_extended import (
     create_refresh_token,
     end_session,
     get_jwt_identity,
+    jwt_required,
     revoke_token,
     start_session,
+    view_decorators,
 )
 from flask_jwt_extended.sockets import sock_required, socketio_required
 
@@ -168,6 +171,28 @@ def test_it_is_closed_when_the_session_ends(app: Flask, connect: Connect) -> Non
     other.send("still here")
     assert other.receive(timeout=5) == "still here"
     other.close()
+
+
+@pytest.mark.parametrize("path", ["/echo", "/plain"])
+def test_a_socket_is_guarded_if_the_application_reads_cookies_itself(
+    app: Flask, connect: Connect, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a function in place of 4.7's: neither the origin nor the end of the token is its business."""
+    monkeypatch.setattr(
+        view_decorators, "_decode_jwt_from_cookies", lambda _refresh: (request.cookies["access_token_cookie"], None)
+    )
+
+    @flask_sock.Sock(app).route("/plain")
+    @jwt_required(locations="cookies")
+    def plain(ws: Any) -> None:
+        ws.send(get_jwt_identity())
+        ws.receive()
+
+    cookie = {"Cookie": f"access_token_cookie={token(app, expires_delta=timedelta(seconds=2))}"}
+    assert closed(connect(path, headers=cookie | {"Origin": "https://evil.example"})) == (1008, "csrf")
+    of_this_site = connect(path, headers=cookie)
+    assert of_this_site.receive(timeout=5) == "ada"
+    assert closed(of_this_site, 9) == (1008, "expired_token")
 
 
 def test_another_site_does_not_get_in_with_the_cookie(app: Flask, connect: Connect) -> None:

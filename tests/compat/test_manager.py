@@ -702,6 +702,29 @@ def test_a_manager_that_is_not_the_applications_uses_its_own_callbacks() -> None
             decode_token(token)
 
 
+def test_another_manager_in_the_extensions_of_an_application_takes_over() -> None:
+    """While it is there: a test puts it there, with ``init_app`` or without."""
+    app = new_app(JWTManager())
+    token = made(app)
+    other = JWTManager()
+    other._token_in_blocklist_callback = lambda _header, _claims: True
+    assert ask(app, token=token)[0] == 200
+    with mock.patch.dict(app.extensions, {"flask-jwt-extended": other}):
+        assert ask(app, token=token)[0] == 401
+    assert ask(app, token=token)[0] == 200
+    with mock.patch.dict(app.extensions, {"flask-jwt-extended": Refusing()}):
+        assert ask(app, token=token)[0] == 422
+    del app.extensions["flask-jwt-extended"]
+    assert ask(app, token=token)[0] == 500
+
+
+class Refusing(JWTManager):
+    """Accepts no token."""
+
+    def _decode_jwt_from_config(self, *_args: Any, **_named: Any) -> Any:
+        raise exceptions.JWTDecodeError("refused")
+
+
 def of_the_instance(answer: Any) -> JWTManager:
     manager = JWTManager()
     manager._decode_jwt_from_config = answer  # type: ignore[method-assign]

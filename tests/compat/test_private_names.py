@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 from collections.abc import Callable
@@ -105,6 +106,27 @@ def test_names_that_view_decorators_imports_are_found_there(name: str) -> None:
     home = utils if hasattr(utils, name) else internal_utils
     assert getattr(view_decorators, name) is getattr(home, name)
     assert utils.get_jwt_manager is internal_utils.get_jwt_manager
+
+
+#: Exceptions that 4.7 imports into other modules, where applications have found them.
+ELSEWHERE = {
+    "internal_utils": "RevokedTokenError UserClaimsVerificationError WrongTokenError",
+    "jwt_manager": "CSRFError DecodeError ExpiredSignatureError FreshTokenRequired InvalidAudienceError "
+    "InvalidHeaderError InvalidIssuerError InvalidQueryParamError InvalidTokenError JWTDecodeError "
+    "MissingRequiredClaimError NoAuthorizationError RevokedTokenError UserClaimsVerificationError UserLookupError "
+    "WrongTokenError",
+    "tokens": "CSRFError JWTDecodeError",
+    "view_decorators": "CSRFError FreshTokenRequired InvalidHeaderError InvalidQueryParamError NoAuthorizationError "
+    "UserLookupError",
+}
+
+
+@pytest.mark.parametrize(("name", "errors"), ELSEWHERE.items())
+def test_exceptions_can_be_imported_from_the_modules_that_raise_or_handle_them(name: str, errors: str) -> None:
+    """They are the same classes."""
+    there = importlib.import_module(f"flask_jwt_extended.{name}")
+    for each in errors.split():
+        assert getattr(there, each) is getattr(exceptions, each, None) or getattr(pyjwt, each)
 
 
 def answer_of(response: Any) -> Any:

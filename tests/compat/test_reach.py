@@ -477,20 +477,21 @@ def test_a_loader_can_defer_to_the_default_callback(app: Flask) -> None:
 # --- patches --------------------------------------------------------------------------------------------------------
 
 
-def test_patching_verify_jwt_in_request_opens_views_that_are_decorated_already(app: Flask) -> None:
+@pytest.mark.parametrize("locations", [None, "headers", ["headers", "cookies"]])
+def test_patching_verify_jwt_in_request_opens_views_that_are_decorated_already(app: Flask, locations: Any) -> None:
     """jwt_required finds the function in its module at each request, and hands over its six arguments in order."""
-    app.add_url_rule("/closed", "closed", jwt_required(True, locations="headers")(lambda: "passed"))
+    app.add_url_rule("/closed", "closed", jwt_required(True, locations=locations)(lambda: "passed"))
     client = app.test_client()
     with mock.patch("flask_jwt_extended.view_decorators.verify_jwt_in_request") as verify:
         assert client.get("/closed").text == "passed"
     arguments = (
         inspect.signature(verify_jwt_in_request).bind(*verify.call_args.args, **verify.call_args.kwargs).arguments
     )
-    named = {name: arguments[name] for name in ("optional", "fresh", "refresh", "verify_type", "skip_revocation_check")}
-    assert named == {
+    assert arguments == {
         "optional": True,
         "fresh": False,
         "refresh": False,
+        "locations": locations,
         "verify_type": True,
         "skip_revocation_check": False,
     }

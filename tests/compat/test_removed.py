@@ -29,6 +29,17 @@ REMOVED = [
     (VIEWS, "jwt_refresh_token_required", "@jwt_required(refresh=True)"),
     (UTILS, "get_raw_jwt", "get_jwt()"),
     (UTILS, "get_jwt_claims", "get_jwt()"),
+    (UTILS, "verify_token_type", "internal_utils"),
+    *(
+        (module, name, replacement)
+        for module in (VIEWS, UTILS)
+        for name, replacement in {
+            "has_user_loader": "has_user_lookup()",
+            "user_loader": "user_lookup()",
+            "verify_token_claims": "token_verification_loader",
+            "verify_token_not_blacklisted": "verify_token_not_blocklisted()",
+        }.items()
+    ),
     ("flask_jwt_extended.exceptions", "UserLoadError", "UserLookupError"),
 ]
 METHODS = {

@@ -325,6 +325,23 @@ def test_a_request_class_that_overrides_an_attribute_is_asked(request_class: typ
     assert client.get("/closed", headers=hidden, query_string=query, **AS_JSON).status_code == 401
 
 
+@pytest.mark.parametrize("target", [Request, type("Own", (Request,), {})], ids=["flask.Request", "subclass"])
+@pytest.mark.parametrize("new", ["dict", "PropertyMock"])
+def test_a_class_that_is_patched_is_asked_while_it_is(target: type[Request], new: str) -> None:
+    """Also after requests that were read from the environment."""
+    app = new_app()
+    app.request_class = target
+    token, _ = tokens(app)
+    client = app.test_client(use_cookies=False)
+    cookies = {"access_token_cookie": token}
+    for _ in range(2):
+        assert client.get("/closed").status_code == 401
+        value = mock.PropertyMock(return_value=cookies) if new == "PropertyMock" else cookies
+        with mock.patch.object(target, "cookies", value):
+            assert client.get("/closed").json == {"identity": "alice", "location": "cookies"}
+    assert client.get("/closed", headers={"Cookie": f"access_token_cookie={token}"}).status_code == 200
+
+
 def test_a_request_class_that_sets_its_headers_is_asked() -> None:
     """An attribute of the object again."""
     app = new_app()

@@ -150,7 +150,8 @@ def _cookie(request: Request, name: str) -> str | None:
     quoting, which no token needs, is left to Werkzeug.
     """
     header: str = request.environ.get("HTTP_COOKIE", "")
-    if "cookies" in request.__dict__ or '"' in header or not _has_own_headers(request):
+    is_plain = "cookies" not in request.__dict__ and '"' not in header
+    if not (is_plain and _leaves_cookies_alone(request) and _has_own_headers(request)):
         return next(iter(_parsed_cookies(request, name)), None)
     for pair in header.split(";"):
         key, _, value = pair.partition("=")
@@ -161,13 +162,24 @@ def _cookie(request: Request, name: str) -> str | None:
 
 def _count_cookies(request: Request, name: str) -> int:
     """Count the cookies of a name, also those that only another reader than Werkzeug would take for one."""
-    header: str = request.environ.get("HTTP_COOKIE", "") if _has_own_headers(request) else ""
+    is_own = _leaves_cookies_alone(request) and _has_own_headers(request)
+    header: str = request.environ.get("HTTP_COOKIE", "") if is_own else ""
     named = sum(pair.partition("=")[0].strip(" \t") == name for pair in header.split(";"))
     return max(named, len(_parsed_cookies(request, name)))
 
 
+#: How Werkzeug reads cookies.
+_COOKIES: Any = Request.cookies
+
+
+def _leaves_cookies_alone(request: Request) -> bool:
+    """Return whether the class of a request reads cookies as Flask's own does. A test may patch it at any time."""
+    request_class: Any = type(request)
+    return request_class.cookies is _COOKIES
+
+
 def _has_own_headers(request: Request) -> bool:
-    """Return whether the headers and cookies of a request are those of its environment."""
+    """Return whether the headers of a request are those of its environment."""
     headers = request.__dict__.get("headers")
     request_class: Any = type(request)
     return (
@@ -177,8 +189,8 @@ def _has_own_headers(request: Request) -> bool:
 
 @lru_cache(64)
 def _leaves_headers_alone(request_class: Any) -> bool:
-    """Return whether a class of requests reads its headers and cookies as Flask's own does."""
-    names = ("cookies", "dict_storage_class", "__getattribute__")
+    """Return whether a class of requests reads its headers as Flask's own does."""
+    names = ("dict_storage_class", "__getattribute__")
     return not hasattr(request_class, "headers") and all(
         getattr(request_class, name) is getattr(Request, name) for name in names
     )
@@ -188,8 +200,7 @@ def _leaves_headers_alone(request_class: Any) -> bool:
 
 
 def _parsed_cookies(request: Request, name: str) -> list[Any]:
-    request_class: Any = type(request)
-    is_unread = "cookies" not in request.__dict__ and request_class.cookies is Request.cookies
+    is_unread = "cookies" not in request.__dict__ and _leaves_cookies_alone(request)
     if is_unread and not hasattr(request.headers, "getlist"):
         return []  # Werkzeug cannot find them in a plain dictionary
     try:
