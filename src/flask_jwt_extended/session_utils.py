@@ -179,8 +179,8 @@ def refresh_expiring_cookies(response: Response, *, within: timedelta | None = N
     followed by one that is not.
 
     A cookie is extended for JWT_COOKIE_EXTENSION_LIFETIME at most, counted from the login or the last exchange of the
-    refresh token. Theft detection watches refresh tokens alone: until then, nothing tells a stolen access cookie from
-    that of its owner.
+    refresh token, and a cookie from before that exchange is not extended. Theft detection watches refresh tokens alone:
+    until then, nothing tells a stolen access cookie from that of its owner.
 
     :param within: how soon is soon; ``None``: within half of the token's life
     :return: the same response
