@@ -115,7 +115,8 @@ def token_digest(claims: Claims, runtime: Runtime) -> str | None:
     """Return what stands for a verified token in the store; ``None`` if it has no ``jti``. Equal ``jti`` claims of two
     issuers are two tokens.
     """
-    return None if claims["jti"] is None else digest(claims["jti"], runtime.issuer_name(claims))
+    jti = claims.get("jti")
+    return None if jti is None else digest(jti, runtime.issuer_name(claims))
 
 
 def accepted_until(claims: Claims, runtime: Runtime) -> float:

@@ -18,6 +18,7 @@ from flask_jwt_extended import (
     jwt_required,
     set_access_cookies,
     verify_jwt_in_request,
+    view_decorators,
 )
 from flask_jwt_extended.jwt_manager import runtime_of
 
@@ -104,6 +105,21 @@ def test_a_request_that_checks_it_twice_uses_it_once(app: Flask, arrange: Callab
     assert [each.status_code for each in answers] == [200, 401, 401]
     assert answers[0].get_json() == "ada"
     assert client.get("/x", headers=bearer(once(app, additional_claims={"scope": "reset"}))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["_load_user", "verify_token_not_blocklisted", "_decode_jwt_from_request", "decode_token"]
+)
+@pytest.mark.parametrize("arrange", WAYS, ids=lambda way: way.__name__)
+def test_also_while_a_function_of_4_7_is_patched(
+    app: Flask, arrange: Callable[[Flask], None], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests take another way then."""
+    genuine = getattr(view_decorators, name)
+    monkeypatch.setattr(view_decorators, name, lambda *given, **named: genuine(*given, **named))
+    arrange(app)
+    token = once(app, additional_claims={"scope": "reset"})
+    assert [_in_header(app.test_client(), token).status_code for _ in range(3)] == [200, 401, 401]
 
 
 def _in_header(client: FlaskClient, token: str) -> Any:
