@@ -65,7 +65,7 @@ def issue(new: NewToken, runtime: Runtime, now: float, *, own: bool = False) -> 
     )
     if settings.verify_sub and not isinstance(payload.get("sub", ""), str):
         _check_subject(payload["sub"], runtime)
-    typ = settings.access_token_typ if new.token_type == "access" else "JWT"
+    typ = settings.access_token_typ if payload["type"] == "access" else "JWT"
     header = {"typ": typ, "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
     header["alg"] = header["alg"] or settings.algorithm
     if not header["typ"]:

@@ -133,12 +133,16 @@ def _presented(runtime: Runtime, now: float) -> list[Claims]:
 
 
 def _quietly_verified(encoded: Any, runtime: Runtime, now: float) -> Claims:
-    """The claims of a token; none if it is not valid: whatever is wrong with it, a login goes through."""
+    """The claims of a token; none if it is not valid or on the application's own blocklist: whatever is wrong with it,
+    a login goes through.
+    """
     try:
-        return pipeline.verify(encoded, runtime, now, allow_expired=True).claims
-    except Exception as error:  # of decode_key_loader too
+        token = pipeline.verify(encoded, runtime, now, allow_expired=True)
+        is_blocked = "sid" in token.claims and pipeline.is_blocklisted(token, runtime)
+    except Exception as error:  # of loaders too
         logger.debug("A token that came with a login is ignored: %s", type(error).__name__)
         return {}
+    return {} if is_blocked else token.claims
 
 
 def refresh_session() -> TokenPair:

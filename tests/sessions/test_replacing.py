@@ -237,6 +237,23 @@ def test_a_request_without_tokens_ends_nothing(service: Service) -> None:
 # --- an old token never blocks a login, and ends nobody else's session ----------------------------------------------
 
 
+@pytest.mark.parametrize("fails", [True, False])
+def test_neither_does_a_copy_on_the_blocklist_of_the_application(service: Service, fails: bool) -> None:
+    """It was revoked. A blocklist that cannot be asked does not block the login either."""
+    victim = service.login("alice")
+    current = service.refreshed(victim.refresh_token)
+    blocked = claims_of(victim.access_token)["jti"]
+
+    def is_blocked(_header: Any, claims: Any) -> bool:
+        if fails and claims["jti"] == blocked:
+            raise OSError
+        return bool(claims["jti"] == blocked)
+
+    service.manager.token_in_blocklist_loader(is_blocked)
+    assert service.run(lambda: start_session("eve"), token=victim.access_token).status_code == 200
+    assert service.passes(current.access_token)
+
+
 def test_an_old_copy_does_not_end_the_session_of_another_identity(service: Service, clock: Clock) -> None:
     """Neither an expired access token, nor one that was revoked, nor a refresh token that was exchanged before."""
     victim = service.login("alice")
