@@ -19,10 +19,9 @@ from werkzeug.local import LocalProxy
 from . import pipeline
 from .core.policy import Policy
 from .core.token import Token
-from .exceptions import ConfigurationError, NoAuthorizationError, UserClaimsVerificationError
+from .exceptions import ConfigurationError, NoAuthorizationError
 from .http import extract
 from .jwt_manager import runtime_of
-from .loaders import call
 from .parsers import LOCATIONS
 from .runtime import Runtime
 from .typing import Claims, Header, LocationType
@@ -154,9 +153,8 @@ def verify_token_not_blocklisted(jwt_header: Header, jwt_data: Claims) -> None:
 def custom_verification_for_token(jwt_header: Header, jwt_data: Claims) -> None:
     """Raise if ``token_verification_loader`` refuses a token."""
     runtime = _runtime()
-    accepts = runtime.loaders.token_verification
-    if accepts is not None and not call(runtime.ensure_sync, accepts, jwt_header, jwt_data):
-        raise UserClaimsVerificationError("User claims verification failed", jwt_header, jwt_data)
+    if runtime.loaders.token_verification is not None:
+        pipeline.ask_verification(runtime.loaders.token_verification, Token(jwt_header, jwt_data), runtime)
 
 
 # --- patches ---------------------------------------------------------------------------------------------------------

@@ -52,7 +52,8 @@ def refuse_without_store(token: Token, runtime: Runtime) -> NoReturn:
     runtime.warn_once(
         "sid without a store",
         "A token with the claim sid was refused: it belongs to a session, and JWT_STORE_URI is not set. Set "
-        "JWT_STORE_URI, or give the claim another name if your application adds it for a purpose of its own",
+        "JWT_STORE_URI. Give the claim another name if your application adds it for a purpose of its own, and declare "
+        "an identity provider that writes it in JWT_TRUSTED_ISSUERS",
     )
     raise SessionEndedError(token.header, token.claims)
 

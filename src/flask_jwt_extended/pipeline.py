@@ -136,7 +136,7 @@ def check(
     if not policy.skip_revocation_check:
         see_whether_revoked(token, runtime, now, is_used=is_used)
     if loaders.token_verification is not None:
-        _ask_verification(loaders.token_verification, token, runtime)
+        ask_verification(loaders.token_verification, token, runtime)
     if loaders.user_lookup is not None:
         token.user = look_up_user(loaders.user_lookup, token, runtime)
     if is_single_use and not is_used:
@@ -168,7 +168,7 @@ def see_whether_revoked(token: Token, runtime: Runtime, now: float, *, is_used: 
     """Ask the store, and ``token_in_blocklist_loader``.
 
     :param now: seconds since the epoch
-    :param is_used: whether this request has used the token, so that the store knows it as revoked
+    :param is_used: whether this request or connection has used the token, so that the store calls it revoked
     :raises RevokedTokenError: if it was revoked, its session has ended, or it is of a session and there is no store
     :raises StoreUnavailableError: if nobody can tell
     """
@@ -177,6 +177,8 @@ def see_whether_revoked(token: Token, runtime: Runtime, now: float, *, is_used: 
             refuse_without_store(token, runtime)
     elif not is_used:
         admit(token, runtime, now)
+    elif token.claims.get("sid") is not None:  # its session may have ended meanwhile
+        admit(Token(token.header, {**token.claims, "jti": None}), runtime, now)
     if runtime.loaders.token_in_blocklist is not None and is_blocklisted(token, runtime):
         raise RevokedTokenError(token.header, token.claims)
 
@@ -425,7 +427,11 @@ def is_blocklisted(token: Token, runtime: Runtime) -> bool:
     return is_strict
 
 
-def _ask_verification(accepts: TokenTest, token: Token, runtime: Runtime) -> None:
+def ask_verification(accepts: TokenTest, token: Token, runtime: Runtime) -> None:
+    """Ask ``token_verification_loader``.
+
+    :raises UserClaimsVerificationError: if it does not accept a token
+    """
     answer: object = call(runtime.ensure_sync, accepts, token.header, token.claims)
     if not answer or _is_generator(answer, "token_verification_loader", accepts, runtime):
         raise UserClaimsVerificationError("User claims verification failed", token.header, token.claims)

@@ -14,9 +14,11 @@ from flask.testing import FlaskClient
 from flask_jwt_extended import (
     JWTManager,
     create_token,
+    end_session,
     get_jwt_identity,
     jwt_required,
     set_access_cookies,
+    start_session,
     verify_jwt_in_request,
     view_decorators,
 )
@@ -210,6 +212,23 @@ def test_the_applications_own_blocklist_is_asked_every_time(app: Flask) -> None:
     manager.token_in_blocklist_loader(lambda _header, _claims: next(answers))
     _hook_and_decorator(app)
     assert _in_header(app.test_client(), once(app)).status_code == 401
+
+
+def test_a_session_that_ends_between_two_checks_refuses(app: Flask) -> None:
+    """A token for one use may belong to a session."""
+    with app.app_context():
+        pair = start_session("ada")
+
+    def end_between() -> None:
+        verify_jwt_in_request(**KIND)
+        if request.args:
+            end_session(pair.session_id)
+
+    app.before_request(end_between)
+    app.add_url_rule("/x", "x", jwt_required(**KIND)(view))
+    client, made = app.test_client(), [once(app, additional_claims={"sid": pair.session_id}) for _ in range(2)]
+    assert client.get("/x", headers=bearer(made[0])).status_code == 200
+    assert client.get("/x?end=1", headers=bearer(made[1])).status_code == 401
 
 
 def test_a_first_check_that_refuses_does_not_use_it(app: Flask) -> None:
