@@ -91,7 +91,7 @@ def _check_acceptable(header: Header, payload: Claims, settings: Settings) -> No
 
     :raises ConfigurationError: if the ``typ`` is not that of its kind, with JWT_ACCESS_TOKEN_TYP = "at+jwt"
     """
-    for name in settings.claims_needed:
+    for name in settings.lenient.claims_needed:  # what JWT_REPORT_ONLY names refuses nothing
         if payload.get(name) is None:
             _tell_of_missing_claim(name)
     if settings.access_token_typ != "at+jwt":

@@ -127,8 +127,9 @@ def _presented(runtime: Runtime, now: float) -> list[Claims]:
     """The claims of each token of a session that came with this request, verified, but for its expiry."""
     token = _verified()
     incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
-    sent = (_quietly_verified(encoded, runtime, now) for encoded in sent_tokens(incoming, runtime.settings))
-    found = [token.claims if token else {}, *sent]
+    # The header is read for both kinds of token. What is not text was in a JSON body, and is not a token.
+    sent = dict.fromkeys(each for each in sent_tokens(incoming, runtime.settings) if isinstance(each, str))
+    found = [token.claims if token else {}, *(_quietly_verified(encoded, runtime, now) for encoded in sent)]
     return [claims for claims in found if isinstance(claims.get("sid"), str)]
 
 

@@ -28,7 +28,7 @@ from flask_jwt_extended.core.jwks import to_jwk
 from flask_jwt_extended.exceptions import StoreUnavailableError
 from flask_jwt_extended.sessions.stores.memory import MemoryStore
 
-from ..conftest import PRIVATE_KEYS, MakeApp
+from ..conftest import PRIVATE_KEYS, SECRET, MakeApp
 from .helpers import (
     DAY,
     HTTPS,
@@ -170,6 +170,23 @@ def test_an_expired_access_cookie_of_the_same_identity_is_enough(service: Servic
         assert login_in_browser(service, only_access).status_code == 200
     assert [each.payload["session_id"] for each in heard if each.name == "session_ended"] == [session_id]
     assert not service.passes(refresh, "refresh")
+
+
+def test_a_token_is_verified_once(make: MakeService) -> None:
+    """An application may load a key or ask a server for it."""
+    service = make(TOKEN_LOCATION=["headers", "cookies", "json", "query_string"])
+    token, asked = service.login().access_token, []
+
+    def key(_header: Any, claims: Any) -> Any:
+        asked.append(claims["jti"])
+        return SECRET
+
+    service.manager.decode_key_loader(key)
+    answer = service.run(lambda: start_session("alice"), token=token, method="POST", json={"refresh_token": {}})
+    assert answer.status_code == 200
+    assert asked == [claims_of(token)["jti"]]
+    service.manager.decode_key_loader(lambda _header, _claims: SECRET)
+    assert not service.passes(token)
 
 
 def test_two_sessions_that_are_presented_end_both(service: Service) -> None:
