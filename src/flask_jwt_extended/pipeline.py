@@ -7,7 +7,6 @@ exceptions or one of ours, here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from errno import ENAMETOOLONG
 from itertools import count
@@ -70,10 +69,9 @@ def _second_look(
 ) -> Token | None:
     """Decide on a request that is refused, where not every refusal counts. What lets it pass is told of."""
     if runtime.settings.report_only:
-        with suppress(JWTExtendedException, PyJWTError):
-            token = admit_request(request, policy, runtime.lenient, now)
-            runtime.notify(refusal_reported, code=code_of(error), error=error)
-            return token
+        token = admit_request(request, policy, runtime.lenient, now)  # or raises what refuses it all the same
+        runtime.notify(refusal_reported, code=code_of(error), error=error)
+        return token
     if policy.report_only:
         runtime.notify(refusal_reported, code=code_of(error), error=error)
         return _whoever_it_is(request, policy, runtime, now)
