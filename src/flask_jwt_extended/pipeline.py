@@ -70,7 +70,8 @@ def _second_look(
     """Decide on a request that is refused, where not every refusal counts. What lets it pass is told of."""
     if runtime.settings.report_only:
         token = admit_request(request, policy, runtime.lenient, now)  # or raises what refuses it all the same
-        runtime.notify(refusal_reported, code=code_of(error), error=error)
+        if token is not None:  # or this call has reported what else is wrong
+            runtime.notify(refusal_reported, code=code_of(error), error=error)
         return token
     if policy.report_only:
         runtime.notify(refusal_reported, code=code_of(error), error=error)

@@ -206,6 +206,18 @@ def test_a_refusal_tells_what_refuses_not_what_is_only_reported(make_app: MakeAp
     assert codes == ["missing_claim", "expired_token!"]
 
 
+@pytest.mark.parametrize("demands", [{"optional": "if-valid"}, {"report_only": True}], ids=repr)
+def test_a_request_is_reported_once(make_app: MakeApp, demands: dict[str, Any]) -> None:
+    """Where both the option and the view let it pass."""
+    app = make_app(REQUIRED_CLAIMS=["tenant"])
+    app.config["JWT_REPORT_ONLY"] = ["JWT_REQUIRED_CLAIMS"]
+    add_view(app, **demands)
+    with heard(app) as codes:
+        for token in tokens(app).values():
+            assert ask(app, token)[0] == 200
+    assert codes == ["missing_claim", "expired_token", "invalid_signature", "malformed_token", "wrong_token_type"]
+
+
 def test_several_tokens_and_origins_may_be_reported(make_app: MakeApp) -> None:
     """The strict checks of requests."""
     locations = {"TOKEN_LOCATION": ["headers", "cookies"], "COOKIE_SECURE": False}
