@@ -413,9 +413,6 @@ def test_a_claim_with_another_meaning_holds_no_identity(make_app: MakeApp, claim
 
 def test_a_token_that_the_application_refuses_is_told_of(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
     """``expires_delta=False`` where ``exp`` is required: one line in the log."""
-    from flask_jwt_extended import issuing
-
-    issuing._tell_of_missing_claim.cache_clear()
     app = make_app(PROFILE="strict")
     with app.app_context(), caplog.at_level(logging.WARNING, logger="flask_jwt_extended"):
         tokens = [create_access_token("ada", expires_delta=False) for _ in range(3)]
