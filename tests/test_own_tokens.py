@@ -162,6 +162,14 @@ def test_a_token_that_would_be_refused_is_not_made(oauth: Flask, create: Any, ty
         create("ada", additional_headers=None if by_loader else headers)
 
 
+def test_a_token_of_another_type_is_not_marked_as_an_access_token(oauth: Flask) -> None:
+    """Applications of 4.7 make kinds of their own with additional claims."""
+    with oauth.app_context():
+        token = create_access_token("ada", additional_claims={"type": "reset"})
+    assert status(oauth, token, "reset") == 200
+    assert status(oauth, token) != 200
+
+
 def test_inspect_agrees(oauth: Flask) -> None:
     """``flask jwt inspect`` refuses what requests refuse."""
     runtime, now = runtime_of(oauth), time.time()
@@ -273,6 +281,8 @@ _GOOD: dict[str, dict[str, Any]] = {
     "a second": {"ACCESS_TOKEN_EXPIRES": 1},
     "another identity claim": {"IDENTITY_CLAIM": "user", "REQUIRED_CLAIMS": ["sub", "user"]},
     "RFC 9068": RFC_9068,
+    "an audience that is only reported": {"DECODE_AUDIENCE": "a", "REPORT_ONLY": ["JWT_DECODE_AUDIENCE"]},
+    "an issuer that is only reported": {"DECODE_ISSUER": "x", "REPORT_ONLY": ["JWT_DECODE_ISSUER"]},
     "short tokens": {"MAX_TOKEN_BYTES": 1024},
     "required claims that are written": {"REQUIRED_CLAIMS": ["exp", "nbf", "iat", "jti", "type", "sub", "csrf"]},
 }
@@ -403,9 +413,6 @@ def test_a_claim_with_another_meaning_holds_no_identity(make_app: MakeApp, claim
 
 def test_a_token_that_the_application_refuses_is_told_of(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
     """``expires_delta=False`` where ``exp`` is required: one line in the log."""
-    from flask_jwt_extended import issuing
-
-    issuing._tell_of_missing_claim.cache_clear()
     app = make_app(PROFILE="strict")
     with app.app_context(), caplog.at_level(logging.WARNING, logger="flask_jwt_extended"):
         tokens = [create_access_token("ada", expires_delta=False) for _ in range(3)]

@@ -13,18 +13,16 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, cast
 
-from flask import Request, request
+from flask import Request, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from . import pipeline
-from .admission import use_up
 from .core.policy import Policy
 from .core.token import Token
-from .exceptions import ConfigurationError, NoAuthorizationError, UserClaimsVerificationError
+from .exceptions import ConfigurationError, NoAuthorizationError
 from .http import extract
 from .http.csrf import check_socket_origin, is_handshake
 from .jwt_manager import runtime_of
-from .loaders import call
 from .parsers import LOCATIONS
 from .runtime import Runtime
 from .typing import Claims, Header, LocationType
@@ -148,15 +146,16 @@ def verify_token_type(decoded_token: Claims, refresh: bool) -> None:
 def verify_token_not_blocklisted(jwt_header: Header, jwt_data: Claims) -> None:
     """Raise if a token was revoked, by ``token_in_blocklist_loader`` or in the store."""
     token = Token(jwt_header, {"type": None, "jti": None, **jwt_data})
-    pipeline.see_whether_revoked(token, _runtime(), time.time())
+    runtime = _runtime()
+    is_used = jwt_data.get("single_use") is True and pipeline.has_used(_incoming(), token, runtime)
+    pipeline.see_whether_revoked(token, runtime, time.time(), is_used=is_used)
 
 
 def custom_verification_for_token(jwt_header: Header, jwt_data: Claims) -> None:
     """Raise if ``token_verification_loader`` refuses a token."""
     runtime = _runtime()
-    accepts = runtime.loaders.token_verification
-    if accepts is not None and not call(runtime.ensure_sync, accepts, jwt_header, jwt_data):
-        raise UserClaimsVerificationError("User claims verification failed", jwt_header, jwt_data)
+    if runtime.loaders.token_verification is not None:
+        pipeline.ask_verification(runtime.loaders.token_verification, Token(jwt_header, jwt_data), runtime)
 
 
 # --- patches ---------------------------------------------------------------------------------------------------------
@@ -222,8 +221,8 @@ def authenticate(policy: Policy, runtime: Runtime, now: float) -> Token | None:
     if beyond.roles is not None:
         beyond.check_roles(token, pipeline.roles_held(token, runtime))
     token.user = here._load_user(header, claims)
-    if token.claims.get("single_use") is True:
-        use_up(token, runtime)
+    if token.claims.get("single_use") is True and not pipeline.has_used(_incoming(), token, runtime):
+        pipeline.use(_incoming(), token, runtime)
     return token
 
 
@@ -233,6 +232,11 @@ def _view_decorators() -> ModuleType:
 
 def _runtime() -> Runtime:
     return runtime_of(app_at_hand())
+
+
+def _incoming() -> Request | None:
+    """Return the current request itself, also where a test has put something in its place; ``None`` outside one."""
+    return request._get_current_object() if has_request_context() else None  # type: ignore[attr-defined]  # of LocalProxy
 
 
 def current_request() -> Request:

@@ -52,7 +52,8 @@ def refuse_without_store(token: Token, runtime: Runtime) -> NoReturn:
     runtime.warn_once(
         "sid without a store",
         "A token with the claim sid was refused: it belongs to a session, and JWT_STORE_URI is not set. Set "
-        "JWT_STORE_URI, or give the claim another name if your application adds it for a purpose of its own",
+        "JWT_STORE_URI. Give the claim another name if your application adds it for a purpose of its own, and declare "
+        "an identity provider that writes it in JWT_TRUSTED_ISSUERS",
     )
     raise SessionEndedError(token.header, token.claims)
 
@@ -115,7 +116,8 @@ def token_digest(claims: Claims, runtime: Runtime) -> str | None:
     """Return what stands for a verified token in the store; ``None`` if it has no ``jti``. Equal ``jti`` claims of two
     issuers are two tokens.
     """
-    return None if claims["jti"] is None else digest(claims["jti"], runtime.issuer_name(claims))
+    jti = claims.get("jti")
+    return None if jti is None else digest(jti, runtime.issuer_name(claims))
 
 
 def accepted_until(claims: Claims, runtime: Runtime) -> float:

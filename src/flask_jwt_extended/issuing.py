@@ -16,7 +16,6 @@ from .exceptions import ConfigurationError
 from .loaders import call
 from .parsers import lifetime
 from .runtime import Runtime
-from .settings import Settings
 from .signals import logger
 from .typing import Claims, ExpiresDelta, Fresh, Header
 
@@ -65,12 +64,12 @@ def issue(new: NewToken, runtime: Runtime, now: float, *, own: bool = False) -> 
     )
     if settings.verify_sub and not isinstance(payload.get("sub", ""), str):
         _check_subject(payload["sub"], runtime)
-    typ = settings.access_token_typ if new.token_type == "access" else "JWT"
+    typ = settings.access_token_typ if payload["type"] == "access" else "JWT"
     header = {"typ": typ, "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
     header["alg"] = header["alg"] or settings.algorithm
     if not header["typ"]:
         del header["typ"]
-    _check_acceptable(header, payload, settings)
+    _check_acceptable(header, payload, runtime)
     try:
         kid, key = _signer(header["alg"], new.identity, runtime, now)
         if kid is not None:
@@ -86,14 +85,17 @@ def _check_subject(subject: Any, runtime: Runtime) -> None:
         _tell_of_subject(type(subject).__name__)
 
 
-def _check_acceptable(header: Header, payload: Claims, settings: Settings) -> None:
+def _check_acceptable(header: Header, payload: Claims, runtime: Runtime) -> None:
     """See that this application would accept a token that it makes.
 
     :raises ConfigurationError: if the ``typ`` is not that of its kind, with JWT_ACCESS_TOKEN_TYP = "at+jwt"
     """
-    for name in settings.claims_needed:
+    settings = runtime.settings
+    for name in settings.lenient.claims_needed:  # what JWT_REPORT_ONLY names refuses nothing
         if payload.get(name) is None:
-            _tell_of_missing_claim(name)
+            cause = "its expires_delta or its lifetime is False" if name == "exp" else "JWT_REQUIRED_CLAIMS names it"
+            message = "A token was made without the claim %s, and is refused here: %s"
+            runtime.warn_once(f"missing {name}", message, name, cause)
     if settings.access_token_typ != "at+jwt":
         return
     try:
@@ -103,13 +105,6 @@ def _check_acceptable(header: Header, payload: Claims, settings: Settings) -> No
             f'{error}, with JWT_ACCESS_TOKEN_TYP = "at+jwt": leave typ out of additional_headers and of what '
             "additional_headers_loader returns"
         ) from None
-
-
-@cache
-def _tell_of_missing_claim(name: str) -> None:
-    """Say once that tokens are being made which this application refuses."""
-    cause = "its expires_delta or its lifetime is False" if name == "exp" else "JWT_REQUIRED_CLAIMS names it"
-    logger.warning("A token was made without the claim %s, and is refused here: %s", name, cause)
 
 
 def _issue_by_application(encode: Callable[..., Any], new: NewToken, runtime: Runtime, now: float) -> str:

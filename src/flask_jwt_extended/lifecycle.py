@@ -190,7 +190,7 @@ def refresh(token: Token, runtime: Runtime, now: float, user: Any) -> TokenPair:
 
 def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str | None:
     """Make another access token for the session of one that may pass now, without its refresh token. ``None``: the last
-    login or exchange is longer ago than JWT_COOKIE_EXTENSION_LIFETIME.
+    login or exchange is longer ago than JWT_COOKIE_EXTENSION_LIFETIME, or the token is older than that exchange.
 
     :param now: seconds since the epoch
     :param user: what loaders are told instead of the identity claim; ``None``: they are told that
@@ -203,7 +203,10 @@ def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str | None
         mark = token_digest(token.claims, runtime)
         if record is None or record.deadline <= now or store.status(session_id, mark).revoked:
             raise SessionEndedError(token.header, token.claims)
-        if now >= _limit(runtime.settings.cookie_extension_lifetime, record.exchanged_at):
+        exchanged_at = record.exchanged_at
+        # An exchange has made a newer access token: a copy of an older one is not extended any more.
+        is_old = token.claims.get("iat", exchanged_at) < int(exchanged_at)
+        if is_old or now >= _limit(runtime.settings.cookie_extension_lifetime, exchanged_at):
             return None
         after = touched(record, now, _deadline(runtime, now, record.current))
         if store.replace(after, record.generation):

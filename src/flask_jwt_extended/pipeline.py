@@ -7,10 +7,10 @@ exceptions or one of ours, here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from errno import ENAMETOOLONG
 from itertools import count
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any, cast
 
 from flask import Request
@@ -25,7 +25,7 @@ from jwt.exceptions import (
 )
 
 from ._context import recall, remember
-from .admission import admit, refuse_without_store, use_up
+from .admission import admit, refuse_without_store, token_digest, use_up
 from .core import claims as claims_
 from .core import compact
 from .core.keys import Key, KeyRing, prepare_bound
@@ -69,10 +69,10 @@ def _second_look(
 ) -> Token | None:
     """Decide on a request that is refused, where not every refusal counts. What lets it pass is told of."""
     if runtime.settings.report_only:
-        with suppress(JWTExtendedException, PyJWTError):
-            token = admit_request(request, policy, runtime.lenient, now)
+        token = admit_request(request, policy, runtime.lenient, now)  # or raises what refuses it all the same
+        if token is not None:  # or this call has reported what else is wrong
             runtime.notify(refusal_reported, code=code_of(error), error=error)
-            return token
+        return token
     if policy.report_only:
         runtime.notify(refusal_reported, code=code_of(error), error=error)
         return _whoever_it_is(request, policy, runtime, now)
@@ -127,34 +127,47 @@ def check(
     """
     loaders = runtime.loaders
     token = verify(encoded, runtime, now, csrf_value=csrf_value)
-    used = _used_by(request) if token.claims.get("single_use") is True else None
-    is_used = used is not None and encoded in used
+    is_single_use = token.claims.get("single_use") is True
+    is_used = is_single_use and has_used(request, token, runtime)
     policy.check(token, now, leeway=runtime.settings.decode_leeway)
     if policy.roles is not None:
         policy.check_roles(token, roles_held(token, runtime))
     if not policy.skip_revocation_check:
         see_whether_revoked(token, runtime, now, is_used=is_used)
     if loaders.token_verification is not None:
-        _ask_verification(loaders.token_verification, token, runtime)
+        ask_verification(loaders.token_verification, token, runtime)
     if loaders.user_lookup is not None:
         token.user = look_up_user(loaders.user_lookup, token, runtime)
-    if used is not None and not is_used:
-        use_up(token, runtime)
-        used.add(encoded)
+    if is_single_use and not is_used:
+        use(request, token, runtime)
     return token
 
 
-def _used_by(request: Request | None) -> set[str]:
-    """Return the single-use tokens that this request has used: to check one of them again is not another use."""
-    used: set[str] = set() if request is None else vars(request).setdefault("_jwt_extended_used", set())
-    return used
+#: Where a request keeps the digests of the single-use tokens that it has used.
+_USED = "_jwt_extended_used"
+
+
+def has_used(request: Request | None, token: Token, runtime: Runtime) -> bool:
+    """Whether this request has used a single-use token. To check it again is not another use."""
+    return request is not None and token_digest(token.claims, runtime) in vars(request).get(_USED, ())
+
+
+def use(request: Request | None, token: Token, runtime: Runtime) -> None:
+    """Use up a single-use token for a request.
+
+    :raises RevokedTokenError: if it was used before, or there is no store that could tell
+    :raises StoreUnavailableError: if nobody can tell
+    """
+    use_up(token, runtime)
+    if request is not None:
+        vars(request).setdefault(_USED, set()).add(token_digest(token.claims, runtime))
 
 
 def see_whether_revoked(token: Token, runtime: Runtime, now: float, *, is_used: bool = False) -> None:
     """Ask the store, and ``token_in_blocklist_loader``.
 
     :param now: seconds since the epoch
-    :param is_used: whether this request has used the token, so that the store knows it as revoked
+    :param is_used: whether this request or connection has used the token, so that the store calls it revoked
     :raises RevokedTokenError: if it was revoked, its session has ended, or it is of a session and there is no store
     :raises StoreUnavailableError: if nobody can tell
     """
@@ -163,6 +176,8 @@ def see_whether_revoked(token: Token, runtime: Runtime, now: float, *, is_used: 
             refuse_without_store(token, runtime)
     elif not is_used:
         admit(token, runtime, now)
+    elif token.claims.get("sid") is not None:  # its session may have ended meanwhile
+        admit(Token(token.header, {**token.claims, "jti": None}), runtime, now)
     if runtime.loaders.token_in_blocklist is not None and is_blocklisted(token, runtime):
         raise RevokedTokenError(token.header, token.claims)
 
@@ -411,9 +426,27 @@ def is_blocklisted(token: Token, runtime: Runtime) -> bool:
     return is_strict
 
 
-def _ask_verification(accepts: TokenTest, token: Token, runtime: Runtime) -> None:
-    if not call(runtime.ensure_sync, accepts, token.header, token.claims):
+def ask_verification(accepts: TokenTest, token: Token, runtime: Runtime) -> None:
+    """Ask ``token_verification_loader``.
+
+    :raises UserClaimsVerificationError: if it does not accept a token
+    """
+    answer: object = call(runtime.ensure_sync, accepts, token.header, token.claims)
+    if not answer or _is_generator(answer, "token_verification_loader", accepts, runtime):
         raise UserClaimsVerificationError("User claims verification failed", token.header, token.claims)
+
+
+def _is_generator(answer: object, name: str, load: object, runtime: Runtime) -> bool:
+    """Whether a loader has ``yield`` where it needs ``return``. What it returned then is true, and no answer."""
+    if not isinstance(answer, (GeneratorType, AsyncGeneratorType)):
+        return False
+    runtime.warn_once(
+        name,
+        "%s (%s) is a generator function, and its tokens are refused: use return in place of yield",
+        name,
+        name_of(load),
+    )
+    return True
 
 
 def look_up_user(find: UserLookupLoader, token: Token, runtime: Runtime) -> dict[str, Any]:
@@ -422,7 +455,7 @@ def look_up_user(find: UserLookupLoader, token: Token, runtime: Runtime) -> dict
     :raises UserLookupError: if there is no such user
     """
     user = call(runtime.ensure_sync, find, token.header, token.claims)
-    if user is None:
+    if user is None or _is_generator(user, "user_lookup_loader", find, runtime):
         identity = token.claims[runtime.settings.identity_claim]
         raise UserLookupError(f"user_lookup returned None for {identity}", token.header, token.claims)
     return {"loaded_user": user}

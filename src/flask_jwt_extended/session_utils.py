@@ -127,18 +127,23 @@ def _presented(runtime: Runtime, now: float) -> list[Claims]:
     """The claims of each token of a session that came with this request, verified, but for its expiry."""
     token = _verified()
     incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
-    sent = (_quietly_verified(encoded, runtime, now) for encoded in sent_tokens(incoming, runtime.settings))
-    found = [token.claims if token else {}, *sent]
+    # The header is read for both kinds of token. What is not text was in a JSON body, and is not a token.
+    sent = dict.fromkeys(each for each in sent_tokens(incoming, runtime.settings) if isinstance(each, str))
+    found = [token.claims if token else {}, *(_quietly_verified(encoded, runtime, now) for encoded in sent)]
     return [claims for claims in found if isinstance(claims.get("sid"), str)]
 
 
 def _quietly_verified(encoded: Any, runtime: Runtime, now: float) -> Claims:
-    """The claims of a token; none if it is not valid: whatever is wrong with it, a login goes through."""
+    """The claims of a token; none if it is not valid or on the application's own blocklist: whatever is wrong with it,
+    a login goes through.
+    """
     try:
-        return pipeline.verify(encoded, runtime, now, allow_expired=True).claims
-    except Exception as error:  # of decode_key_loader too
+        token = pipeline.verify(encoded, runtime, now, allow_expired=True)
+        is_blocked = "sid" in token.claims and pipeline.is_blocklisted(token, runtime)
+    except Exception as error:  # of loaders too
         logger.debug("A token that came with a login is ignored: %s", type(error).__name__)
         return {}
+    return {} if is_blocked else token.claims
 
 
 def refresh_session() -> TokenPair:
@@ -179,8 +184,8 @@ def refresh_expiring_cookies(response: Response, *, within: timedelta | None = N
     followed by one that is not.
 
     A cookie is extended for JWT_COOKIE_EXTENSION_LIFETIME at most, counted from the login or the last exchange of the
-    refresh token. Theft detection watches refresh tokens alone: until then, nothing tells a stolen access cookie from
-    that of its owner.
+    refresh token, and a cookie from before that exchange is not extended. Theft detection watches refresh tokens alone:
+    until then, nothing tells a stolen access cookie from that of its owner.
 
     :param within: how soon is soon; ``None``: within half of the token's life
     :return: the same response

@@ -472,7 +472,8 @@ class Settings:
         parsers.lifetime_or_none,
         "How long after a login, or an exchange of its refresh token, :func:`refresh_expiring_cookies` extends the "
         "access cookie of a session: a ``timedelta`` or seconds. A stolen access cookie is extended as well, and "
-        "nothing detects that, so this bounds its use. ``None``: as long as the session.",
+        "nothing detects that, so this bounds its use; so does an exchange, because a cookie from before it is not "
+        "extended. ``None``: as long as the session.",
     )
 
     access_token_typ: str = option(

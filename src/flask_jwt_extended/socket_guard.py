@@ -26,10 +26,9 @@ from jwt.exceptions import InvalidTokenError, PyJWTError
 from . import pipeline
 from .core.policy import Policy
 from .core.token import Token
-from .exceptions import ConfigurationError, CSRFError, JWTExtendedException, UserClaimsVerificationError, code_of
+from .exceptions import ConfigurationError, CSRFError, JWTExtendedException, code_of
 from .http.csrf import check_socket_origin
 from .jwt_manager import refuse, runtime_of
-from .loaders import call
 from .runtime import Runtime
 from .signals import logger
 
@@ -380,13 +379,9 @@ def _expiry(token: Token, runtime: Runtime) -> float:
 
 def _check_again(token: Token, runtime: Runtime, now: float) -> None:
     """Ask the store and the loaders again, as they were asked when the token was accepted."""
-    checked = token
-    if token.claims.get("single_use") is True:  # it is used up, which the store calls revoked
-        checked = Token(token.header, {**token.claims, "jti": None})
-    pipeline.see_whether_revoked(checked, runtime, now)
-    verification = runtime.loaders.token_verification
-    if verification is not None and not call(runtime.ensure_sync, verification, token.header, token.claims):
-        raise UserClaimsVerificationError("User claims verification failed", token.header, token.claims)
+    pipeline.see_whether_revoked(token, runtime, now, is_used=token.claims.get("single_use") is True)
+    if runtime.loaders.token_verification is not None:
+        pipeline.ask_verification(runtime.loaders.token_verification, token, runtime)
     if runtime.loaders.user_lookup is not None:
         pipeline.look_up_user(runtime.loaders.user_lookup, token, runtime)
 

@@ -75,7 +75,7 @@ def _additional_claims(app: Flask, runtime: Runtime) -> dict[str, Any] | None:
 
 
 def _refused_claims(runtime: Runtime, additional: Mapping[str, Any], severity: Severity) -> Iterator[Finding]:
-    settings, now = runtime.settings, time.time()
+    settings, now = runtime.settings.lenient, time.time()  # what JWT_REPORT_ONLY names refuses nothing
     for kind in (settings.access, settings.refresh):
         try:
             claims = _claims(kind, settings, now, additional)
@@ -143,7 +143,8 @@ def refused_tokens(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     loaders = runtime.loaders
     if loaders.encode_key or loaders.decode_key or next(refused_claims(app, runtime), None):
         return
-    additional, probe = _additional_claims(app, runtime), replace(runtime, loaders=Loaders(), store=None)
+    additional = _additional_claims(app, runtime)
+    probe = replace(runtime, settings=runtime.settings.lenient, loaders=Loaders(), store=None)
     made = [NewToken(kind, _IDENTITY, additional_claims=additional) for kind in ("access", "refresh")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weak keys are reported by others

@@ -172,13 +172,13 @@ def signed(**claims: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("option", "token", "code"),
+    ("option", "token", "code", "other"),
     [
-        ("JWT_REQUIRED_CLAIMS", signed(jti=None), "missing_claim"),
-        ("JWT_VERIFY_AUD", signed(aud="somebody"), "wrong_audience"),
+        ("JWT_REQUIRED_CLAIMS", signed(jti=None), "missing_claim", "wrong_audience"),
+        ("JWT_VERIFY_AUD", signed(aud="somebody"), "wrong_audience", "missing_claim"),
     ],
 )
-def test_an_option_may_be_reported_first(make_app: MakeApp, option: str, token: str, code: str) -> None:
+def test_an_option_may_be_reported_first(make_app: MakeApp, option: str, token: str, code: str, other: str) -> None:
     """On the way from compat to strict: that check refuses nothing, every other one does."""
     strict = make_app(PROFILE="strict")
     add_view(strict)
@@ -190,7 +190,32 @@ def test_an_option_may_be_reported_first(make_app: MakeApp, option: str, token: 
         assert ask(app, signed()) == (200, "ada")
         assert ask(app, token[:-6] + "AAAAAA")[0] == 401
         assert ask(app, signed(jti=None, aud="somebody"))[0] == 401
-    assert codes == [code, "invalid_signature!", "missing_claim!"]
+    assert codes == [code, "invalid_signature!", f"{other}!"]
+
+
+@pytest.mark.parametrize("profile", ["compat", "strict"])
+def test_a_refusal_tells_what_refuses_not_what_is_only_reported(make_app: MakeApp, profile: str) -> None:
+    """Clients refresh when they are told that a token has expired."""
+    app = make_app(PROFILE=profile, REQUIRED_CLAIMS=["tenant"], DECODE_ISSUER="x")
+    app.config["JWT_REPORT_ONLY"] = ["JWT_REQUIRED_CLAIMS", "JWT_DECODE_ISSUER"]
+    add_view(app)
+    made = tokens(app)
+    with heard(app) as codes:
+        assert ask(app, made["good"]) == (200, "ada")
+        assert ask(app, made["expired_token"])[0] == 401
+    assert codes == ["missing_claim", "expired_token!"]
+
+
+@pytest.mark.parametrize("demands", [{"optional": "if-valid"}, {"report_only": True}], ids=repr)
+def test_a_request_is_reported_once(make_app: MakeApp, demands: dict[str, Any]) -> None:
+    """Where both the option and the view let it pass."""
+    app = make_app(REQUIRED_CLAIMS=["tenant"])
+    app.config["JWT_REPORT_ONLY"] = ["JWT_REQUIRED_CLAIMS"]
+    add_view(app, **demands)
+    with heard(app) as codes:
+        for token in tokens(app).values():
+            assert ask(app, token)[0] == 200
+    assert codes == ["missing_claim", "expired_token", "invalid_signature", "malformed_token", "wrong_token_type"]
 
 
 def test_several_tokens_and_origins_may_be_reported(make_app: MakeApp) -> None:

@@ -216,3 +216,26 @@ def test_a_verification_that_does_not_answer_refuses(
     app = make_app(PROFILE=profile)
     app.extensions["flask-jwt-extended"].token_verification_loader(lambda _header, _claims: answer)
     assert (ask(app) == 200) is is_accepted
+
+
+def _yields(_header: Any, _claims: Any) -> Any:
+    yield None
+
+
+async def _yields_async(_header: Any, _claims: Any) -> Any:
+    yield None
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("loader", [_yields, _yields_async], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("name", ["token_in_blocklist_loader", "token_verification_loader", "user_lookup_loader"])
+def test_a_generator_is_no_answer(
+    make_app: MakeApp, profile: str, loader: Any, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A loader with ``yield`` in it has not run yet, and what it returned is true."""
+    app = make_app(PROFILE=profile)
+    getattr(app.extensions["flask-jwt-extended"], name)(loader)
+    with caplog.at_level(logging.WARNING, logger="flask_jwt_extended"):
+        assert ask(app) in (400, 401, 403)
+    if name != "token_in_blocklist_loader":
+        assert [loader.__name__ in line for line in warnings_of(caplog, name)] == [True]

@@ -14,10 +14,13 @@ from flask.testing import FlaskClient
 from flask_jwt_extended import (
     JWTManager,
     create_token,
+    end_session,
     get_jwt_identity,
     jwt_required,
     set_access_cookies,
+    start_session,
     verify_jwt_in_request,
+    view_decorators,
 )
 from flask_jwt_extended.jwt_manager import runtime_of
 
@@ -104,6 +107,21 @@ def test_a_request_that_checks_it_twice_uses_it_once(app: Flask, arrange: Callab
     assert [each.status_code for each in answers] == [200, 401, 401]
     assert answers[0].get_json() == "ada"
     assert client.get("/x", headers=bearer(once(app, additional_claims={"scope": "reset"}))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["_load_user", "verify_token_not_blocklisted", "_decode_jwt_from_request", "decode_token"]
+)
+@pytest.mark.parametrize("arrange", WAYS, ids=lambda way: way.__name__)
+def test_also_while_a_function_of_4_7_is_patched(
+    app: Flask, arrange: Callable[[Flask], None], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests take another way then."""
+    genuine = getattr(view_decorators, name)
+    monkeypatch.setattr(view_decorators, name, lambda *given, **named: genuine(*given, **named))
+    arrange(app)
+    token = once(app, additional_claims={"scope": "reset"})
+    assert [_in_header(app.test_client(), token).status_code for _ in range(3)] == [200, 401, 401]
 
 
 def _in_header(client: FlaskClient, token: str) -> Any:
@@ -194,6 +212,23 @@ def test_the_applications_own_blocklist_is_asked_every_time(app: Flask) -> None:
     manager.token_in_blocklist_loader(lambda _header, _claims: next(answers))
     _hook_and_decorator(app)
     assert _in_header(app.test_client(), once(app)).status_code == 401
+
+
+def test_a_session_that_ends_between_two_checks_refuses(app: Flask) -> None:
+    """A token for one use may belong to a session."""
+    with app.app_context():
+        pair = start_session("ada")
+
+    def end_between() -> None:
+        verify_jwt_in_request(**KIND)
+        if request.args:
+            end_session(pair.session_id)
+
+    app.before_request(end_between)
+    app.add_url_rule("/x", "x", jwt_required(**KIND)(view))
+    client, made = app.test_client(), [once(app, additional_claims={"sid": pair.session_id}) for _ in range(2)]
+    assert client.get("/x", headers=bearer(made[0])).status_code == 200
+    assert client.get("/x?end=1", headers=bearer(made[1])).status_code == 401
 
 
 def test_a_first_check_that_refuses_does_not_use_it(app: Flask) -> None:

@@ -205,9 +205,10 @@ def test_a_refresh_and_a_renewal_do_not_hinder_each_other(site: Service, clock: 
     clock.now += LATE
     tab, late = another_tab(browser), another_tab(browser)
     renew = partial(post, site, lambda: with_cookies(refresh_session()), "refresh")
+    assert names_set_by(visit(site, browser)) == ACCESS_COOKIES
     assert renew(tab, csrf(tab, "refresh")).status_code == 200
     clock.now += 5
-    assert names_set_by(visit(site, browser)) == ACCESS_COOKIES
+    assert visit(site, browser).status_code == 200
     assert renew(late, csrf(late, "refresh")).status_code == 200
     assert cookie(late, "refresh_token_cookie") == cookie(tab, "refresh_token_cookie")
 
@@ -511,6 +512,42 @@ def test_extending_does_not_move_the_bound(make: MakeSite, clock: Clock) -> None
     assert keep_alive(site, thief, clock, 60 * MINUTE)
     assert not keep_alive(site, thief, clock, 20 * MINUTE)
     assert not keep_alive(site, thief, clock, DAY)
+
+
+def exchange(site: Service, browser: FlaskClient) -> None:
+    """Exchange the refresh cookie of a browser."""
+    answer = post(site, lambda: with_cookies(refresh_session()), "refresh", browser, csrf(browser, "refresh"))
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("lifetime", [timedelta(hours=12), None], ids=repr)
+def test_a_copy_is_not_extended_after_its_owner_has_exchanged_the_refresh_token(
+    make: MakeSite, clock: Clock, lifetime: Any
+) -> None:
+    """Otherwise each exchange by the owner would keep the copy of a thief alive."""
+    site = make(COOKIE_EXTENSION_LIFETIME=lifetime)
+    browser = browser_of(site)
+    thief = another_tab(browser)
+    for _ in range(2):
+        assert keep_alive(site, thief, clock, 60 * MINUTE)
+        clock.now += 1
+        exchange(site, browser)
+        assert not keep_alive(site, thief, clock, 20 * MINUTE)
+        exchange(site, browser)
+        assert keep_alive(site, browser, clock, 60 * MINUTE)
+        thief = another_tab(browser)
+
+
+def test_a_tab_that_exchanges_within_the_grace_is_extended_too(site: Service, clock: Clock) -> None:
+    """Its access token is newer than the exchange."""
+    browser = browser_of(site)
+    late = another_tab(browser)
+    clock.now += 0.7
+    exchange(site, browser)
+    clock.now += 5
+    exchange(site, late)
+    clock.now += LATE
+    assert [names_set_by(visit(site, tab)) for tab in (browser, late)] == [ACCESS_COOKIES, ACCESS_COOKIES]
 
 
 @pytest.mark.parametrize("lifetime", [None, False])

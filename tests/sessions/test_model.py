@@ -131,10 +131,14 @@ def verdict_on_access(pair: Pair, now: float) -> str:
 
 def verdict_on_refresh(pair: Pair, now: float, grace: float) -> str:
     """What becomes of a refresh with the refresh token."""
+    refusal = _verdict_on_time(claims_of(pair.refresh), now) or _verdict_on_session(pair.session, now)
+    return refusal or _verdict_on_rotation(pair, now, grace)
+
+
+def _verdict_on_rotation(pair: Pair, now: float, grace: float) -> str:
     claims, session = claims_of(pair.refresh), pair.session
-    refusal = _verdict_on_time(claims, now) or _verdict_on_session(session, now)
-    if refusal or claims == session.current:
-        return refusal or "passes"
+    if claims == session.current:
+        return "passes"
     elapsed = now - session.rotated_at
     if claims != session.previous or grace == 0 or elapsed >= grace:
         return "reused"
@@ -396,8 +400,12 @@ class Machine(RuleBasedStateMachine):
         pair.session.ended |= self.revoke(pair.refresh, pair) and ends
 
     def could_be_exchanged(self, pair: Pair) -> bool:
-        """Whether a refresh token ends its session when it is revoked: an old copy does not."""
-        return verdict_on_refresh(pair, self.clock.now, self.grace) in {"passes", "replayed", "untimely"}
+        """Whether a refresh token ends its session when it is revoked: an old copy does not. A session that has ended
+        by itself then ends for good.
+        """
+        now = self.clock.now
+        is_good = not _verdict_on_time(claims_of(pair.refresh), now)
+        return is_good and _verdict_on_rotation(pair, now, self.grace) != "reused"
 
     @rule(which=PAIRS)
     def revoke_access(self, which: int) -> None:

@@ -28,7 +28,7 @@ from flask_jwt_extended.core.jwks import to_jwk
 from flask_jwt_extended.exceptions import StoreUnavailableError
 from flask_jwt_extended.sessions.stores.memory import MemoryStore
 
-from ..conftest import PRIVATE_KEYS, MakeApp
+from ..conftest import PRIVATE_KEYS, SECRET, MakeApp
 from .helpers import (
     DAY,
     HTTPS,
@@ -172,6 +172,23 @@ def test_an_expired_access_cookie_of_the_same_identity_is_enough(service: Servic
     assert not service.passes(refresh, "refresh")
 
 
+def test_a_token_is_verified_once(make: MakeService) -> None:
+    """An application may load a key or ask a server for it."""
+    service = make(TOKEN_LOCATION=["headers", "cookies", "json", "query_string"])
+    token, asked = service.login().access_token, []
+
+    def key(_header: Any, claims: Any) -> Any:
+        asked.append(claims["jti"])
+        return SECRET
+
+    service.manager.decode_key_loader(key)
+    answer = service.run(lambda: start_session("alice"), token=token, method="POST", json={"refresh_token": {}})
+    assert answer.status_code == 200
+    assert asked == [claims_of(token)["jti"]]
+    service.manager.decode_key_loader(lambda _header, _claims: SECRET)
+    assert not service.passes(token)
+
+
 def test_two_sessions_that_are_presented_end_both(service: Service) -> None:
     """One in a header, one in the cookies."""
     pair, browser = service.login(), browser_of(service)
@@ -235,6 +252,23 @@ def test_a_request_without_tokens_ends_nothing(service: Service) -> None:
 
 
 # --- an old token never blocks a login, and ends nobody else's session ----------------------------------------------
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_neither_does_a_copy_on_the_blocklist_of_the_application(service: Service, fails: bool) -> None:
+    """It was revoked. A blocklist that cannot be asked does not block the login either."""
+    victim = service.login("alice")
+    current = service.refreshed(victim.refresh_token)
+    blocked = claims_of(victim.access_token)["jti"]
+
+    def is_blocked(_header: Any, claims: Any) -> bool:
+        if fails and claims["jti"] == blocked:
+            raise OSError
+        return bool(claims["jti"] == blocked)
+
+    service.manager.token_in_blocklist_loader(is_blocked)
+    assert service.run(lambda: start_session("eve"), token=victim.access_token).status_code == 200
+    assert service.passes(current.access_token)
 
 
 def test_an_old_copy_does_not_end_the_session_of_another_identity(service: Service, clock: Clock) -> None:

@@ -98,7 +98,7 @@ def check_types(claims: Any, settings: Settings, *, csrf_value: str | None = Non
         raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
     for name in ("exp", "iat", "nbf"):
         if name in claims:
-            _check_date(claims[name], DecodeError, name)
+            _check_date(claims[name], DecodeError, name, earliest=-MAX_DATE, latest=MAX_DATE)
     if type(claims.get("jti", "")) is not str and claims["jti"] is not None:
         raise InvalidJTIError("JWT ID must be a string")
     if csrf_value and "csrf" in claims:
