@@ -28,7 +28,10 @@ def generate(algorithm: str, now: float) -> dict[str, Any]:
     :param algorithm: an asymmetric JWS algorithm, ``ES256`` say, or HS256, HS384, HS512
     :raises ConfigurationError: if there is no such algorithm
     """
-    return {**jwks.to_jwk(algorithm, _new_key(algorithm)), "state": State.NEXT.value, "created": int(now)}
+    jwk = jwks.to_jwk(algorithm, _new_key(algorithm))
+    while jwk["kid"].startswith("-"):  # a command would take that for an option
+        jwk = jwks.to_jwk(algorithm, _new_key(algorithm))
+    return {**jwk, "state": State.NEXT.value, "created": int(now)}
 
 
 def _new_key(algorithm: str) -> Any:
