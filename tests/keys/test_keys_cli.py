@@ -512,7 +512,9 @@ def test_a_lock_that_is_a_link_is_not_followed(shop: Flask, path: Path, tmp_path
     assert not (tmp_path / "elsewhere").exists()
 
 
-@pytest.mark.parametrize("command", [("generate",), ("rotate", "--now"), ("retire", EC["kid"])], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "command", [("generate",), ("rotate", "--now"), ("retire", EC["kid"])], ids=lambda words: words[0]
+)
 def test_a_link_to_the_file_stays_a_link(make_app: MakeApp, tmp_path: Path, command: tuple[str, ...]) -> None:
     """Or the workers that open the file itself would go on with the key that was to retire."""
     real = write_set(tmp_path / "real.json", RSA, EC | {"state": "next"})
