@@ -17,8 +17,9 @@ from timing import clock, wsgi
 from timing.paired import Case, measured, ratio
 
 from flask_jwt_extended import JWTManager, jwt_required
-from flask_jwt_extended.core import compact, key_life
-from flask_jwt_extended.core.jwks import read_jwk
+from flask_jwt_extended._jose import compact
+from flask_jwt_extended._jose import key_states as key_life
+from flask_jwt_extended._jose.jwk_set import read_jwk
 
 ROUNDS, QUICK_ROUNDS = 45, 5
 RINGS = (1, 10, 1000)

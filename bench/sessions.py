@@ -26,9 +26,9 @@ from werkzeug.test import EnvironBuilder
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the servers are those of the tests
 
 from flask_jwt_extended import JWTManager, create_access_token, jwt_required
-from flask_jwt_extended.sessions.records import NEVER, RefreshToken, SessionRecord
-from flask_jwt_extended.sessions.stores import open_store
-from flask_jwt_extended.sessions.stores.base import MARGIN, SessionStore
+from flask_jwt_extended.stores import open_store
+from flask_jwt_extended.stores.base import MARGIN, SessionStore
+from flask_jwt_extended.stores.records import NEVER, RefreshToken, SessionRecord
 
 OUT = Path(__file__).resolve().parent / "out" / "sessions.json"
 SECRET = "a secret of thirty-two bytes, or more"

@@ -31,7 +31,7 @@ from flask_jwt_extended import (
     unset_jwt_cookies,
     verify_jwt_in_request,
 )
-from flask_jwt_extended.audit import routes
+from flask_jwt_extended._diagnostics.routes import routes
 from flask_jwt_extended.exceptions import NoAuthorizationError, RevokedTokenError
 
 MAX_LABEL = 40

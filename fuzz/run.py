@@ -32,12 +32,12 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["flask_jwt_extended"]):
-    from flask_jwt_extended.core import claims as claims_
-    from flask_jwt_extended.core import compact
-    from flask_jwt_extended.core.keys import KeyRing, prepare
+    from flask_jwt_extended._jose import claims as claims_
+    from flask_jwt_extended._jose import compact
+    from flask_jwt_extended._jose.keys import KeyRing, prepare
+    from flask_jwt_extended._request.extract import find_token
+    from flask_jwt_extended._settings.settings import Settings, resolve
     from flask_jwt_extended.exceptions import JWTExtendedException
-    from flask_jwt_extended.http.extract import find_token
-    from flask_jwt_extended.settings import Settings, resolve
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flask_jwt_extended.settings import OPTIONS, Option
+from flask_jwt_extended._settings.settings import OPTIONS, Option
 
 PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 HEAD = """\
@@ -20,7 +20,7 @@ Every option is a key of `app.config`. `init_app` leaves the defaults there and 
 error that names the fix; a name that starts with `JWT_` and is not on this page gets a warning with the nearest one
 that is. A change made later is noticed at the next request.
 
-This page is written by `scripts/write_options.py` from `src/flask_jwt_extended/settings.py`.
+This page is written by `scripts/write_options.py` from `src/flask_jwt_extended/_settings/settings.py`.
 """
 #: Headings, and the word in an option's name that puts it below; the first that fits.
 GROUPS = {

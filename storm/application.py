@@ -22,8 +22,8 @@ from flask_jwt_extended import (
     start_session,
 )
 from flask_jwt_extended.jwt_manager import runtime_of
-from flask_jwt_extended.sessions.stores.base import SessionStore
 from flask_jwt_extended.signals import refresh_replayed, session_refreshed, token_refused
+from flask_jwt_extended.stores.base import SessionStore
 
 #: The same for all processes, and of no worth to anybody.
 SECRET = "every process of the storm signs with this: 64 bytes, or a few more"

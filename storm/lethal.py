@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask_jwt_extended.sessions.stores import open_store
-from flask_jwt_extended.sessions.stores.base import SessionStore
+from flask_jwt_extended.stores import open_store
+from flask_jwt_extended.stores.base import SessionStore
 
 from .application import Client
 from .crowd import kill_this_process, outlived

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from flask_jwt_extended.exceptions import StoreUnavailableError
-from flask_jwt_extended.sessions.records import SessionRecord
-from flask_jwt_extended.sessions.stores.base import SessionStore
+from flask_jwt_extended.stores.base import SessionStore
+from flask_jwt_extended.stores.records import SessionRecord
 
 from .application import Answer, Client
 from .crowd import Crowd, Member

@@ -30,8 +30,8 @@ from flask import Flask, request
 from tests.servers import Process, free_port
 
 from flask_jwt_extended import JWTManager, create_access_token, jwt_required
-from flask_jwt_extended.http.published import MAX_AGE
-from flask_jwt_extended.keychain import LOOK_AGAIN
+from flask_jwt_extended._keys.current import LOOK_AGAIN
+from flask_jwt_extended._request.jwks_endpoint import MAX_AGE
 
 WORKERS, CLIENTS = 4, 4
 #: Seconds that a token lives, and that the one lives by which a retired key is tried.

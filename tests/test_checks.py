@@ -34,15 +34,15 @@ from flask_jwt_extended import (
     revoke_token,
     start_session,
 )
-from flask_jwt_extended.checks import CHECKS, check, foot_guns
+from flask_jwt_extended._diagnostics.application import CHECKS, check, foot_guns
+from flask_jwt_extended._diagnostics.findings import Finding
+from flask_jwt_extended._diagnostics.humanize import duration, time_in_words
+from flask_jwt_extended._diagnostics.keys import KEY_CHECKS, differing_keys, key_digest
+from flask_jwt_extended._diagnostics.token import Inspection, Verdict, inspect_token
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
-from flask_jwt_extended.findings import Finding
-from flask_jwt_extended.inspection import Inspection, Verdict, inspect_token
 from flask_jwt_extended.jwt_manager import runtime_of
-from flask_jwt_extended.key_checks import KEY_CHECKS, differing_keys, key_digest
-from flask_jwt_extended.sessions.stores.base import SessionStore, Status
-from flask_jwt_extended.sessions.stores.memory import MemoryStore
-from flask_jwt_extended.words import duration, time_in_words
+from flask_jwt_extended.stores.base import SessionStore, Status
+from flask_jwt_extended.stores.memory import MemoryStore
 
 from .conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 

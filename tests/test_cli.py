@@ -16,10 +16,10 @@ from click.testing import Result
 from flask import Flask
 
 from flask_jwt_extended import create_access_token, start_session
-from flask_jwt_extended.cli import SALT, _json, _masked, jwt
-from flask_jwt_extended.sessions.stores.memory import MemoryStore
-from flask_jwt_extended.settings import NAMES, OPTIONS
-from flask_jwt_extended.terminal import MASK, printable
+from flask_jwt_extended._cli import SALT, _json, _masked, jwt
+from flask_jwt_extended._cli.terminal import MASK, printable
+from flask_jwt_extended._settings.settings import NAMES, OPTIONS
+from flask_jwt_extended.stores.memory import MemoryStore
 
 from .conftest import PRIVATE_KEYS, SECRET, MakeApp, pem
 from .test_checks import claims_of, forge

@@ -28,7 +28,7 @@ from flask_jwt_extended import (
     set_access_cookies,
     start_session,
 )
-from flask_jwt_extended.issuing import _tell_of_subject
+from flask_jwt_extended._issue import _tell_of_subject
 
 from .conftest import SECRET
 from .test_cli import run
@@ -430,7 +430,7 @@ SHOWN = {entry.strip("`") for entry in re.findall(r"^### (`+.+`+)$", PAGE, re.MU
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-@pytest.mark.filterwarnings("ignore::flask_jwt_extended.core.secrets.GuessableSecretWarning")
+@pytest.mark.filterwarnings("ignore::flask_jwt_extended._jose.weak_secrets.GuessableSecretWarning")
 @pytest.mark.parametrize("make", MISTAKES, ids=lambda make: make.__name__)
 def test_what_is_seen_is_on_the_page(make: Mistake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Word for word, so that who searches for it finds it."""
@@ -444,7 +444,7 @@ def first_line(make: Mistake) -> str:
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-@pytest.mark.filterwarnings("ignore::flask_jwt_extended.core.secrets.GuessableSecretWarning")
+@pytest.mark.filterwarnings("ignore::flask_jwt_extended._jose.weak_secrets.GuessableSecretWarning")
 def test_every_entry_of_the_page_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry that nobody makes any more would grow old."""
     monkeypatch.chdir(tmp_path)

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from flask_jwt_extended import JWTManager, create_access_token, jwt_required
-from flask_jwt_extended.moving import _EFFECTS
-from flask_jwt_extended.settings import OPTIONS, UNSET
+from flask_jwt_extended._diagnostics.strict import _EFFECTS
+from flask_jwt_extended._settings.settings import OPTIONS, UNSET
 
 from .conftest import SECRET, MakeApp, bearer
 from .test_cli import run

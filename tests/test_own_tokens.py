@@ -23,10 +23,10 @@ from flask_jwt_extended import (
     decode_token,
     jwt_required,
 )
-from flask_jwt_extended.checks import check
-from flask_jwt_extended.cli import jwt
-from flask_jwt_extended.findings import Finding
-from flask_jwt_extended.inspection import inspect_token
+from flask_jwt_extended._cli import jwt
+from flask_jwt_extended._diagnostics.application import check
+from flask_jwt_extended._diagnostics.findings import Finding
+from flask_jwt_extended._diagnostics.token import inspect_token
 from flask_jwt_extended.jwt_manager import runtime_of
 
 from .conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem

@@ -20,11 +20,11 @@ from jwt.exceptions import InvalidTokenError
 from werkzeug.test import EnvironBuilder
 
 from flask_jwt_extended import create_access_token, decode_token, get_unverified_jwt_headers
-from flask_jwt_extended.core import compact
-from flask_jwt_extended.core.keys import KeyRing, prepare
+from flask_jwt_extended._jose import compact
+from flask_jwt_extended._jose.keys import KeyRing, prepare
+from flask_jwt_extended._request.extract import find_token
+from flask_jwt_extended._settings.settings import resolve
 from flask_jwt_extended.exceptions import NoAuthorizationError
-from flask_jwt_extended.http.extract import find_token
-from flask_jwt_extended.settings import resolve
 
 from .conftest import ED448, PRIVATE_KEYS, SECRET, SYMMETRIC, MakeApp, bearer, pem
 from .core import ALPHABET, raw_token

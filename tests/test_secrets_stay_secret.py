@@ -15,8 +15,8 @@ from flask import Flask
 from jwt.algorithms import OKPAlgorithm
 
 from flask_jwt_extended import JWTManager, create_access_token, decode_token, jwt_required
-from flask_jwt_extended.redaction import shown, without_credentials
-from flask_jwt_extended.settings import resolve
+from flask_jwt_extended._settings.redaction import shown, without_credentials
+from flask_jwt_extended._settings.settings import resolve
 
 from .conftest import PRIVATE_KEYS, SECRET, bearer, pem
 from .test_cli import run

@@ -16,8 +16,8 @@ from flask import Flask
 from jwt.algorithms import HMACAlgorithm, OKPAlgorithm
 
 from flask_jwt_extended import JWTManager, create_access_token, decode_token
+from flask_jwt_extended._settings.settings import OPTIONS, Settings, option_name, resolve
 from flask_jwt_extended.exceptions import ConfigurationError
-from flask_jwt_extended.settings import OPTIONS, Settings, option_name, resolve
 
 from .conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 

@@ -15,7 +15,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, jwt_required
-from flask_jwt_extended.issuing import _tell_of_subject
+from flask_jwt_extended._issue import _tell_of_subject
 
 from .conftest import SECRET, bearer
 

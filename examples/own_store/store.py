@@ -1,6 +1,6 @@
 """A session store of one's own: here the one in memory, with a list of what happened."""
 
-from flask_jwt_extended.sessions.stores.memory import MemoryStore
+from flask_jwt_extended.stores.memory import MemoryStore
 
 
 class DiaryStore(MemoryStore):

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from .core.jwks import key_ring
-from .core.policy import all_of
+from ._jose.jwk_set import key_ring
+from ._protection.default_deny import jwt_exempt
+from ._removed import explain_missing
+from ._request.policy import all_of
+from ._sessions.lifecycle import SessionInfo, TokenPair
 from .exceptions import ConfigurationError, JWTConfigWarning
 from .jwt_manager import JWTManager
-from .lifecycle import SessionInfo, TokenPair
-from .protection import jwt_exempt
-from .removed import explain_missing
-from .session_utils import (
+from .sessions import (
     end_all_sessions,
     end_session,
     list_sessions,

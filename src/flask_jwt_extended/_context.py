@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from flask import Flask, Request, current_app, request, request_tearing_down
 
-from .core.token import Token
+from ._jose.token import Token
 
 #: Where a request keeps its token and its application, and ``g`` the token that its four names were copied from.
 _TOKEN, _APP = "_jwt_extended_token", "_jwt_extended_app"

@@ -16,15 +16,15 @@ from typing import Any, cast
 from flask import Request, has_request_context, request
 from werkzeug.local import LocalProxy
 
-from . import pipeline
-from .core.policy import Policy
-from .core.token import Token
+from ._jose.token import Token
+from ._request import authenticate as pipeline
+from ._request import extract
+from ._request.csrf import check_socket_origin, is_handshake
+from ._request.policy import Policy
+from ._settings.parsers import LOCATIONS
+from ._state import Runtime
 from .exceptions import ConfigurationError, NoAuthorizationError
-from .http import extract
-from .http.csrf import check_socket_origin, is_handshake
 from .jwt_manager import runtime_of
-from .parsers import LOCATIONS
-from .runtime import Runtime
 from .typing import Claims, Header, LocationType
 from .utils import app_at_hand, decode_token, get_jwt_manager, get_unverified_jwt_headers
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import current_app
 
+from ._settings.settings import COOKIE_YEAR, Settings
 from .internal_utils import JSONEncoder
 from .jwt_manager import runtime_of
-from .settings import COOKIE_YEAR, Settings
 from .utils import app_at_hand
 
 #: Where 4.7's name is not the attribute of Settings, or what it stands for has another shape.

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Response, current_app
 
-from .http.responses import compat_answer
+from ._request.responses import compat_answer
 from .typing import Claims, Header
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from ._settings.settings import Settings
 
 #: 4.7 answers with a response and its status apart.
 Answer = tuple[Response, HTTPStatus]

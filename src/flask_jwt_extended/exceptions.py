@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jwt
 from jwt.exceptions import InvalidJTIError, InvalidSubjectError
 
-from .removed import explain_missing
+from ._removed import explain_missing
 
 
 class ConfigurationError(RuntimeError):

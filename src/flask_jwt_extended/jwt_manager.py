@@ -26,7 +26,18 @@ from jwt import (  # noqa: F401  # for the same reason
     MissingRequiredClaimError,
 )
 
-from . import default_callbacks, issuing, pipeline
+from . import _issue as issuing
+from . import default_callbacks
+from ._keys.current import check_configured
+from ._keys.issuer import foreign_issuers
+from ._loaders import Loaders, call
+from ._protection.view_metadata import mark_exempt
+from ._removed import missing_method
+from ._request import authenticate as pipeline
+from ._request import responses
+from ._request.jwks_endpoint import jwks_response
+from ._settings.settings import UNSET, Settings, defaults, read_raw, resolve, snapshot, unknown_options
+from ._state import Runtime
 from .exceptions import (  # noqa: F401  # 4.7 has them here, and applications import them from here
     ConfigurationError,
     CSRFError,
@@ -43,18 +54,9 @@ from .exceptions import (  # noqa: F401  # 4.7 has them here, and applications i
     WrongTokenError,
     code_of,
 )
-from .foreign import foreign_issuers
-from .http import responses
-from .http.published import jwks_response
-from .keychain import check_configured
-from .loaders import Loaders, call
-from .marks import mark_exempt
-from .removed import missing_method
-from .runtime import Runtime
-from .sessions.stores import open_store
-from .sessions.stores.base import SessionStore
-from .settings import UNSET, Settings, defaults, read_raw, resolve, snapshot, unknown_options
 from .signals import logger, store_outage, token_refused
+from .stores import open_store
+from .stores.base import SessionStore
 from .typing import (
     Claims,
     DecodeKeyLoader,
@@ -719,7 +721,7 @@ def _look_over(app: Flask) -> None:
     """Before the first request, when every view is there, say once what is set up to fail or to protect nothing."""
     hooks = app.before_request_funcs[None]
     app.before_request_funcs[None] = [hook for hook in hooks if getattr(hook, "func", None) is not _look_over]
-    from .checks import foot_guns  # once: to import it costs more than anything above
+    from ._diagnostics.application import foot_guns  # once: to import it costs more than anything above
 
     for finding in foot_guns(app, runtime_of(app)):
         log = logger.error if finding.severity == "error" else logger.warning

@@ -11,10 +11,10 @@ from typing import Any
 
 from flask import Flask
 
-from .audit import decide, routes
-from .core.policy import Policy
+from ._diagnostics.routes import decide, routes
+from ._request.policy import Policy
+from ._settings.settings import Settings
 from .jwt_manager import runtime_of
-from .settings import Settings
 
 Document = MutableMapping[str, Any]
 

@@ -15,15 +15,16 @@ from typing import Any, TypeVar
 from flask import Flask, g, request
 from jwt.exceptions import PyJWTError
 
-from . import pipeline, socket_guard
-from .core.policy import Policy
-from .core.token import Token
+from ._jose.token import Token
+from ._protection import socket_guard
+from ._protection.socket_guard import CHECK_EVERY, POLICY_VIOLATION
+from ._protection.view_metadata import mark_protected
+from ._request import authenticate as pipeline
+from ._request.csrf import check_socket_origin
+from ._request.policy import Policy
 from .exceptions import ConfigurationError, JWTExtendedException, code_of
-from .http.csrf import check_socket_origin
 from .jwt_manager import refuse, runtime_of
-from .marks import mark_protected
 from .signals import logger
-from .socket_guard import CHECK_EVERY, POLICY_VIOLATION
 from .utils import app_at_hand
 
 F = TypeVar("F", bound=Callable[..., Any])

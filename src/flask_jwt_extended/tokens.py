@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from .core import claims as claims_
-from .core import compact
-from .core.keys import prepare
+from ._jose import claims as claims_
+from ._jose import compact
+from ._jose.keys import prepare
+from ._settings.settings import Settings, resolve
 from .exceptions import CSRFError, JWTDecodeError  # noqa: F401  # 4.7 has them here
-from .settings import Settings, resolve
 from .typing import Claims, ExpiresDelta, Fresh
 
 

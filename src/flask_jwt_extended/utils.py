@@ -10,17 +10,18 @@ from flask import Flask, Response, current_app, g
 from jwt.exceptions import PyJWTError
 from werkzeug.local import LocalProxy
 
-from . import issuing, pipeline
-from .core import compact
-from .core.policy import scopes_of
+from . import _issue as issuing
+from ._issue import NewToken
+from ._jose import compact
+from ._removed import explain_arguments, explain_missing
+from ._request import authenticate as pipeline
+from ._request import cookies
+from ._request.policy import scopes_of
+from ._settings.redaction import without_credentials
+from ._settings.settings import MAX_TOKEN_BYTES, TokenKind
+from ._state import Runtime
 from .exceptions import ConfigurationError, JWTExtendedException
-from .http import cookies
-from .issuing import NewToken
 from .jwt_manager import JWTManager, manager_of, refuse, runtime_of
-from .redaction import without_credentials
-from .removed import explain_arguments, explain_missing
-from .runtime import Runtime
-from .settings import MAX_TOKEN_BYTES, TokenKind
 from .typing import Claims, ExpiresDelta, Fresh, Header
 
 #: The user of the token in this request, as :func:`get_current_user` returns it.

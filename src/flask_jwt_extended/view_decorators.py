@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from flask import Flask, Request, Response, after_this_request, g, has_request_context, request
 from jwt.exceptions import PyJWTError
 
-from . import _legacy, pipeline
+from . import _legacy
+from ._jose.token import Token
 from ._legacy import (  # noqa: F401  # 4.7 has them here, and tests patch them here
     _decode_jwt_from_cookies,
     _decode_jwt_from_headers,
@@ -29,8 +30,12 @@ from ._legacy import (  # noqa: F401  # 4.7 has them here, and tests patch them 
     verify_token_not_blocklisted,
     verify_token_type,
 )
-from .core.policy import Demanded, Policy
-from .core.token import Token
+from ._protection.view_metadata import mark_protected
+from ._removed import explain_missing
+from ._request import authenticate as pipeline
+from ._request.csrf import is_handshake
+from ._request.extract import query_values
+from ._request.policy import Demanded, Policy
 from .exceptions import (  # noqa: F401  # for the same reason
     CSRFError,
     FreshTokenRequired,
@@ -40,11 +45,7 @@ from .exceptions import (  # noqa: F401  # for the same reason
     NoAuthorizationError,
     UserLookupError,
 )
-from .http.csrf import is_handshake
-from .http.extract import query_values
 from .jwt_manager import refuse, runtime_of
-from .marks import mark_protected
-from .removed import explain_missing
 from .typing import Claims, Header, LocationType, OptionalType
 from .utils import app_at_hand, decode_token, get_unverified_jwt_headers  # noqa: F401  # tests patch them here
 
@@ -133,7 +134,7 @@ def _is_exempt(options_request: Request, app: Flask) -> bool:
 
 def _admitted_to_socket(incoming: Any, policy: Policy, app: Flask, decorated: bool) -> Token | None:
     """Let a WebSocket be opened, or a client of Flask-SocketIO send an event, until the token ends."""
-    from . import socket_guard  # most applications have no sockets
+    from ._protection import socket_guard  # most applications have no sockets
 
     if hasattr(incoming, "sid") and hasattr(incoming, "namespace"):  # Flask-SocketIO sets them
         if decorated:
@@ -225,7 +226,7 @@ def _closed(arguments: tuple[Any, ...], error: Exception) -> bool:
     incoming = _incoming()
     if not isinstance(incoming, Request) or not is_handshake(incoming.environ):
         return False
-    from . import socket_guard
+    from ._protection import socket_guard
 
     return socket_guard.close_refused(arguments, incoming, error)
 

@@ -11,9 +11,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
-from flask_jwt_extended.audit import Route, routes
-from flask_jwt_extended.checks import check
-from flask_jwt_extended.findings import Finding
+from flask_jwt_extended._diagnostics.application import check
+from flask_jwt_extended._diagnostics.findings import Finding
+from flask_jwt_extended._diagnostics.routes import Route, routes
 from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import SECRET, bearer

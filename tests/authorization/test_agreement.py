@@ -23,7 +23,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, jwt_exempt, jwt_required
-from flask_jwt_extended.audit import Route, routes
+from flask_jwt_extended._diagnostics.routes import Route, routes
 from flask_jwt_extended.sockets import sock_required
 
 from ..conftest import bearer

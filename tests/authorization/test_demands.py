@@ -27,7 +27,7 @@ from flask_jwt_extended import (
     start_session,
     verify_jwt_in_request,
 )
-from flask_jwt_extended.core.jwks import to_jwk
+from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended.exceptions import InsufficientScopeError
 from flask_jwt_extended.jwt_manager import runtime_of
 from flask_jwt_extended.signals import token_refused

@@ -23,7 +23,7 @@ from flask_jwt_extended import (
     jwt_exempt,
     jwt_required,
 )
-from flask_jwt_extended.audit import routes
+from flask_jwt_extended._diagnostics.routes import routes
 
 from ..conftest import SECRET, bearer
 from ..keys.helpers import JWKS

@@ -32,10 +32,10 @@ from flask_jwt_extended import (
     jwt_required,
     start_session,
 )
-from flask_jwt_extended.cli import jwt as commands
+from flask_jwt_extended._cli import jwt as commands
 from flask_jwt_extended.exceptions import StoreUnavailableError
-from flask_jwt_extended.sessions.stores.memory import MemoryStore
 from flask_jwt_extended.sockets import sock_required, socketio_required
+from flask_jwt_extended.stores.memory import MemoryStore
 
 from ..conftest import SECRET
 from ..examples.servers import free_port, listens, running, served

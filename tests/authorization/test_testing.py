@@ -17,8 +17,8 @@ from flask_jwt_extended import (
     jwt_required,
     verify_jwt_in_request,
 )
-from flask_jwt_extended.core.policy import Policy
-from flask_jwt_extended.marks import mark_protected
+from flask_jwt_extended._protection.view_metadata import mark_protected
+from flask_jwt_extended._request.policy import Policy
 from flask_jwt_extended.testing.clients import logged_in, override_identity
 from flask_jwt_extended.testing.route_contract import RouteContract
 

@@ -37,7 +37,7 @@ from flask_jwt_extended import (
     set_refresh_cookies,
     start_session,
 )
-from flask_jwt_extended.cli import jwt
+from flask_jwt_extended._cli import jwt
 
 from ..conftest import SECRET, bearer
 

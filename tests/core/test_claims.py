@@ -23,9 +23,9 @@ from jwt.exceptions import (
     MissingRequiredClaimError,
 )
 
-from flask_jwt_extended.core.claims import build, is_finite, validate
+from flask_jwt_extended._jose.claims import build, is_finite, validate
+from flask_jwt_extended._settings.settings import Settings, resolve
 from flask_jwt_extended.exceptions import CSRFError, JWTDecodeError
-from flask_jwt_extended.settings import Settings, resolve
 
 from ..conftest import SECRET
 from . import refusal

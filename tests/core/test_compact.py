@@ -11,8 +11,8 @@ import jwt
 import pytest
 from jwt.exceptions import DecodeError, InvalidAlgorithmError, InvalidSignatureError, InvalidTokenError
 
-from flask_jwt_extended.core import compact
-from flask_jwt_extended.core.keys import KeyRing, prepare
+from flask_jwt_extended._jose import compact
+from flask_jwt_extended._jose.keys import KeyRing, prepare
 
 from ..conftest import SECRET
 from . import ALPHABET, HEADER, PAYLOAD, raw_token, refusal, sealed, segment

@@ -29,7 +29,7 @@ from jwt.exceptions import InvalidKeyError
 from jwt.warnings import InsecureKeyLengthWarning
 
 from flask_jwt_extended import create_access_token, decode_token
-from flask_jwt_extended.core.keys import PREPARED_KEYS, Key, KeyRing, prepare
+from flask_jwt_extended._jose.keys import PREPARED_KEYS, Key, KeyRing, prepare
 
 from ..conftest import ED448, PRIVATE_KEYS, SECRET, SYMMETRIC, MakeApp, pem
 from . import segment

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from flask_jwt_extended.core.policy import Policy
-from flask_jwt_extended.core.token import Token
+from flask_jwt_extended._jose.token import Token
+from flask_jwt_extended._request.policy import Policy
 from flask_jwt_extended.exceptions import FreshTokenRequired, WrongTokenError
 
 NOW = 1_700_000_000

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from flask_jwt_extended import create_access_token, create_refresh_token
-from flask_jwt_extended.cli import jwt
+from flask_jwt_extended._cli import jwt
 
 from ..conftest import SECRET, bearer
 from .conftest import HTTPS, Load

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from flask_jwt_extended import create_access_token
-from flask_jwt_extended.cli import jwt
+from flask_jwt_extended._cli import jwt
 
 from ..conftest import SECRET, bearer
 from ..keys.helpers import without

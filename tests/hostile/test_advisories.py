@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import OKPAlgorithm
 
-from flask_jwt_extended.core.compact import Verifier
-from flask_jwt_extended.core.keys import KeyRing, prepare
+from flask_jwt_extended._jose.compact import Verifier
+from flask_jwt_extended._jose.keys import KeyRing, prepare
 
 from ..conftest import PRIVATE_KEYS, SECRET
 from . import (

@@ -22,7 +22,7 @@ from jwt.utils import der_to_raw_signature
 from jwt.warnings import InsecureKeyLengthWarning
 
 from flask_jwt_extended import ConfigurationError, create_access_token
-from flask_jwt_extended.core.secrets import GuessableSecretWarning
+from flask_jwt_extended._jose.weak_secrets import GuessableSecretWarning
 
 from ..conftest import PRIVATE_KEYS, SECRET, pem
 from . import (
@@ -396,7 +396,7 @@ WEAK: dict[str, tuple[str, type[Warning]]] = {
 
 @pytest.mark.parametrize("weak", WEAK)
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-@pytest.mark.filterwarnings("ignore::flask_jwt_extended.core.secrets.GuessableSecretWarning")
+@pytest.mark.filterwarnings("ignore::flask_jwt_extended._jose.weak_secrets.GuessableSecretWarning")
 def test_a_weak_secret_signs_nothing_in_strict(weak: str) -> None:
     """In strict no token passes and none is made: the application is told that its key will not do."""
     secret, _ = WEAK[weak]

@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ed448
 
-from flask_jwt_extended.core.jwks import PRIVATE_MEMBERS, to_jwk
+from flask_jwt_extended._jose.jwk_set import PRIVATE_MEMBERS, to_jwk
 
 from ..conftest import PRIVATE_KEYS, SYMMETRIC
 

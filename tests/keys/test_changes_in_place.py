@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_jwt_extended import create_access_token
-from flask_jwt_extended.core.jwks import to_jwk
+from flask_jwt_extended._jose.jwk_set import to_jwk
+from flask_jwt_extended._settings.settings import NAMES, defaults, read_raw, snapshot
 from flask_jwt_extended.jwt_manager import runtime_of
-from flask_jwt_extended.settings import NAMES, defaults, read_raw, snapshot
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 from ..sessions.helpers import NOW

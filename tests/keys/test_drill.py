@@ -22,9 +22,9 @@ from flask import Flask
 from storm.rotation import FAULTS, drill
 
 from flask_jwt_extended import create_access_token
-from flask_jwt_extended.http.published import MAX_AGE
+from flask_jwt_extended._keys.current import LOOK_AGAIN
+from flask_jwt_extended._request.jwks_endpoint import MAX_AGE
 from flask_jwt_extended.jwt_manager import runtime_of
-from flask_jwt_extended.keychain import LOOK_AGAIN
 
 from ..conftest import MakeApp, bearer
 from ..sessions.helpers import Clock, stopped_clock
@@ -87,7 +87,7 @@ def hour(make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The workers, the services, and a real server between them that serves what the first worker publishes."""
     clock = stopped_clock(monkeypatch)
     # The clock that never goes back: the keychain's and the fetcher's, not that of threads.
-    monkeypatch.setattr("flask_jwt_extended.keychain.time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr("flask_jwt_extended._keys.current.time", SimpleNamespace(monotonic=clock))
     with LyingServer() as server:
         options = {"KEYS": tmp_path / "keys.json", "JWKS_PATH": PATH, "SECRET_KEY": None}
         options |= {"ENCODE_ISSUER": ISSUER, "ENCODE_AUDIENCE": "us", "DECODE_AUDIENCE": "us"}

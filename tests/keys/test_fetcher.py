@@ -25,12 +25,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from flask_jwt_extended.core.jwks import to_jwk
-from flask_jwt_extended.core.keys import prepare
+from flask_jwt_extended._jose.jwk_set import to_jwk
+from flask_jwt_extended._jose.keys import prepare
+from flask_jwt_extended._keys import jwks_client as jwks
+from flask_jwt_extended._keys.jwks_client import COOL_DOWN, LONGEST_LIFE, SHORTEST_LIFE, STALE, USUAL_LIFE, IssuerKeys
+from flask_jwt_extended._settings.issuers import TrustedIssuer
 from flask_jwt_extended.exceptions import ConfigurationError, IssuerUnavailableError
-from flask_jwt_extended.http import jwks
-from flask_jwt_extended.http.jwks import COOL_DOWN, LONGEST_LIFE, SHORTEST_LIFE, STALE, USUAL_LIFE, IssuerKeys
-from flask_jwt_extended.issuers import TrustedIssuer
 
 from .helpers import eventually
 from .lying_server import Answer, LyingServer, drips, floods, late, says, serves, tagged, writes, zipped
@@ -752,8 +752,8 @@ def test_metadata_that_came_over_tls_do_not_lead_off_it(
 FORKING = """
 import os, sys, threading, time, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # what it says of forks is what is tested
-from flask_jwt_extended.http.jwks import IssuerKeys
-from flask_jwt_extended.issuers import TrustedIssuer
+from flask_jwt_extended._keys.jwks_client import IssuerKeys
+from flask_jwt_extended._settings.issuers import TrustedIssuer
 
 keys = IssuerKeys(TrustedIssuer(issuer="https://login.example", audience=("us",), jwks_uri=sys.argv[1]))
 reader = threading.Thread(target=keys.candidates, args=("ES256", "any"))
@@ -774,8 +774,8 @@ GREEN = """
 from gevent import monkey
 monkey.patch_all()
 import sys, time, gevent
-from flask_jwt_extended.http.jwks import IssuerKeys
-from flask_jwt_extended.issuers import TrustedIssuer
+from flask_jwt_extended._keys.jwks_client import IssuerKeys
+from flask_jwt_extended._settings.issuers import TrustedIssuer
 
 keys = IssuerKeys(TrustedIssuer(issuer="https://login.example", audience=("us",), jwks_uri=sys.argv[1]))
 began = time.monotonic()

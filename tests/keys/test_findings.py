@@ -13,12 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 
-from flask_jwt_extended.checks import check, foot_guns
-from flask_jwt_extended.core.jwks import to_jwk
+from flask_jwt_extended._diagnostics.application import check, foot_guns
+from flask_jwt_extended._diagnostics.keys import key_digest
+from flask_jwt_extended._diagnostics.token import Inspection, inspect_token
+from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended.exceptions import ConfigurationError
-from flask_jwt_extended.inspection import Inspection, inspect_token
 from flask_jwt_extended.jwt_manager import runtime_of
-from flask_jwt_extended.key_checks import key_digest
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, pem
 from ..sessions.helpers import NOW
@@ -240,7 +240,7 @@ def test_a_set_that_differs_from_process_to_process_is_found(tmp_path: Path) -> 
     """Made when the application is loaded, of the same name each time."""
     from_file = f"{HEAD}\napp = Flask(__name__)\napp.config.update(JWT_PROFILE='strict', JWT_KEYS=['made'])\n"
     made = "[generate('ES256', 0) | {'kid': 'k', 'state': 'active'}]"
-    source = "from flask_jwt_extended.core.key_life import generate\n" + from_file.replace("['made']", made)
+    source = "from flask_jwt_extended._jose.key_states import generate\n" + from_file.replace("['made']", made)
     shop = write(tmp_path, source + "JWTManager(app)\n")
     told = json.loads(run_flask(tmp_path, "--app", shop, "jwt", "check", "--json").stdout)
     assert [finding["code"] for finding in told] == ["key_differs", "no_next_key"]

@@ -27,8 +27,8 @@ from flask_jwt_extended import (
     set_access_cookies,
     start_session,
 )
-from flask_jwt_extended.core.jwks import to_jwk
-from flask_jwt_extended.http import jwks
+from flask_jwt_extended._jose.jwk_set import to_jwk
+from flask_jwt_extended._keys import jwks_client as jwks
 from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem

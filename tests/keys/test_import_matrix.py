@@ -24,10 +24,10 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from jwt.exceptions import InvalidKeyError
 
-from flask_jwt_extended.core import compact
-from flask_jwt_extended.core.jwks import key_ring, read_set, to_jwk
-from flask_jwt_extended.core.keys import Key, prepare
-from flask_jwt_extended.keyfiles import from_pem
+from flask_jwt_extended._jose import compact
+from flask_jwt_extended._jose.jwk_set import key_ring, read_set, to_jwk
+from flask_jwt_extended._jose.keys import Key, prepare
+from flask_jwt_extended._keys.files import from_pem
 
 from ..conftest import ED448, PRIVATE_KEYS
 from .helpers import ASYMMETRIC, JWKS, public, without

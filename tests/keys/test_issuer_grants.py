@@ -25,8 +25,8 @@ from flask_jwt_extended import (
     revoke_token,
     start_session,
 )
+from flask_jwt_extended._diagnostics.token import inspect_token
 from flask_jwt_extended.exceptions import JWTExtendedException
-from flask_jwt_extended.inspection import inspect_token
 from flask_jwt_extended.jwt_manager import runtime_of
 from flask_jwt_extended.signals import bound_token_accepted
 

@@ -26,9 +26,9 @@ from flask_jwt_extended import (
     revoke_token,
     start_session,
 )
-from flask_jwt_extended.inspection import inspect_token
+from flask_jwt_extended._diagnostics.token import inspect_token
 from flask_jwt_extended.jwt_manager import runtime_of
-from flask_jwt_extended.sessions.records import digest, owner_of
+from flask_jwt_extended.stores.records import digest, owner_of
 
 from ..conftest import MakeApp, bearer
 from .test_foreign import ISSUER, OTHER, OTHER_KEY, OTHER_TERMS, TERMS, ask, foreign, refused

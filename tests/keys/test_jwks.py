@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.exceptions import InvalidKeyError
 
-from flask_jwt_extended.core import jwks, key_life
-from flask_jwt_extended.core.jwks import PRIVATE_MEMBERS, SetKey, State, published, read_set, thumbprint, to_jwk
+from flask_jwt_extended._jose import jwk_set as jwks
+from flask_jwt_extended._jose import key_states as key_life
+from flask_jwt_extended._jose.jwk_set import PRIVATE_MEMBERS, SetKey, State, published, read_set, thumbprint, to_jwk
 from flask_jwt_extended.exceptions import ConfigurationError
 
 from .helpers import ASYMMETRIC, JWKS, SECRETS, public, without

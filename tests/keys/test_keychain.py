@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
 from flask import Flask
 
 from flask_jwt_extended import ConfigurationError, JWTManager, create_access_token, jwt_required, key_ring
-from flask_jwt_extended import keychain as keychain_module
-from flask_jwt_extended.core.jwks import PRIVATE_MEMBERS, read_set, thumbprint, to_jwk
+from flask_jwt_extended._jose.jwk_set import PRIVATE_MEMBERS, read_set, thumbprint, to_jwk
+from flask_jwt_extended._keys import current as keychain_module
 from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem

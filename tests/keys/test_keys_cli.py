@@ -22,10 +22,10 @@ from click.testing import Result
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 
-from flask_jwt_extended.core.jwks import PRIVATE_MEMBERS, thumbprint, to_jwk
-from flask_jwt_extended.core.key_life import generate
-from flask_jwt_extended.http.published import MAX_AGE
-from flask_jwt_extended.keychain import LOOK_AGAIN
+from flask_jwt_extended._jose.jwk_set import PRIVATE_MEMBERS, thumbprint, to_jwk
+from flask_jwt_extended._jose.key_states import generate
+from flask_jwt_extended._keys.current import LOOK_AGAIN
+from flask_jwt_extended._request.jwks_endpoint import MAX_AGE
 
 from ..conftest import PRIVATE_KEYS, MakeApp, bearer
 from ..sessions.helpers import stopped_clock
@@ -453,7 +453,7 @@ def documented_runs() -> list[tuple[list[str], str]]:
 def test_the_documentation_shows_what_is_printed(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command of the page, a month behind the first, and five minutes before the last: but for the names."""
     clock = stopped_clock(monkeypatch)
-    monkeypatch.setattr("flask_jwt_extended.keychain.time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr("flask_jwt_extended._keys.current.time", SimpleNamespace(monotonic=clock))
     clock.now = 1_795_465_800.0  # 2026-11-23 20:30 UTC
     names: dict[str, str] = {}
     for number, (command, output) in enumerate(documented_runs()):
@@ -487,7 +487,7 @@ def test_only_its_owner_may_open_the_lock(shop: Flask, path: Path, umask: int) -
 def test_the_lock_is_waited_for_but_not_without_end(shop: Flask, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the file and what to do. Once it is free, the command works."""
     keys(shop, "generate")
-    monkeypatch.setattr("flask_jwt_extended.keyfiles.LOCK_TIMEOUT", 0.3)
+    monkeypatch.setattr("flask_jwt_extended._keys.files.LOCK_TIMEOUT", 0.3)
     lock = path.with_name(".keys.json.lock")
     with lock.open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -499,7 +499,7 @@ def test_the_lock_is_waited_for_but_not_without_end(shop: Flask, path: Path, mon
     keys(shop, "generate")
     with lock.open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        monkeypatch.setattr("flask_jwt_extended.keyfiles.LOCK_TIMEOUT", 30.0)
+        monkeypatch.setattr("flask_jwt_extended._keys.files.LOCK_TIMEOUT", 30.0)
         Timer(0.3, lambda: fcntl.flock(held, fcntl.LOCK_UN)).start()
         keys(shop, "generate")
     assert len(members(path)) == 3

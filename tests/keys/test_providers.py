@@ -20,7 +20,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from flask_jwt_extended import jwt_required
-from flask_jwt_extended.core.jwks import to_jwk
+from flask_jwt_extended._jose.jwk_set import to_jwk
 
 from ..conftest import MakeApp, bearer
 from .helpers import without

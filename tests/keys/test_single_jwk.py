@@ -14,7 +14,7 @@ from flask import Flask
 from jwt.exceptions import InvalidKeyError
 
 from flask_jwt_extended import ConfigurationError, create_access_token, key_ring
-from flask_jwt_extended.checks import check
+from flask_jwt_extended._diagnostics.application import check
 from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from flask import Flask
 
 from flask_jwt_extended import ConfigurationError, JWTManager, create_access_token, jwt_required
-from flask_jwt_extended.core.jwks import to_jwk
+from flask_jwt_extended._jose.jwk_set import to_jwk
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 from .helpers import JWKS, public, without, write_set

@@ -24,9 +24,9 @@ from flask_jwt_extended import (
     revoke_token,
     start_session,
 )
-from flask_jwt_extended.core import compact
-from flask_jwt_extended.core.jwks import key_ring
-from flask_jwt_extended.core.keys import Key, KeyRing
+from flask_jwt_extended._jose import compact
+from flask_jwt_extended._jose.jwk_set import key_ring
+from flask_jwt_extended._jose.keys import Key, KeyRing
 from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import SECRET, MakeApp, bearer

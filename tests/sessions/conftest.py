@@ -9,8 +9,8 @@ import pytest
 
 pytest.register_assert_rewrite("flask_jwt_extended.testing.store_contract")
 
-from flask_jwt_extended.sessions.stores import open_store  # noqa: E402  # after assertions learned to speak
-from flask_jwt_extended.sessions.stores.base import SessionStore  # noqa: E402
+from flask_jwt_extended.stores import open_store  # noqa: E402  # after assertions learned to speak
+from flask_jwt_extended.stores.base import SessionStore  # noqa: E402
 
 from ..servers.mariadb import MariaDB  # noqa: E402
 from ..servers.postgres import Postgres  # noqa: E402

@@ -28,8 +28,8 @@ from flask_jwt_extended import (
     start_session,
 )
 from flask_jwt_extended.exceptions import StoreUnavailableError
-from flask_jwt_extended.sessions.records import SessionRecord
-from flask_jwt_extended.sessions.stores.memory import MemoryStore
+from flask_jwt_extended.stores.memory import MemoryStore
+from flask_jwt_extended.stores.records import SessionRecord
 
 from ..conftest import MakeApp, bearer
 

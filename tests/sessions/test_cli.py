@@ -21,13 +21,13 @@ from click.testing import Result
 from flask import Flask
 
 from flask_jwt_extended import start_session
+from flask_jwt_extended._cli.sessions import user_agent_in_words
 from flask_jwt_extended.exceptions import StoreUnavailableError
-from flask_jwt_extended.session_cli import user_agent_in_words
-from flask_jwt_extended.sessions.records import NEVER, SessionRecord, digest
-from flask_jwt_extended.sessions.stores import open_store
-from flask_jwt_extended.sessions.stores.base import MARGIN, SessionStore
-from flask_jwt_extended.sessions.stores.memory import MemoryStore
 from flask_jwt_extended.signals import session_ended
+from flask_jwt_extended.stores import open_store
+from flask_jwt_extended.stores.base import MARGIN, SessionStore
+from flask_jwt_extended.stores.memory import MemoryStore
+from flask_jwt_extended.stores.records import NEVER, SessionRecord, digest
 from flask_jwt_extended.testing.store_contract import new_session
 
 from ..conftest import SECRET, MakeApp, bearer

@@ -18,7 +18,7 @@ from storm.lethal import survives
 from storm.outages import Server
 from storm.trial import killed, writers_killed
 
-from flask_jwt_extended.sessions.records import owner_of
+from flask_jwt_extended.stores.records import owner_of
 
 pytestmark = pytest.mark.server
 
@@ -48,7 +48,7 @@ class Running:
             return
         from sqlalchemy import create_engine
 
-        from flask_jwt_extended.sessions.stores.sql import metadata
+        from flask_jwt_extended.stores.sql import metadata
 
         engine = create_engine(self.uri)
         with engine.begin() as connection:

@@ -17,8 +17,9 @@ from threading import Barrier, Event, Thread
 import pytest
 
 from flask_jwt_extended.exceptions import StoreUnavailableError
-from flask_jwt_extended.sessions.stores import deadline, open_store
-from flask_jwt_extended.sessions.stores.deadline import Watchdog, after_fork, current_call, shut
+from flask_jwt_extended.stores import _deadline as deadline
+from flask_jwt_extended.stores import open_store
+from flask_jwt_extended.stores._deadline import Watchdog, after_fork, current_call, shut
 from flask_jwt_extended.testing.store_contract import Child
 
 #: Seconds that an operation may take here, and that it may be late: a small machine is busy.

@@ -31,15 +31,15 @@ from flask_jwt_extended import (
     list_sessions,
     refresh_session,
     revoke_token,
-    session_utils,
     start_session,
     utils,
     verify_jwt_in_request,
     view_decorators,
 )
+from flask_jwt_extended import sessions as session_utils
 from flask_jwt_extended.exceptions import RefreshTokenReusedError, RevokedTokenError, SessionEndedError
-from flask_jwt_extended.sessions.stores.base import MARGIN, SessionStore
 from flask_jwt_extended.signals import refresh_reused, session_ended
+from flask_jwt_extended.stores.base import MARGIN, SessionStore
 from flask_jwt_extended.testing.store_contract import at_once
 
 from ..conftest import SECRET, bearer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_jwt_extended.sessions.records import (
+from flask_jwt_extended.stores.records import (
     CLOCK_TOLERANCE,
     NEVER,
     RefreshToken,

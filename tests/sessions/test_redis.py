@@ -27,10 +27,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from redis.crc import key_slot
 
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
-from flask_jwt_extended.sessions.records import NEVER, SessionRecord
-from flask_jwt_extended.sessions.stores import open_store
-from flask_jwt_extended.sessions.stores.base import MARGIN, Status
-from flask_jwt_extended.sessions.stores.redis import RedisStore
+from flask_jwt_extended.stores import open_store
+from flask_jwt_extended.stores.base import MARGIN, Status
+from flask_jwt_extended.stores.records import NEVER, SessionRecord
+from flask_jwt_extended.stores.redis import RedisStore
 from flask_jwt_extended.testing.store_contract import (
     DAY,
     Child,
@@ -859,7 +859,7 @@ def test_greenlets(server: RedisServer, proxy: Proxy) -> None:
         """
         from gevent import monkey; monkey.patch_all()
         import sys, time, gevent
-        from flask_jwt_extended.sessions.stores.redis import RedisStore
+        from flask_jwt_extended.stores.redis import RedisStore
         from flask_jwt_extended.exceptions import StoreUnavailableError
         from flask_jwt_extended.testing.store_contract import new_session
         from tests.servers.proxy import Proxy
@@ -898,7 +898,7 @@ def test_parsers_of_redis_py(server: RedisServer, proxy: Proxy, parser: str) -> 
         if sys.argv[3] == "none":
             sys.modules["hiredis"] = None
         from redis.utils import HIREDIS_AVAILABLE
-        from flask_jwt_extended.sessions.stores.redis import RedisStore
+        from flask_jwt_extended.stores.redis import RedisStore
         from flask_jwt_extended.exceptions import StoreUnavailableError
         from flask_jwt_extended.testing.store_contract import new_session, refreshed
         from tests.servers.proxy import Proxy

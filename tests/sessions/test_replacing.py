@@ -24,9 +24,9 @@ from flask_jwt_extended import (
     start_session,
     verify_jwt_in_request,
 )
-from flask_jwt_extended.core.jwks import to_jwk
+from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended.exceptions import StoreUnavailableError
-from flask_jwt_extended.sessions.stores.memory import MemoryStore
+from flask_jwt_extended.stores.memory import MemoryStore
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp
 from .helpers import (

@@ -25,11 +25,11 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql as sqlalchemy_postgresql
 
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
-from flask_jwt_extended.sessions.records import SessionRecord
-from flask_jwt_extended.sessions.stores import open_store, sql
-from flask_jwt_extended.sessions.stores.base import MARGIN, SessionStore, Status
-from flask_jwt_extended.sessions.stores.sql import SqlStore, metadata
-from flask_jwt_extended.sessions.stores.sql_wire import POOL_SIZE
+from flask_jwt_extended.stores import open_store, sql
+from flask_jwt_extended.stores._sql_wire import POOL_SIZE
+from flask_jwt_extended.stores.base import MARGIN, SessionStore, Status
+from flask_jwt_extended.stores.records import SessionRecord
+from flask_jwt_extended.stores.sql import SqlStore, metadata
 from flask_jwt_extended.testing.store_contract import (
     DAY,
     Child,
@@ -660,7 +660,7 @@ def test_no_connection_crosses_a_fork(postgres: Postgres) -> None:
 _FAMILY = """
 import gc, os, sys
 from sqlalchemy import text
-from flask_jwt_extended.sessions.stores.sql import SqlStore
+from flask_jwt_extended.stores.sql import SqlStore
 
 store, who = SqlStore(sys.argv[1], 10), text(sys.argv[2])
 store.create()

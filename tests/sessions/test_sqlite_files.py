@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flask_jwt_extended import ConfigurationError
-from flask_jwt_extended.sessions.stores import open_store
+from flask_jwt_extended.stores import open_store
 
 pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes mean something else there")

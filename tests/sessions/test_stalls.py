@@ -7,11 +7,12 @@ import time
 import pytest
 from flask import Flask
 
-from flask_jwt_extended import lifecycle, start_session
-from flask_jwt_extended.core.token import Token
+from flask_jwt_extended import start_session
+from flask_jwt_extended._jose.token import Token
+from flask_jwt_extended._request.authenticate import verify
+from flask_jwt_extended._sessions import lifecycle
 from flask_jwt_extended.exceptions import RevokedTokenError
 from flask_jwt_extended.jwt_manager import runtime_of
-from flask_jwt_extended.pipeline import verify
 
 from ..conftest import MakeApp
 

@@ -15,7 +15,7 @@ from flask_jwt_extended import (
     refresh_expiring_cookies,
     start_session,
 )
-from flask_jwt_extended.inspection import inspect_token
+from flask_jwt_extended._diagnostics.token import inspect_token
 from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import MakeApp, bearer

@@ -11,9 +11,9 @@ from unittest.mock import patch
 from flask import Flask, g, request
 from flask.testing import FlaskClient
 
-from .. import pipeline
-from ..core.policy import Policy, roles_of
-from ..core.token import Token
+from .._jose.token import Token
+from .._request import authenticate as pipeline
+from .._request.policy import Policy, roles_of
 from ..jwt_manager import refuse, runtime_of
 from ..typing import Claims, Fresh, Header
 from ..utils import app_at_hand, create_access_token, create_refresh_token, decode_token

@@ -25,11 +25,11 @@ from flask import Flask
 from jwt.exceptions import PyJWTError
 from werkzeug.routing import Rule
 
-from ..audit import Route, decide, routes
-from ..core.compact import encode_segment
-from ..core.policy import Policy
+from .._diagnostics.routes import Route, decide, routes
+from .._jose.compact import encode_segment
+from .._request.policy import Policy
 from ..jwt_manager import runtime_of
-from ..session_utils import revoke_token
+from ..sessions import revoke_token
 from ..utils import create_access_token, create_refresh_token, create_token
 from .clients import carry
 

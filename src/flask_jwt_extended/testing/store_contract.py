@@ -1,5 +1,5 @@
 """The contract of a session store as a pytest suite: what the protocol
-:class:`~flask_jwt_extended.sessions.stores.base.SessionStore` says, and nothing that only one engine does. It must not
+:class:`~flask_jwt_extended.stores.base.SessionStore` says, and nothing that only one engine does. It must not
 know Flask, nor how a store keeps anything.
 
 Inherit from it, and name your store in a fixture called ``store``. It must be empty, and wait ten seconds or more::
@@ -40,9 +40,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ..findings import SEVERITIES, Finding
-from ..sessions.records import NEVER, RefreshToken, SessionRecord, digest, owner_of, rotated
-from ..sessions.stores.base import MARGIN, SessionStore, Status
+from .._diagnostics.findings import SEVERITIES, Finding
+from ..stores.base import MARGIN, SessionStore, Status
+from ..stores.records import NEVER, RefreshToken, SessionRecord, digest, owner_of, rotated
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""What flask jwt check, routes, inspect and config report."""

@@ -1,0 +1,1 @@
+"""Compact JWS, keys and claims. Pure: no Flask, no clock."""

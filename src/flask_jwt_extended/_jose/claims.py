@@ -1,0 +1,263 @@
+"""Claims: build those of a new token, validate those of a verified one (RFC 7519, section 4).
+
+Knows the claims' types and meaning. Knows no clock: ``now`` is an argument, in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from hmac import compare_digest
+from typing import Any
+
+from jwt.exceptions import (
+    DecodeError,
+    ExpiredSignatureError,
+    ImmatureSignatureError,
+    InvalidAudienceError,
+    InvalidIssuedAtError,
+    InvalidIssuerError,
+    InvalidJTIError,
+    InvalidSubjectError,
+    InvalidTokenError,
+    MissingRequiredClaimError,
+)
+
+from .._settings.settings import Settings
+from ..exceptions import CSRFError, JWTDecodeError
+from ..typing import Claims, Fresh
+
+#: The largest NumericDate that is accepted, and with the opposite sign the smallest: what a JSON number can be in any
+#: language (RFC 8259, section 6). Python also reads ``10**400``, and then cannot add it to a float.
+MAX_DATE = int(sys.float_info.max)
+
+
+# --- validation -----------------------------------------------------------------------------------------------------
+
+
+def validate(
+    claims: Claims,
+    settings: Settings,
+    now: float,
+    *,
+    csrf_value: str | None = None,
+    allow_expired: bool = False,
+) -> None:
+    """Check the registered claims and the ones this extension needs, and add those it may assume.
+
+    Expiry is judged last: an expired token is answered with its claims, and only one that is right in every other way
+    may be. (4.7 decoded it a second time to the same effect.)
+
+    :param now: seconds since the epoch
+    :param csrf_value: the double submit value that came along; ``None`` if none is asked for
+    :param allow_expired: take claims whose ``exp`` has passed
+    :raises InvalidTokenError: for a registered claim that is ill-typed or does not match
+    :raises JWTDecodeError: if the identity claim or an expected ``csrf`` claim is missing
+    :raises CSRFError: if the double submit value does not match
+    :raises ExpiredSignatureError: on or after ``exp`` plus the leeway (RFC 7519, section 4.1.4)
+    """
+    if settings.claims_needed:
+        _check_presence(claims, settings.claims_needed)
+    exp = _check_times(claims, now + settings.decode_leeway)
+    if "iss" in claims or settings.decode_issuer is not None:
+        _check_issuer(claims, settings)
+    if "aud" in claims or settings.decode_audience is not None:
+        _check_audience(claims, settings)
+    if settings.verify_sub and type(claims.get("sub", "")) is not str and not is_legacy(claims, settings, now):
+        raise InvalidSubjectError("Subject must be a string")
+    if type(claims.get("jti", "")) is not str:
+        raise InvalidJTIError("JWT ID must be a string")
+
+    if settings.identity_claim not in claims:
+        raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
+    # What 4.7 assumes of a token that does not say.
+    claims.setdefault("type", "access")
+    claims.setdefault("fresh", False)
+    claims.setdefault("jti", None)
+    if csrf_value:
+        _check_csrf(claims, csrf_value)
+    # In whole seconds, so that a fraction never lets a token live longer than PyJWT would.
+    if int(exp) <= now - settings.decode_leeway and (not allow_expired or exp < -MAX_DATE):
+        raise ExpiredSignatureError("Signature has expired")
+
+
+def check_types(claims: Any, settings: Settings, *, csrf_value: str | None = None) -> None:
+    """Check that claims which the application has verified in its own way are what everything after relies on.
+
+    :param csrf_value: the double submit value that came along
+    :raises InvalidTokenError: if they are not a dictionary, or a registered claim has a wrong type
+    :raises JWTDecodeError: if the identity claim is missing
+    :raises CSRFError: if the double submit value does not match that of the claims
+    """
+    if not isinstance(claims, dict):
+        raise InvalidTokenError("The token was not verified")
+    if settings.identity_claim not in claims:
+        raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
+    for name in ("exp", "iat", "nbf"):
+        if name in claims:
+            _check_date(claims[name], DecodeError, name, earliest=-MAX_DATE, latest=MAX_DATE)
+    if type(claims.get("jti", "")) is not str and claims["jti"] is not None:
+        raise InvalidJTIError("JWT ID must be a string")
+    if csrf_value and "csrf" in claims:
+        _check_csrf(claims, csrf_value)
+
+
+def is_legacy(claims: Claims, settings: Settings, now: float) -> bool:
+    """Tell whether a ``sub`` that is no string passes still: one of 4.6, which took any (JWT_LEGACY_SUB_UNTIL).
+
+    :param now: seconds since the epoch
+    """
+    return settings.legacy_sub_until is not None and now < settings.legacy_sub_until and claims.get("sub") is not None
+
+
+def _check_presence(claims: Claims, needed: tuple[str, ...]) -> None:
+    for name in needed:
+        if claims.get(name) is None:
+            raise MissingRequiredClaimError(name)
+
+
+def _check_times(claims: Claims, latest: float) -> int | float:
+    """Refuse a token from the future, and return the time at which it expires."""
+    iat = claims.get("iat", 0)
+    if type(iat) is not int or iat < 0:
+        _check_date(iat, InvalidIssuedAtError, "Issued At claim (iat)", earliest=-MAX_DATE)
+    if iat > latest:
+        raise ImmatureSignatureError("The token is not yet valid (iat)")
+    nbf = claims.get("nbf", 0)
+    if type(nbf) is not int or nbf < 0:
+        _check_date(nbf, DecodeError, "Not Before claim (nbf)", earliest=-MAX_DATE)
+    if nbf > latest:
+        raise ImmatureSignatureError("The token is not yet valid (nbf)")
+    exp: int | float = claims.get("exp", MAX_DATE)
+    if type(exp) is not int or exp > MAX_DATE:
+        _check_date(exp, DecodeError, "Expiration Time claim (exp)", latest=MAX_DATE)
+    return exp
+
+
+def is_finite(value: object) -> bool:
+    """Tell whether this is a NumericDate: a finite JSON number, and neither a bool nor a string."""
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def is_date(value: object) -> bool:
+    """Return whether this is a NumericDate within :data:`MAX_DATE`, so that it is safe to calculate with."""
+    return is_finite(value) and -MAX_DATE <= value <= MAX_DATE  # type: ignore[operator]  # it is a number
+
+
+def _check_date(
+    value: Any,
+    error: type[InvalidTokenError],
+    claim: str,
+    *,
+    earliest: float = -math.inf,
+    latest: float = math.inf,
+) -> None:
+    if not is_finite(value):
+        raise error(f"{claim} must be an integer.")
+    if not earliest <= value <= latest:
+        raise error(f"{claim} is out of range")
+
+
+def _check_issuer(claims: Claims, settings: Settings) -> None:
+    if "iss" not in claims:
+        raise MissingRequiredClaimError("iss")
+    issuer = claims["iss"]
+    if type(issuer) is not str:
+        raise InvalidIssuerError("Payload Issuer (iss) must be a string")
+    if settings.decode_issuer is not None and issuer not in settings.decode_issuer:
+        raise InvalidIssuerError("Invalid issuer")
+
+
+def _check_audience(claims: Claims, settings: Settings) -> None:
+    """Hold ``aud`` to its form always, and to ours where that is asked for (RFC 7519, section 4.1.3)."""
+    audience = claims.get("aud")
+    if not audience and settings.decode_audience is not None:
+        raise MissingRequiredClaimError("aud")
+    audience = [audience] if type(audience) is str else audience
+    if type(audience) is not list or any(type(each) is not str for each in audience):
+        raise InvalidAudienceError("Invalid claim format in token")
+    accepted = settings.audience
+    if accepted is not None and not any(each in accepted for each in audience):
+        raise InvalidAudienceError("Audience doesn't match")
+
+
+def _check_csrf(claims: Claims, csrf_value: str) -> None:
+    if "csrf" not in claims:
+        raise JWTDecodeError("Missing claim: csrf")
+    expected = claims["csrf"]
+    if type(expected) is not str or not compare_digest(_octets(expected), _octets(csrf_value)):
+        raise CSRFError("CSRF double submit tokens do not match")
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+# --- building -------------------------------------------------------------------------------------------------------
+
+
+def build(
+    settings: Settings,
+    now: float,
+    *,
+    token_type: str,
+    identity: Any,
+    fresh: Fresh,
+    lifetime: Any,
+    additional: Mapping[str, Any],
+) -> Claims:
+    """Gather the claims of a new token.
+
+    :param now: seconds since the epoch
+    :param lifetime: what can be added to a ``datetime``, or ``False`` for no ``exp``
+    :param additional: claims that win over the ones made here
+    :raises TypeError: if ``iss`` is not a string
+    """
+    issued = int(now)
+    claims = {
+        "fresh": now + fresh.total_seconds() if isinstance(fresh, timedelta) else fresh,
+        "iat": issued,
+        "jti": str(uuid.uuid4()),
+        "type": token_type,
+        settings.identity_claim: identity,
+    }
+    if settings.encode_nbf:
+        claims["nbf"] = issued
+    if settings.cookie_csrf_protect:
+        claims["csrf"] = str(uuid.uuid4())
+    if settings.encode_audience:
+        claims["aud"] = settings.encode_audience
+    if settings.encode_issuer:
+        claims["iss"] = settings.encode_issuer
+    if settings.access_token_typ == "at+jwt" and token_type == "access":
+        claims["client_id"] = settings.client_id
+    if lifetime is not False:
+        claims["exp"] = expiry(now, lifetime)
+    claims.update(additional)
+    return _with_numeric_dates(claims)
+
+
+def _with_numeric_dates(claims: Claims) -> Claims:
+    """Return claims whose times are NumericDates where they were given as ``datetime``. A naive one is taken as UTC."""
+    if not isinstance(claims.get("iss", ""), str):
+        raise TypeError("Issuer (iss) must be a string.")
+    return {
+        **claims,
+        **{name: _numeric_date(claims[name]) for name in ("exp", "iat", "nbf") if name in claims},
+    }
+
+
+def _numeric_date(value: Any) -> Any:
+    if not isinstance(value, datetime):
+        return value
+    aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+    return math.floor(aware.timestamp())
+
+
+def expiry(now: float, lifetime: Any) -> int:
+    """Return when something ends that lives this long from now, in whole seconds since the epoch."""
+    expires: datetime = datetime.fromtimestamp(now, timezone.utc) + lifetime
+    return math.floor(expires.timestamp())

@@ -1,0 +1,334 @@
+"""Keys: prepared once, bound to one algorithm, and gathered in rings that a verifier asks for candidates.
+
+Owns what a key *is*: the forms it may come in, the algorithm it fits, its public half. The cryptography is PyJWT's
+``Algorithm`` classes and ``cryptography``. Must not know where keys are configured.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import jwt
+from jwt.algorithms import Algorithm, HMACAlgorithm
+from jwt.exceptions import InvalidKeyError
+from jwt.warnings import InsecureKeyLengthWarning
+
+from . import jwk as jwk_
+from .weak_secrets import GuessableSecretWarning, is_known, is_monotonous
+
+#: How many prepared keys a process keeps. An application with more keys than this prepares some of them again.
+PREPARED_KEYS = 1024
+
+
+#: Octets that readers of keys pass over: white space and a byte order mark.
+_NOISE = b" \t\r\n\v\f\0\xef\xbb\xbf"
+
+
+_ALL_OPERATIONS = frozenset({"sign", "verify"})
+
+
+class Key:
+    """A key ready for use with exactly one algorithm (RFC 8725bis, section 3.1). Verifies with its public half.
+
+    :ivar algorithm: the JWS name of that algorithm
+    :ivar verify: tells whether a signature over a message is this key's; both are octets
+    :ivar weaknesses: why the key should not be used; none for a good one
+    :ivar warned: whether somebody was told of them
+    :ivar operations: what it may be used for: ``sign``, ``verify`` or both (RFC 7517, section 4.3)
+    """
+
+    __slots__ = ("_implementation", "_private", "algorithm", "operations", "verify", "warned", "weaknesses")
+
+    def __init__(
+        self, algorithm: str, implementation: Algorithm, prepared: Any, operations: frozenset[str] = _ALL_OPERATIONS
+    ) -> None:
+        self.algorithm = algorithm
+        self.operations = operations
+        self._implementation = implementation
+        self._private = prepared
+        self.weaknesses = tuple(_weaknesses(implementation, prepared))
+        self.warned = False
+        self.verify: Callable[[bytes, bytes], bool] = (
+            _hmac_verifier(prepared, implementation.hash_alg)
+            if isinstance(implementation, HMACAlgorithm)
+            else _verifier(implementation, prepared)
+        )
+        if "verify" not in operations:
+            self.verify = _verifies_nothing
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign the message.
+
+        :raises InvalidKeyError: if this is a public key, or a JWK whose ``key_ops`` do not allow it
+        """
+        if "sign" not in self.operations and (isinstance(self._private, bytes) or hasattr(self._private, "sign")):
+            raise InvalidKeyError("The key_ops of the key do not allow it to sign")
+        try:
+            return self._implementation.sign(message, self._private)
+        except AttributeError:
+            raise InvalidKeyError(
+                f"A public key cannot sign with {self.algorithm}: configure the private key"
+            ) from None
+
+    @property
+    def public(self) -> Any:
+        """The public half; a secret has none, and is itself."""
+        return _public(self._private)
+
+    def __repr__(self) -> str:
+        return f"<Key {self.algorithm}>"
+
+
+def _verifies_nothing(_message: bytes, _signature: bytes) -> bool:
+    return False
+
+
+def _public(prepared: Any) -> Any:
+    return prepared.public_key() if hasattr(prepared, "public_key") else prepared
+
+
+def _verifier(implementation: Algorithm, prepared: Any) -> Callable[[bytes, bytes], bool]:
+    public = _public(prepared)
+
+    def verify(message: bytes, signature: bytes) -> bool:
+        try:
+            return implementation.verify(message, public, signature)
+        except ValueError:  # a signature that this key could never have made, by its size say
+            return False
+
+    return verify
+
+
+def _hmac_verifier(secret: bytes, hash_algorithm: Any) -> Callable[[bytes, bytes], bool]:
+    # PyJWT keys a new HMAC for every token, half of what a verification costs. A copy of a keyed one is the same.
+    keyed = hmac.new(secret, digestmod=hash_algorithm)
+
+    def verify(message: bytes, signature: bytes) -> bool:
+        mac = keyed.copy()
+        mac.update(message)
+        return hmac.compare_digest(mac.digest(), signature)
+
+    return verify
+
+
+class KeyRing:
+    """The keys that may verify a token, by algorithm and name. An algorithm without a key is not accepted.
+
+    :param keys: keys without a name: they may verify whatever ``kid`` a token has, one after the other
+    :param named: keys by their ``kid``
+    :param signer: the ``kid`` and the key that sign; ``None``: this ring only verifies
+    """
+
+    __slots__ = ("_anonymous", "_named", "signer")
+
+    def __init__(
+        self, keys: Iterable[Key], named: Iterable[tuple[str, Key]] = (), signer: tuple[str, Key] | None = None
+    ) -> None:
+        self.signer = signer
+        self._anonymous: dict[str, tuple[Key, ...]] = {}
+        self._named: dict[str, dict[str, Key]] = {}
+        for key in keys:
+            self._anonymous[key.algorithm] = (*self._anonymous.get(key.algorithm, ()), key)
+        for kid, key in named:
+            self._named.setdefault(key.algorithm, {})[kid] = key
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """The algorithms that there is a key for."""
+        return frozenset((*self._anonymous, *self._named))
+
+    def candidates(self, algorithm: str, kid: str | None = None) -> tuple[Key, ...]:
+        """The keys that may have made a signature with this algorithm.
+
+        A token that names its key is verified with that. One that names none is not tried against every key there is:
+        only where a single key has a name is it clear which is meant.
+        """
+        named, anonymous = self._named.get(algorithm, {}), self._anonymous.get(algorithm, ())
+        if kid is None:
+            return (*named.values(), *anonymous) if len(named) == 1 else anonymous
+        return (named[kid],) if kid in named else anonymous
+
+    def __repr__(self) -> str:
+        return f"<KeyRing {', '.join(sorted(self.algorithms))}>"
+
+
+def prepare(algorithm: str, material: Any) -> Key:
+    """Make key material ready for one algorithm. Work that costs is done once per process, not per call.
+
+    :param algorithm: a JWS algorithm name, ``RS256`` say (RFC 7518, section 3.1)
+    :param material: a secret as text or bytes; PEM as text or bytes; a JWK as a mapping or :class:`jwt.PyJWK`; a key
+        object of ``cryptography``; or a :class:`Key`
+    :raises InvalidKeyError: if the material is no key, or not one for this algorithm
+    """
+    if isinstance(material, Key):
+        if material.algorithm != algorithm:
+            raise InvalidKeyError(f"A key for {material.algorithm} cannot be used with {algorithm}")
+        return material
+    return _prepare_once(algorithm, material if isinstance(material, (str, bytes)) else _Material(material))
+
+
+class _Material:
+    """Key material that has no hash of its own: a JWK is known by its members, an object by being the same one."""
+
+    __slots__ = ("_identity", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value  # kept, so that no other object takes its identity
+        self._identity = _members(value) if isinstance(value, Mapping) else id(value)
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Material) and other._identity == self._identity
+
+
+def _members(jwk: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(jwk), sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidKeyError("This JWK is no JSON object") from None
+
+
+@lru_cache(PREPARED_KEYS)
+def _prepare_once(algorithm: str, material: str | bytes | _Material) -> Key:
+    return _prepare(algorithm, material.value if isinstance(material, _Material) else material)
+
+
+def prepare_bound(algorithm: str, material: Any, algorithms: Iterable[str]) -> Key:
+    """Make key material ready as :func:`prepare` does. A JWK is bound to one algorithm, whatever a token names: to its
+    ``alg``, or else to the first of the accepted algorithms that fits (RFC 8725bis, section 3.1).
+
+    :param algorithms: the algorithms that are accepted, the preferred one first
+    :raises InvalidKeyError: if the material is not a key, or not one for this algorithm
+    """
+    key = prepare(algorithm, material)
+    members = _jwk_of(material)
+    if members is not None and "alg" not in members:
+        bound = _algorithm_of_jwk(material, members, algorithms)
+        if bound != algorithm:
+            raise InvalidKeyError(f"A key for {bound} cannot be used with {algorithm}")
+    return key
+
+
+def _algorithm_of_jwk(material: Any, members: Mapping[str, Any], algorithms: Iterable[str]) -> str | None:
+    return material.algorithm_name if isinstance(material, jwt.PyJWK) else jwk_.algorithm_of(members, algorithms)
+
+
+def _jwk_of(material: Any) -> Mapping[str, Any] | None:
+    """Return the members of a JWK; ``None`` for key material of any other form."""
+    if isinstance(material, jwt.PyJWK):
+        # Private: PyJWK has no other way to its key_ops, and it decodes more leniently than RFC 7518 allows.
+        material = material._jwk_data
+    return material if isinstance(material, Mapping) else None
+
+
+def _prepare(algorithm: str, material: Any) -> Key:
+    try:
+        implementation = jwt.get_algorithm_by_name(algorithm)
+    except NotImplementedError as error:
+        raise InvalidKeyError(str(error)) from None
+    operations = _ALL_OPERATIONS
+    try:
+        members = _jwk_of(material)
+        if members is not None:
+            operations = _check_jwk(algorithm, members, material)
+            material = implementation.from_jwk(dict(members))
+        prepared = implementation.prepare_key(material)
+        if isinstance(prepared, bytes):
+            # A public key is no secret, whatever stands in front of it: PyJWT looks at the very beginning alone.
+            implementation.prepare_key(prepared.lstrip(_NOISE) or prepared)
+    except InvalidKeyError as error:
+        reason = str(error).rstrip(".")
+        if "Invalid Key type for" in reason:  # PyJWT's message shows a generator object
+            reason = f"It is a key of another type than {algorithm} needs"
+        if reason == "Could not parse the provided public key":  # PyJWT says so of private ones too
+            reason = "It is not PEM, or its content is damaged"
+        raise InvalidKeyError(reason + _hint(material)) from None
+    # PyJWT and cryptography raise all sorts for what is no PEM, wants a password, lies on another curve...
+    except Exception as error:
+        raise InvalidKeyError(f"Not a valid key for {algorithm} ({type(error).__name__}){_hint(material)}") from None
+    return Key(algorithm, implementation, prepared, operations)
+
+
+def _check_jwk(algorithm: str, members: Mapping[str, Any], material: Any) -> frozenset[str]:
+    """Check a JWK, and return what it may be used for with an algorithm."""
+    jwk_.check(members)
+    bound = material.algorithm_name if isinstance(material, jwt.PyJWK) else algorithm
+    for each in (bound, members.get("alg", algorithm)):
+        if each != algorithm:
+            raise InvalidKeyError(f"A key for {each} cannot be used with {algorithm}")
+    operations = jwk_.operations(members)
+    if not operations:
+        raise InvalidKeyError("The use or the key_ops of the key do not allow signatures")
+    return operations
+
+
+def _hint(material: Any) -> str:
+    """What people put where a key belongs, and what to put there instead. Never anything of the key itself."""
+    if isinstance(material, (bool, int, float)):
+        return ". It is a number: use text"
+    if isinstance(material, os.PathLike):
+        return f". {_IS_A_PATH}"
+    if isinstance(material, Mapping) or hasattr(material, "public_key") or hasattr(material, "verify"):
+        return ""
+    if not isinstance(material, (str, bytes)):
+        return f". It is of the type {type(material).__name__}: use text, bytes, a JWK or a key object"
+    octets = material.encode("utf-8", "replace") if isinstance(material, str) else material
+    return next((f". {hint}" for is_it, hint in _HINTS if is_it(octets.strip())), "")
+
+
+_IS_A_PATH = "It is the path of a file: configure what the file contains"
+#: How material looks that is mistaken for a key, and what to do about it.
+_HINTS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
+    (
+        lambda octets: b"BEGIN" in octets and b"\\n" in octets,
+        "Its line breaks are escaped: replace the two characters \\n with line breaks",
+    ),
+    (
+        lambda octets: b"ENCRYPTED" in octets,
+        "It is encrypted: decrypt it with openssl pkey, or load it with cryptography and configure the key object",
+    ),
+    (
+        lambda octets: b"BEGIN CERTIFICATE" in octets,
+        "It is a certificate: take its public key with openssl x509 -pubkey -noout",
+    ),
+    (lambda octets: b"BEGIN PUBLIC" in octets, "It is a public key"),
+    (
+        lambda octets: octets.startswith(b"{"),
+        "It is a JWK as text: parse it with json.loads, and configure the mapping",
+    ),
+    (
+        lambda octets: (
+            b"-----" not in octets
+            and b"\n" not in octets
+            and (
+                octets.endswith((b".pem", b".key", b".pub", b".crt")) or octets.startswith((b"/", b"./", b"../", b"~/"))
+            )
+        ),
+        _IS_A_PATH,
+    ),
+    (lambda octets: octets.startswith(b"LS0tLS1CRUdJTi"), "It is PEM in Base64: decode it with base64.b64decode"),
+)
+
+
+def refusal_of(key: Key) -> str:
+    """Explain why a weak key is refused, and the way out."""
+    reasons = " ".join(map(str, key.weaknesses))
+    return f"{reasons} Make a new one; until then, JWT_KEY_STRENGTH = 'warn' accepts it"
+
+
+def _weaknesses(implementation: Algorithm, prepared: Any) -> Iterator[Warning]:
+    """Judge a key (RFC 7518, sections 3.2 and 3.3; RFC 8725bis, section 3.5)."""
+    if too_short := implementation.check_key_length(prepared):
+        yield InsecureKeyLengthWarning(too_short)
+    if isinstance(prepared, bytes) and (is_known(prepared) or (not too_short and is_monotonous(prepared))):
+        yield GuessableSecretWarning(
+            "The secret can be guessed: everybody knows it, or it repeats itself. "
+            "Make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+        )

@@ -1,0 +1,1 @@
+"""Which keys verify a token: configured, loaded or fetched."""

@@ -1,0 +1,1 @@
+"""Default-deny, and what decorators record about views."""

@@ -1,0 +1,262 @@
+"""Default-deny: every view of an application or a blueprint is protected unless it is declared public.
+
+The view functions of the application are wrapped, each for its endpoint, by the mapping that holds them. So it does not
+matter who dispatches requests, and a view that is added or replaced later is wrapped too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from inspect import iscoroutinefunction
+from operator import attrgetter
+from typing import Any, TypeVar, cast
+
+from flask import Blueprint, Flask, request
+from flask.views import http_method_funcs
+
+from .._diagnostics.routes import Guarding, decide, guardings_of
+from .._request.policy import Policy
+from ..exceptions import ConfigurationError
+from ..jwt_manager import JWTManager
+from ..view_decorators import require
+from .view_metadata import ViewProxy, mark_exempt, raw, requirements_of
+
+V = TypeVar("V", bound=Callable[..., Any])
+
+#: Where an application keeps the mapping that its `view_functions` shows.
+_VIEWS = "_jwt_view_functions"
+_MISSING: Any = object()
+
+
+def jwt_exempt(view: V = _MISSING) -> V:
+    """Leave a view public that :meth:`JWTManager.protect` would protect: a function, a class, or a method of one.
+
+    It goes below the route, like every decorator of a view::
+
+        @app.get("/health")
+        @jwt_exempt
+        def health(): ...
+
+    Subclasses do not inherit it from a class. A method that a subclass does not override keeps it.
+
+    :raises TypeError: if it was called with parentheses, or stands on something that is not a view
+    :raises ConfigurationError: if it stands above ``@jwt_required``
+
+    .. versionadded:: 5.0
+    """
+    if view is _MISSING:
+        raise TypeError("jwt_exempt takes no parentheses: write @jwt_exempt, not @jwt_exempt()")
+    _check_markable(view)
+    return cast("V", mark_exempt(view))
+
+
+def _check_markable(view: Any) -> None:
+    if view is None:
+        raise TypeError(
+            "@jwt_exempt stands above a decorator that returned None, so it would exempt nothing: put it below the "
+            "route, next to the function"
+        )
+    if not callable(view):
+        raise TypeError(f"@jwt_exempt marks functions, classes and methods, not a {type(view).__name__}")
+    if not isinstance(view, type) and any(requirements_of(view, "GET")[:2]):
+        name = getattr(view, "__qualname__", "this view")
+        raise ConfigurationError(f"{name} has both @jwt_exempt and @jwt_required(), which contradict: remove one")
+
+
+def protect(target: Flask | Blueprint, exempt: Iterable[str]) -> None:
+    """Have requests verified before they reach a view that neither protects itself nor is exempt.
+
+    :param exempt: endpoints that stay public, as patterns; a string is one
+    :raises TypeError: if the target is neither an application nor a blueprint
+    :raises ConfigurationError: if a pattern cannot match, or the blueprint has been registered already
+    """
+    target = getattr(target, "_get_current_object", lambda: target)()  # `current_app`
+    patterns = _patterns(exempt)
+    if isinstance(target, Blueprint):
+        _protect_blueprint(target, patterns)
+    elif isinstance(target, Flask):
+        target._check_setup_finished("protect")  # no view may be decided about before
+        _install(target, Guarding(patterns))
+    else:
+        kind = target if isinstance(target, type) else type(target)
+        raise TypeError(
+            f"jwt.protect takes a Flask application or a Blueprint, not {kind.__module__}.{kind.__qualname__}: pass "
+            "the application or the blueprint that it was made with"
+        )
+
+
+def _patterns(exempt: Any) -> tuple[str, ...]:
+    found = (exempt,) if isinstance(exempt, str) else exempt
+    is_list = isinstance(found, Iterable) and not isinstance(found, (bytes, bytearray, Mapping))
+    patterns: tuple[Any, ...] = tuple(found) if is_list else (found,)
+    for each in patterns:
+        if not isinstance(each, str) or not each.strip():
+            raise ConfigurationError(
+                f"exempt of jwt.protect takes names of endpoints, such as ['auth.login', 'docs.*'], not {each!r}. To "
+                "exempt a view itself, decorate it with @jwt_exempt; () exempts nothing"
+            )
+    return patterns
+
+
+# --- blueprints -----------------------------------------------------------------------------------------------------
+
+
+def _protect_blueprint(blueprint: Blueprint, patterns: tuple[str, ...]) -> None:
+    try:
+        blueprint.record(lambda state: _guard_by_name(state, patterns))
+    except AssertionError:
+        raise ConfigurationError(
+            f"jwt.protect came too late for the blueprint {blueprint.name!r}, which is registered already: call "
+            "jwt.protect(blueprint) before register_blueprint"
+        ) from None
+    register = blueprint.register
+
+    def register_and_guard(app: Any, options: dict[str, Any]) -> None:
+        views, blueprints = set(app.view_functions), set(app.blueprints)
+        try:
+            register(app, options)
+        finally:
+            new = set(app.blueprints) - blueprints
+            names = {name for name in new if app.blueprints[name] is blueprint}
+            _guard_strays(app, blueprint, patterns, set(app.view_functions) - views, new, names)
+
+    blueprint.register = register_and_guard  # type: ignore[method-assign]  # the only place that sees all of its views
+
+
+def _guard_by_name(state: Any, patterns: tuple[str, ...]) -> None:
+    name = f"{state.name_prefix}.{state.name}".lstrip(".")
+    _install(state.app, Guarding(patterns, state.blueprint.name, frozenset({name})))
+
+
+def _guard_strays(
+    app: Flask, blueprint: Blueprint, patterns: tuple[str, ...], views: set[str], new: set[str], names: set[str]
+) -> None:
+    """Guard the endpoints that a blueprint registered under other names than its own: flask-restful and flask-restx
+    know neither parents nor ``name=``.
+
+    :param views: the endpoints that were registered with it
+    :param new: the names of the blueprints that were, its own ``names`` among them
+    """
+    within = tuple(f"{name}." for name in names)
+    others = {name for name in new if name not in names and not name.startswith(within)}
+    strays = {each for each in views if not each.startswith(within) and each.rpartition(".")[0] not in others}
+    if strays:
+        guarding = Guarding(patterns, blueprint.name, endpoints=frozenset(strays), registered=app.blueprints)
+        _install(app, guarding)
+
+
+# --- views ----------------------------------------------------------------------------------------------------------
+
+
+def _install(app: Flask, guarding: Guarding) -> None:
+    guardings_of(app).append(guarding)
+    if isinstance(app.view_functions, GuardedViews):
+        app.view_functions.update(app.view_functions)  # every view is undecided again
+    else:
+        views = app.view_functions
+        cls: Any = type(app)
+        app.__class__ = _with_guarded_views(cls)
+        app.view_functions = views
+
+
+def _replace(app: Any, views: Mapping[str, Any]) -> None:
+    vars(app)["view_functions"] = vars(app)[_VIEWS] = GuardedViews(app, views)
+
+
+class _HasGuardedViews:
+    """The views of such an application stay guarded: whatever is assigned to its ``view_functions`` is.
+
+    The property is written in C, since every request reads it.
+    """
+
+    view_functions = property(attrgetter(_VIEWS), _replace)
+
+    def __init_subclass__(cls) -> None:
+        """Hide that of the application's class, which may want arguments, or keep a list of subclasses."""
+
+
+@lru_cache(32)
+def _with_guarded_views(cls: Any) -> Any:
+    names = ("__module__", "__qualname__", "__doc__")
+    return type(cls)(cls.__name__, (_HasGuardedViews, cls), {name: getattr(cls, name) for name in names})
+
+
+class GuardedViews(dict[str, Any]):
+    """The view functions of an application. Each is guarded until it is known to need no guard."""
+
+    def __init__(self, app: Flask, views: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._app = app
+        self.update(views)
+
+    def __setitem__(self, endpoint: str, view: Any) -> None:
+        super().__setitem__(endpoint, _Guard(raw(view), self._app, endpoint))
+
+    def setdefault(self, endpoint: str, view: Any = None) -> Any:
+        """As of a dict."""
+        if endpoint not in self:
+            self[endpoint] = view
+        return self[endpoint]
+
+    def update(self, *views: Any, **named: Any) -> None:
+        """As of a dict."""
+        for endpoint, view in dict(*views, **named).items():
+            self[endpoint] = view
+
+    def __ior__(self, views: Any) -> GuardedViews:  # type: ignore[override, misc]  # as of a dict
+        self.update(views)
+        return self
+
+    def release(self, guard: _Guard, endpoint: str) -> None:
+        """Serve the view itself from now on, which costs nothing."""
+        if self.get(endpoint) is guard:
+            super().__setitem__(endpoint, guard.raw_view)
+
+
+class _Guard(ViewProxy):
+    """Checks a request before it calls a view. What to check is decided at the first request: by then every decorator
+    has been applied, and every blueprint registered.
+    """
+
+    #: For all methods of a view that is not a class.
+    _jwt_fixed: tuple[Policy, ...] | None
+    #: For each method of a class, and the class, which a test may replace.
+    _jwt_decided: dict[str, tuple[Policy, ...]]
+    _jwt_class: Any
+
+    def __init__(self, view: Any, app: Flask, endpoint: str) -> None:
+        super().__init__(view)
+        hidden = {"_jwt_app": app, "_jwt_endpoint": endpoint, "_jwt_is_async": iscoroutinefunction(view)}
+        for name, value in {**hidden, "_jwt_fixed": None, "_jwt_decided": {}, "_jwt_class": None}.items():
+            object.__setattr__(self, name, value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        policies = self._jwt_fixed
+        for policy in self._for_method() if policies is None else policies:
+            require(policy)
+        view = self._jwt_app.ensure_sync(self.raw_view) if self._jwt_is_async else self.raw_view
+        return view(*args, **kwargs)
+
+    def _for_method(self) -> tuple[Policy, ...]:
+        if not self._jwt_decided or self._jwt_class is not getattr(self.raw_view, "view_class", None):
+            self._decide()
+        known = self._jwt_decided.get(request.method)
+        return self._ask(request.method) if known is None else known
+
+    def _ask(self, method: str) -> tuple[Policy, ...]:
+        return decide(self._jwt_app, self._jwt_endpoint, method).in_front
+
+    def _decide(self) -> None:
+        """Decide for each method, and for all others at the same time."""
+        decided = {method.upper(): self._ask(method.upper()) for method in (*http_method_funcs, "*")}
+        served = getattr(self.raw_view, "view_class", None)
+        object.__setattr__(self, "_jwt_decided", decided)
+        object.__setattr__(self, "_jwt_class", served)
+        if served is None and len(set(decided.values())) == 1:
+            object.__setattr__(self, "_jwt_fixed", decided["*"])
+            if not decided["*"]:
+                self._jwt_app.view_functions.release(self, self._jwt_endpoint)
+
+
+JWTManager._protect = staticmethod(protect)

@@ -1,0 +1,1 @@
+"""From a request to a verified token, and to the answer of a refusal."""

@@ -1,0 +1,257 @@
+"""From an error to the response it is answered with: a loader's if the application has one, else the default."""
+
+from __future__ import annotations
+
+import sys
+import types
+from functools import lru_cache
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import quote
+
+import jwt
+from flask import Flask, Response
+
+from .._settings.settings import Settings
+from ..exceptions import (
+    CSRFError,
+    FreshTokenRequired,
+    InsufficientAuthenticationError,
+    InsufficientScopeError,
+    InvalidHeaderError,
+    InvalidQueryParamError,
+    JWTDecodeError,
+    JWTExtendedException,
+    NoAuthorizationError,
+    RevokedTokenError,
+    SeveralTokensError,
+    TokenRefused,
+    UnavailableError,
+    UserClaimsVerificationError,
+    UserLookupError,
+    WrongTokenError,
+)
+
+#: The error classes with a handler of their own. The set is 4.7's to the letter: the more specific handler wins in
+#: Flask, so a class more or less here would change which of an application's handlers answers.
+HANDLED: tuple[type[Exception], ...] = (
+    CSRFError,
+    jwt.DecodeError,
+    jwt.ExpiredSignatureError,
+    FreshTokenRequired,
+    jwt.MissingRequiredClaimError,
+    jwt.InvalidAudienceError,
+    jwt.InvalidIssuerError,
+    InvalidHeaderError,
+    jwt.InvalidTokenError,
+    JWTDecodeError,
+    NoAuthorizationError,
+    InvalidQueryParamError,
+    RevokedTokenError,
+    UserClaimsVerificationError,
+    UserLookupError,
+    WrongTokenError,
+)
+
+#: What 4.7 does not know. An application that never meets one has no handler for it.
+HANDLED_BESIDE: tuple[type[Exception], ...] = (
+    UnavailableError,
+    InsufficientAuthenticationError,
+    InsufficientScopeError,
+)
+
+#: Printable ASCII.
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+
+#: Seconds after which a client may ask again for what a store could not say.
+RETRY_AFTER = 1
+
+#: What a default answer says where it does not repeat the error's own message.
+_FIXED_MESSAGES = {
+    "expired_token": "Token has expired",
+    "insufficient_authentication": "More recent or stronger authentication is required",
+    "insufficient_scope": "The token does not allow this",
+    "needs_fresh_token": "Fresh token required",
+    "revoked_token": "Token has been revoked",
+    "token_verification_failed": "User claims verification failed",
+}
+
+
+def loader_for(error: Exception) -> tuple[str, tuple[Any, ...]]:
+    """Return the name of the loader that answers an error, and the arguments it takes."""
+    if isinstance(error, TokenRefused):
+        return error.loader, (error.jwt_header, error.jwt_data)
+    if isinstance(error, jwt.ExpiredSignatureError):
+        # Raised by an application's own call of PyJWT, it carries neither.
+        return "expired_token", (getattr(error, "jwt_header", {}), getattr(error, "jwt_data", {}))
+    return getattr(error, "loader", "invalid_token"), (str(error),)
+
+
+def default_answer(error: Exception, settings: Settings, app: Flask) -> Response:
+    """Answer an error where the application has no loader for it."""
+    if settings.error_style == "rfc6750":
+        refusal = refusal_for(error)
+        code = {"error": refusal.code} if refusal.code else {}
+        return _json(app, {settings.error_message_key: refusal.description, **code}, refusal.status)
+    loader, arguments = loader_for(error)
+    return compat_answer(loader, arguments, settings, app)
+
+
+def compat_answer(loader: str, arguments: tuple[Any, ...], settings: Settings, app: Flask) -> Response:
+    """Answer as 4.7 does, in the place of a loader."""
+    if loader == "user_lookup_error":
+        message = f"Error loading the user {arguments[1].get(settings.identity_claim)}"
+    else:
+        message = _FIXED_MESSAGES.get(loader) or arguments[0]
+    return _json(app, {settings.error_message_key: message}, _STATUSES[loader])
+
+
+def _json(app: Flask, body: dict[str, str], status: int) -> Response:
+    # A message may quote what no encoding takes, a lone surrogate of the token say.
+    body = {key: text.encode("utf-8", "replace").decode() for key, text in body.items()}
+    response = app.make_response(app.json.response(body))
+    response.status_code = status
+    return response
+
+
+_STATUSES = {
+    each.loader: each.status for each in (*HANDLED, *HANDLED_BESIDE) if issubclass(each, JWTExtendedException)
+} | {"expired_token": 401}
+
+
+# --- RFC 6750 -------------------------------------------------------------------------------------------------------
+
+
+class Refusal(NamedTuple):
+    """What RFC 6750, section 3.1 lets a client know of an error. No code: no credentials came."""
+
+    status: int
+    code: str | None
+    description: str
+
+
+_REFUSALS: dict[type[Exception], Refusal] = {
+    NoAuthorizationError: Refusal(401, None, "Authentication is required"),
+    CSRFError: Refusal(400, "invalid_request", "The request does not prove that it comes from this site"),
+    SeveralTokensError: Refusal(400, "invalid_request", "The request does not carry one token in the expected form"),
+    InvalidHeaderError: Refusal(400, "invalid_request", "The request does not carry one token in the expected form"),
+    InvalidQueryParamError: Refusal(
+        400, "invalid_request", "The request does not carry one token in the expected form"
+    ),
+    jwt.ExpiredSignatureError: Refusal(401, "invalid_token", "The token has expired"),
+    FreshTokenRequired: Refusal(401, "insufficient_user_authentication", "A fresh token is required"),
+    InsufficientAuthenticationError: Refusal(
+        401, "insufficient_user_authentication", "More recent or stronger authentication is required"
+    ),
+    InsufficientScopeError: Refusal(403, "insufficient_scope", "The token does not allow this"),
+    UserClaimsVerificationError: Refusal(403, "insufficient_scope", "The token does not allow this"),
+    UnavailableError: Refusal(503, "temporarily_unavailable", "Try again"),
+}
+
+
+def refusal_for(error: Exception) -> Refusal:
+    """Return what a client may know of an error: of a bad token, no more than that it is bad."""
+    for each in type(error).__mro__:
+        if each in _REFUSALS:
+            return _REFUSALS[each]
+    return Refusal(401, "invalid_token", "The token is not valid")
+
+
+def finish(response: Response, error: Exception, settings: Settings, app: Flask) -> Response:
+    """Add the headers that an answer needs, whoever made it."""
+    if isinstance(error, UnavailableError):
+        response.headers.setdefault("Retry-After", str(RETRY_AFTER))
+    return challenge(response, error, settings, app)
+
+
+def challenge(response: Response, error: Exception, settings: Settings, app: Flask) -> Response:
+    """Say which scheme is asked for, as a 401 must (RFC 9110, section 11.6.1), and what was wrong (RFC 6750, 3)."""
+    if "WWW-Authenticate" in response.headers:
+        return response
+    scheme = settings.header_type or "Bearer"
+    asked_for = _asked_for(error)
+    if (settings.error_style == "rfc6750" or asked_for is not None) and response.status_code in (400, 401, 403):
+        refusal = refusal_for(error)
+        parameters = {"realm": app.name}
+        if refusal.code:
+            parameters |= {"error": refusal.code, "error_description": refusal.description, **(asked_for or {})}
+        quoted = ", ".join(f"{name}={_quoted_string(value)}" for name, value in parameters.items())
+        response.headers["WWW-Authenticate"] = f"{scheme} {quoted}"
+    elif response.status_code == 401:
+        response.headers["WWW-Authenticate"] = scheme
+    return response
+
+
+def _quoted_string(text: str) -> str:
+    """Write a text as a quoted string (RFC 9110, section 5.6.4). What is not printable ASCII is percent-encoded: a
+    header cannot hold it, or clients disagree on what it is.
+    """
+    if not (text.isascii() and text.isprintable()):
+        text = quote(text, safe=_PRINTABLE, errors="replace")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _asked_for(error: Exception) -> dict[str, str] | None:
+    """What a challenge asks for (RFC 6750, section 3; RFC 9470, section 3); ``None``: a good token is enough."""
+    if isinstance(error, InsufficientScopeError):
+        return {"scope": " ".join(error.scopes)} if error.scopes else {}
+    if isinstance(error, InsufficientAuthenticationError):
+        age = {} if error.max_age is None else {"max_age": str(int(error.max_age))}
+        return age | ({"acr_values": " ".join(error.acr_values)} if error.acr_values else {})
+    return None
+
+
+# --- flask-restful and flask-restx ----------------------------------------------------------------------------------
+
+
+class _PassedOn(Exception):  # noqa: N818  # a state of an error, not one more
+    """Makes an error one that an ``Api`` leaves to Flask, unless it was told how to answer it.
+
+    Both libraries put a router in front of Flask's error handling that turns every error but an HTTPException into a
+    500, and leaves to Flask whatever fails meanwhile. Both ask the error for its ``data`` before they answer, so the
+    error itself finds out who is asking. What else stands in front of Flask's error handling makes no difference.
+    """
+
+    @property
+    def data(self) -> NoReturn:
+        api = _asking_api()
+        if api is None or _answers(api, self):
+            raise AttributeError("data")
+        raise self
+
+
+def pass_on(error: Exception, app: Flask) -> Exception:
+    """Ready an error for the way through the ``Api`` that serves this request, if one does.
+
+    An error that the ``Api`` was told how to answer is left to it, as in 4.7.
+    """
+    if "handle_user_exception" in vars(app):  # something stands in front of Flask's error handling
+        error.__class__ = _passed_on(type(error))  # type: ignore[arg-type]  # a class is hashable
+    return error
+
+
+def _asking_api() -> Any:
+    """The ``Api`` whose error handler asks for an attribute; ``None``: other code does."""
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_code.co_name != "error_router":
+        if frame.f_code.co_name == "handle_error":
+            return frame.f_locals.get("self")
+        frame = frame.f_back  # type: ignore[assignment]  # the last one has none
+    return None
+
+
+def _answers(api: Any, error: Exception) -> bool:
+    """Whether an ``Api`` was told how to answer: by ``errors=`` or ``@api.errorhandler``."""
+    errors: Any = getattr(api, "errors", None)
+    return (
+        (hasattr(errors, "get") and type(error).__name__ in errors)  # flask-restful cannot use anything else
+        or bool(getattr(api, "_default_error_handler", None))
+        or isinstance(error, tuple(getattr(api, "_own_and_child_error_handlers", ())))
+    )
+
+
+@lru_cache(64)
+def _passed_on(error_class: type[Exception]) -> type[Exception]:
+    if issubclass(error_class, _PassedOn):
+        return error_class
+    names = {"__module__": error_class.__module__, "__qualname__": error_class.__qualname__}
+    return types.new_class(error_class.__name__, (error_class, _PassedOn), exec_body=lambda body: body.update(names))

@@ -1,0 +1,1 @@
+"""Sessions: start, refresh, end, and the checks of revocation."""

@@ -1,0 +1,1 @@
+"""Options: the declarations, what they resolve to, and their parsers."""

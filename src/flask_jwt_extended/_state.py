@@ -1,0 +1,100 @@
+"""What requests of one application share: settings, loaders, and the keys made ready for them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from json import JSONEncoder
+from typing import Any
+
+from ._jose import compact
+from ._jose.keys import Key, refusal_of
+from ._keys.current import Keychain
+from ._keys.issuer import ForeignIssuer, issuer_of
+from ._loaders import EnsureSync, Loaders
+from ._settings.settings import Settings
+from .exceptions import ConfigurationError
+from .signals import logger
+from .stores.base import SessionStore
+from .typing import Claims, JSONDefault
+
+#: How many different warnings :meth:`Runtime.warn_once` remembers for an application. Further ones are not logged.
+MAX_WARNINGS = 1000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Runtime:
+    """Made by the manager for one configuration of one application; a change of that makes a new one.
+
+    :ivar ensure_sync: turns a coroutine function into one that can be called and waited for
+    :ivar json_default: turns objects that JSON does not know into ones it does
+    :ivar notify: sends a signal in the name of the application
+    :ivar store: where sessions are kept; ``None``: nowhere
+    :ivar issuers: the trusted external issuers by their names
+    :ivar warned: the keys of the warnings that were logged once for this application, whatever its configuration was
+    """
+
+    settings: Settings
+    loaders: Loaders
+    ensure_sync: EnsureSync
+    json_default: JSONDefault
+    notify: Callable[..., None]
+    store: SessionStore | None
+    issuers: Mapping[str, ForeignIssuer]
+    warned: set[str]
+
+    @cached_property
+    def lenient(self) -> Runtime:
+        """This one without what JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
+        other = replace(self, settings=self.settings.lenient)
+        other.__dict__.update(keys=self.keys)  # as if they had been asked for
+        return other
+
+    @cached_property
+    def keys(self) -> Keychain:
+        """The keys that are configured. Made ready when the first token comes."""
+        return Keychain(self.settings, self.strong)
+
+    def issuer_name(self, claims: Claims) -> str | None:
+        """Return the trusted issuer of verified claims; ``None`` for a token of this application."""
+        issuer = issuer_of(claims, self.issuers) if self.issuers else None
+        return issuer.terms.issuer if issuer is not None else None
+
+    def warn_once(self, key: str, message: str, *arguments: object) -> None:
+        """Log a warning once for this application.
+
+        :param key: what identifies the warning
+        """
+        if key not in self.warned and len(self.warned) < MAX_WARNINGS:
+            self.warned.add(key)
+            logger.warning(message, *arguments)
+
+    @cached_property
+    def _encoder(self) -> JSONEncoder:
+        return compact.json_encoder(self.json_default)
+
+    def encode(self, value: Any) -> bytes:
+        """Write a header or claims as JSON.
+
+        :raises TypeError: if something in it cannot be written so
+        """
+        try:
+            return self._encoder.encode(value).encode()
+        except TypeError as error:
+            fix = "for objects as identities register a user_identity_loader"
+            raise TypeError(f"{error}, and a token holds nothing else: {fix}") from None
+
+    def strong(self, key: Key) -> Key:
+        """Hold a key against JWT_KEY_STRENGTH.
+
+        :raises ConfigurationError: if it is weak and weak keys are refused
+        """
+        if key.weaknesses and self.settings.key_strength == "refuse":
+            raise ConfigurationError(refusal_of(key))
+        if key.weaknesses and not key.warned:
+            for weakness in key.weaknesses:
+                warnings.warn(weakness, stacklevel=2)
+            key.warned = True
+        return key

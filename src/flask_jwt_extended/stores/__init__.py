@@ -1,0 +1,49 @@
+"""Where sessions are kept. Each backend is imported when it is first asked for, and only then needs its library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..exceptions import ConfigurationError
+from .base import SessionStore
+
+REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "valkey", "valkeys")
+
+
+def open_store(uri: Any, timeout: float) -> SessionStore:
+    """Return the store that JWT_STORE_URI names. It does not connect yet.
+
+    :param uri: a URI, or a store of your own: see :class:`~.base.SessionStore`
+    :param timeout: seconds within which every operation of the store ends
+    :raises ConfigurationError: if there is no such store, or its library is missing
+    """
+    if not isinstance(uri, str):
+        if isinstance(uri, SessionStore):
+            return uri
+        raise ConfigurationError(f"JWT_STORE_URI must be a URI or a SessionStore, not a {type(uri).__name__}")
+    scheme, separator, _ = uri.partition("://")
+    if not separator:
+        raise ConfigurationError("JWT_STORE_URI must begin with a scheme: sqlite:///jwt.db, say, or redis://localhost")
+    if scheme == "memory":
+        from .memory import MemoryStore
+
+        return MemoryStore()
+    if scheme in REDIS_SCHEMES:
+        return _from_extra("redis", uri, timeout)
+    return _from_extra("sql", uri, timeout)
+
+
+def _from_extra(extra: str, uri: str, timeout: float) -> SessionStore:
+    try:
+        if extra == "redis":
+            from .redis import RedisStore
+
+            return RedisStore(uri, timeout)
+        from .sql import SqlStore
+
+        return SqlStore(uri, timeout)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"JWT_STORE_URI needs the module {error.name}: pip install 'flask-jwt-extended[{extra}]'"
+            + (", and the driver that its scheme names" if extra == "sql" else "")
+        ) from None

@@ -1,0 +1,367 @@
+"""Sessions in a SQL database, through SQLAlchemy: SQLite, PostgreSQL by psycopg, MySQL and MariaDB by PyMySQL, and by
+luck others. Owns two tables and the statements on them; :mod:`.sql_wire` sends these.
+
+For Alembic: ``from flask_jwt_extended.stores.sql import metadata``.
+
+It must not know what a session means or when it ends: a row that is there is one, and who wants it ended deletes it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from .._diagnostics.findings import Finding
+from ..exceptions import StoreUnavailableError
+from ._sql_wire import Answer, TableMissingError, Wire
+from .base import MARGIN, Stats, Status
+from .records import CLOCK_TOLERANCE, SessionRecord
+
+#: Sessions that are read in one go.
+PAGE = 500
+#: Rows that are pruned in one go.
+_BATCH = 100
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+metadata = sa.MetaData()
+
+# MySQL compares text as people do: "ABC" equals "abc" and "äbc". These are bytes.
+_KEY = sa.String(64).with_variant(mysql.VARCHAR(64, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
+_LONG = sa.Text().with_variant(mysql.MEDIUMTEXT(charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
+
+_SESSIONS = sa.Table(
+    "jwt_sessions",
+    metadata,
+    sa.Column("session_id", _KEY, primary_key=True),
+    sa.Column("owner", _KEY, nullable=False, index=True),
+    sa.Column("deadline", sa.Double, nullable=False, index=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("record", _LONG, nullable=False),
+    mysql_engine="InnoDB",
+    mariadb_engine="InnoDB",
+)
+_TOKENS = sa.Table(
+    "jwt_revoked_tokens",
+    metadata,
+    sa.Column("token", _KEY, primary_key=True),
+    sa.Column("until", sa.Double, nullable=False, index=True),
+    mysql_engine="InnoDB",
+    mariadb_engine="InnoDB",
+)
+
+# --- statements: each is a transaction of its own, and one round trip -------------------------------------------------
+
+_s, _t = _SESSIONS.c, _TOKENS.c
+_ID: sa.BindParameter[str] = sa.bindparam("id")
+_SIZE: sa.BindParameter[int] = sa.bindparam("size", type_=sa.Integer)
+_BATCH_KEYS = [f"key{number}" for number in range(_BATCH)]
+
+
+def _batch_of(column: sa.Column[str]) -> sa.ColumnElement[bool]:
+    return column.in_([sa.bindparam(name, type_=column.type) for name in _BATCH_KEYS])
+
+
+_ADD = sa.insert(_SESSIONS).inline()
+_GET = sa.select(_s.record).where(_s.session_id == _ID)
+_REPLACE = (
+    sa.update(_SESSIONS)
+    .where(_s.session_id == _ID, _s.generation == sa.bindparam("expected"))
+    .values(
+        deadline=sa.bindparam("new_deadline"),
+        generation=sa.bindparam("new_generation"),
+        record=sa.bindparam("new_record"),
+    )
+)
+_REMOVE = sa.delete(_SESSIONS).where(_s.session_id == _ID)
+_OWNED = sa.select(_s.record).where(_s.owner == sa.bindparam("of"))
+_NEXT = (
+    sa.select(_s.session_id, _s.record)
+    .where(_s.session_id > sa.bindparam("after"))
+    .order_by(_s.session_id)
+    .limit(_SIZE)
+)
+_STATUS = sa.select(
+    sa.select(_s.deadline).where(_s.session_id == _ID).scalar_subquery(),
+    sa.select(_t.until).where(_t.token == sa.bindparam("digest")).scalar_subquery(),
+)
+_REVOKE = sa.insert(_TOKENS).inline()
+
+
+class _Prunable(NamedTuple):
+    """The statements that clear a table of what is over."""
+
+    counting: sa.Select[Any]
+    keys: sa.Select[Any]
+    removal: sa.Delete
+
+
+def _prunable(table: sa.Table, key: sa.Column[str], ends: sa.Column[float]) -> _Prunable:
+    over = ends <= sa.bindparam("latest")
+    return _Prunable(
+        sa.select(sa.func.count()).select_from(table).where(over),
+        sa.select(key).where(over).order_by(ends).limit(_SIZE),  # by the index, which passes over who lives
+        sa.delete(table).where(_batch_of(key), over),  # the row may have changed since its key was read
+    )
+
+
+_PRUNABLE = (_prunable(_SESSIONS, _s.session_id, _s.deadline), _prunable(_TOKENS, _t.token, _t.until))
+_COUNTS = [sa.select(sa.func.count()).select_from(table) for table in (_SESSIONS, _TOKENS)]
+
+_FILE_SQLITE = sa.text("PRAGMA database_list")
+_JUDGE_SQLITE = sa.text("PRAGMA journal_mode")
+_JUDGE_POSTGRESQL = sa.text(
+    "SELECT current_setting('fsync'), current_setting('synchronous_commit'),"
+    " CAST(extract(epoch FROM clock_timestamp()) AS float8)"
+)
+_JUDGE_MYSQL = sa.text("SELECT innodb_flush_log_at_trx_commit, UNIX_TIMESTAMP(NOW(6))")
+
+
+# --- the store --------------------------------------------------------------------------------------------------------
+
+
+class SqlStore:
+    """A store in a SQL database.
+
+    :param uri: a URL of SQLAlchemy. ``sqlite:///jwt.db`` is a file in the working directory, ``sqlite:////srv/jwt.db``
+        one anywhere. ``postgresql://`` means psycopg, and ``mysql://`` and ``mariadb://`` PyMySQL, if no other driver
+        is named
+    :param timeout: seconds within which every statement ends. A method is one statement, save for :meth:`create`,
+        :meth:`prune`, :meth:`stats` and the pages of :meth:`sessions`
+    :raises ConfigurationError: if the URL names no database that can be used
+    :raises ModuleNotFoundError: if the driver is not installed
+    """
+
+    def __init__(self, uri: str, timeout: float) -> None:
+        self._wire = Wire(uri, timeout)
+
+    # --- sessions -----------------------------------------------------------------------------------------------------
+
+    def add(self, record: SessionRecord) -> None:
+        """Keep a new session.
+
+        :raises ValueError: if its id is none that a store can compare: printable ASCII, 64 characters at most
+        """
+        if not _is_key(record.session_id):
+            raise ValueError("The id of a session must be printable ASCII, of 64 characters at most")
+        values = {"session_id": record.session_id, "owner": record.owner, "deadline": float(record.deadline)}
+        values |= {"generation": record.generation, "record": record.to_json()}
+        # Not sent twice: a first one that is carried out late would bring back a session that was ended meanwhile.
+        if not self._run(_ADD, values, repeat=False).written:
+            raise StoreUnavailableError("IntegrityError")
+
+    def get(self, session_id: str) -> SessionRecord | None:
+        """Return a session."""
+        rows = self._read(_GET, id=session_id) if _is_key(session_id) else ()
+        return SessionRecord.from_json(rows[0][0]) if rows else None
+
+    def replace(self, record: SessionRecord, generation: int) -> bool:
+        """Write a session anew if its generation is this one."""
+        return _is_key(record.session_id) and self._write(
+            _REPLACE,
+            id=record.session_id,
+            expected=generation,
+            new_deadline=float(record.deadline),
+            new_generation=record.generation,
+            new_record=record.to_json(),
+        )
+
+    def remove(self, session_id: str) -> bool:
+        """End a session."""
+        return _is_key(session_id) and self._write(_REMOVE, id=session_id)
+
+    def sessions_of(self, owner: str) -> list[SessionRecord]:
+        """Return the sessions of an identity."""
+        return [SessionRecord.from_json(row[0]) for row in self._read(_OWNED, of=owner)]
+
+    def sessions(self) -> Iterator[SessionRecord]:
+        """Go through all sessions, :data:`PAGE` at a time."""
+        page = self._read(_NEXT, after="", size=PAGE)
+        while page:
+            yield from (SessionRecord.from_json(row[1]) for row in page)
+            page = self._read(_NEXT, after=page[-1][0], size=PAGE)
+
+    # --- access tokens ------------------------------------------------------------------------------------------------
+
+    def status(self, session_id: str | None, token: str | None) -> Status:
+        """Tell what matters for an access token."""
+        if session_id is not None and not _is_key(session_id):
+            session_id = None
+        ((deadline, until),) = self._read(_STATUS, id=session_id, digest=token)
+        return Status(deadline, until is not None)
+
+    def revoke(self, token: str, until: float, session_id: str | None) -> bool:  # noqa: ARG002  # kept apart
+        """Remember that a token was revoked."""
+        return self._write(_REVOKE, token=token, until=float(until))
+
+    # --- housekeeping -------------------------------------------------------------------------------------------------
+
+    def prune(self, now: float, limit: int) -> int:
+        """Remove what nobody can ask for any more, in batches that each have a timeout of their own."""
+        removed = 0
+        for prunable in _PRUNABLE:
+            removed += self._prune(prunable, now - MARGIN, limit - removed)
+        return removed
+
+    def _prune(self, prunable: _Prunable, latest: float, limit: int) -> int:
+        removed = 0
+        while removed < limit:
+            keys = [row[0] for row in self._read(prunable.keys, latest=latest, size=min(limit - removed, _BATCH))]
+            if not keys:
+                break
+            keys += keys[-1:] * (_BATCH - len(keys))
+            removed += self._run(
+                prunable.removal, {"latest": latest, **dict(zip(_BATCH_KEYS, keys, strict=True))}
+            ).written
+        return removed
+
+    def stats(self, now: float) -> Stats:
+        """Count what is kept, each count with a timeout of its own."""
+        sessions, tokens = (self._read(count)[0][0] for count in _COUNTS)
+        return Stats(sessions, tokens, sum(self._read(each.counting, latest=now - MARGIN)[0][0] for each in _PRUNABLE))
+
+    def findings(self, now: float) -> Iterator[Finding]:
+        """Judge the database: does it lose what it acknowledged, can it be reached, is its clock ours?"""
+        judges = {"postgresql": self._judge_postgresql, "sqlite": self._judge_sqlite}
+        judges |= dict.fromkeys(("mysql", "mariadb"), self._judge_mysql)
+        try:
+            findings = list(judges.get(self._wire.dialect, self._judge_any)(now))
+        except StoreUnavailableError as error:
+            findings = [_unreachable(error.reason, self._wire.timeout)]
+        yield from findings
+
+    def _judge_postgresql(self, now: float) -> Iterator[Finding]:
+        ((fsync, commit, clock),) = self._read(_JUDGE_POSTGRESQL)
+        if fsync == "off":
+            yield _NOT_DURABLE
+        if commit == "off":
+            yield _loses_a_second("synchronous_commit = off", "on")
+        yield from _judge_clock(clock - now)
+
+    def _judge_mysql(self, now: float) -> Iterator[Finding]:
+        ((flush, clock),) = self._read(_JUDGE_MYSQL)
+        if flush != 1:
+            yield _loses_a_second(f"innodb_flush_log_at_trx_commit = {flush}", "1")
+        yield from _judge_clock(float(clock) - now)
+
+    def _judge_sqlite(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # its clock is ours
+        ((mode,),) = self._read(_JUDGE_SQLITE)
+        if mode != "wal":
+            yield Finding(
+                "warning",
+                "store_without_wal",
+                f"The journal mode of the SQLite database is {mode}, and could not be changed to WAL",
+                "Whoever writes a session keeps all others from reading theirs meanwhile.",
+                "Put the database on a local disk, in a folder that the application may write to.",
+            )
+        file = next(path for _, name, path in self._read(_FILE_SQLITE) if name == "main")
+        if os.name == "posix" and Path(file).stat().st_mode & 0o077:
+            yield Finding(
+                "warning",
+                "store_exposed",
+                f"Other users of this machine may read or change the SQLite database {Path(file).name}",
+                "It lists every session, and anyone who may write to it can keep one alive.",
+                f"chmod 600 {file}, and the files beside it that end in -wal and -shm.",
+            )
+
+    def _judge_any(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # who knows its clock?
+        self.status(None, None)
+        yield Finding(
+            "info",
+            "store_unknown",
+            f"Nothing is known of {self._wire.dialect}",
+            "It may lose what it has acknowledged, and wait for longer than JWT_STORE_TIMEOUT.",
+            "Use SQLite, PostgreSQL, MariaDB or MySQL: the store is tested with them.",
+        )
+
+    # --- tables ---------------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        """Create the tables and indexes that are missing, each within a timeout of its own."""
+        for table in metadata.sorted_tables:
+            items: list[sa.Table | sa.Index] = [table, *table.indexes]
+            for item in items:
+                try:
+                    self._wire.create(item)
+                except StoreUnavailableError:  # somebody else may have created it meanwhile
+                    self._wire.create(item)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._wire.close()
+
+    # --- one statement ------------------------------------------------------------------------------------------------
+
+    def _read(self, statement: sa.Executable, **values: Any) -> Sequence[Any]:
+        return self._run(statement, values).rows
+
+    def _write(self, statement: sa.Executable, **values: Any) -> bool:
+        """Carry out what can be done once only, and return whether it was done.
+
+        :raises StoreUnavailableError: also if it may have been this very call that did it, unheard
+        """
+        answer = self._run(statement, values)
+        if not answer.written and not answer.certain:
+            raise StoreUnavailableError("ambiguous")
+        return answer.written > 0
+
+    def _run(self, statement: sa.Executable, values: Mapping[str, Any], *, repeat: bool = True) -> Answer:
+        try:
+            return self._wire.run(statement, values, repeat=repeat)
+        except TableMissingError:
+            self.create()
+        return self._wire.run(statement, values, repeat=repeat)
+
+
+def _is_key(session_id: str) -> bool:
+    """Tell whether a session may have this id. Whatever a client has signed instead, no database is asked for."""
+    return re.fullmatch("[!-~]{1,64}", session_id) is not None
+
+
+# --- findings ---------------------------------------------------------------------------------------------------------
+
+
+def _unreachable(reason: str, timeout: float) -> Finding:
+    return Finding(
+        "error",
+        "store_unreachable",
+        f"The database of JWT_STORE_URI did not do its work within {timeout:g} seconds ({reason})",
+        "Every request with a token that the store must know is answered with 503.",
+        "Look at the database and the network, or raise JWT_STORE_TIMEOUT.",
+    )
+
+
+def _loses_a_second(setting: str, better: str) -> Finding:
+    return Finding(
+        "warning",
+        "store_loses_a_second",
+        f"The database does not write to disk before it acknowledges ({setting})",
+        "A crash loses a second of what was acknowledged: sessions that were ended return, those refreshed end.",
+        f"Set it to {better}.",
+    )
+
+
+_NOT_DURABLE = Finding(
+    "error",
+    "store_not_durable",
+    "PostgreSQL never waits for the disk (fsync = off)",
+    "If the machine stops, any part of the database may be lost or damaged: sessions that were ended return.",
+    "Set fsync to on.",
+)
+
+
+def _judge_clock(ahead: float) -> Iterator[Finding]:
+    if abs(ahead) > CLOCK_TOLERANCE:
+        yield Finding(
+            "warning",
+            "store_clock",
+            f"The clock of the database is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}",
+            "If machines differ in time, a token ends early on one and late on another, and so does JWT_REFRESH_GRACE.",
+            "Run NTP on every machine.",
+        )
