@@ -21,7 +21,7 @@ from flask_jwt_extended import (
     refresh_session,
     start_session,
 )
-from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended.signals import refresh_replayed, session_refreshed, token_refused
 from flask_jwt_extended.stores.base import SessionStore
 
@@ -147,7 +147,7 @@ class Client:
     @property
     def store(self) -> SessionStore:
         """The store of the application."""
-        store = runtime_of(self.app).store
+        store = get_state(self.app).store
         assert store is not None
         return store
 

@@ -34,14 +34,14 @@ from flask_jwt_extended import (
     revoke_token,
     start_session,
 )
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.application import CHECKS, check, foot_guns
-from flask_jwt_extended._diagnostics.findings import Finding
 from flask_jwt_extended._diagnostics.humanize import duration, time_in_words
 from flask_jwt_extended._diagnostics.keys import KEY_CHECKS, differing_keys, key_digest
 from flask_jwt_extended._diagnostics.token import Inspection, Verdict, inspect_token
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
-from flask_jwt_extended.jwt_manager import runtime_of
 from flask_jwt_extended.stores.base import SessionStore, Status
+from flask_jwt_extended.stores.findings import Finding
 from flask_jwt_extended.stores.memory import MemoryStore
 
 from .conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
@@ -64,7 +64,7 @@ STORE = {"STORE_URI": Spotless()}
 
 def findings(app: Flask) -> dict[str, str]:
     """The severities that the checks of an application find, by code."""
-    return {finding.code: finding.severity for finding in check(app, runtime_of(app))}
+    return {finding.code: finding.severity for finding in check(app, get_state(app))}
 
 
 def set_later(make_app: MakeApp, options: dict[str, Any]) -> Flask:
@@ -75,7 +75,7 @@ def set_later(make_app: MakeApp, options: dict[str, Any]) -> Flask:
 
 
 def foot_gun_codes(app: Flask) -> list[str]:
-    return [finding.code for finding in foot_guns(app, runtime_of(app))]
+    return [finding.code for finding in foot_guns(app, get_state(app))]
 
 
 def test_a_view_of_a_factory_is_found_too() -> None:
@@ -210,7 +210,7 @@ def test_a_misspelt_option_comes_with_the_right_one(make_app: MakeApp) -> None:
     """The fix names the nearest option there is."""
     app = make_app()
     app.config["JWT_COKIE_SECURE"] = True
-    (found,) = [finding for finding in check(app, runtime_of(app)) if finding.code == "unknown_option"]
+    (found,) = [finding for finding in check(app, get_state(app)) if finding.code == "unknown_option"]
     assert "JWT_COKIE_SECURE" in found.message
     assert "JWT_COOKIE_SECURE" in found.fix
 
@@ -231,7 +231,7 @@ def test_a_store_that_cannot_be_asked_is_an_error(make_app: MakeApp, error: Exce
             raise error
 
     app = make_app(PROFILE="strict", STORE_URI=Ailing())
-    slow, found = check(app, runtime_of(app))
+    slow, found = check(app, get_state(app))
     assert (slow.code, found.code, found.severity) == ("slow", "store_unreachable", "error")
     assert found.message.endswith(f": {reason}")
     assert "tiger" not in str(found)
@@ -277,7 +277,7 @@ def test_locations_of_single_views_count(make_app: MakeApp) -> None:
 def test_no_finding_shows_a_key(make_app: MakeApp, options: dict[str, Any]) -> None:
     """Findings end up in the logs of a build server."""
     app = set_later(make_app, options)
-    told = json.dumps([asdict(finding) for finding in check(app, runtime_of(app))])
+    told = json.dumps([asdict(finding) for finding in check(app, get_state(app))])
     keys = [value for name, value in options.items() if name.endswith("KEY")]
     assert not [key for key in keys if json.dumps(key)[1:60] in told]
 
@@ -285,7 +285,7 @@ def test_no_finding_shows_a_key(make_app: MakeApp, options: dict[str, Any]) -> N
 def test_every_finding_says_what_why_and_how(make_app: MakeApp) -> None:
     """Message, reason and fix are sentences, and each check says what it looks for."""
     app = make_app(SECRET_KEY="secret", ACCESS_TOKEN_EXPIRES=False, DECODE_ALGORITHMS=["RS256"], **COOKIES)
-    told = list(check(app, runtime_of(app)))
+    told = list(check(app, get_state(app)))
     assert len(told) >= 6
     for finding in told:
         assert min(len(finding.message.split()), len(finding.why.split()), len(finding.fix.split())) >= 3
@@ -333,7 +333,7 @@ def test_a_route_below_its_decorator_is_found(source: str) -> None:
     """The view that is served is the bare one, and start-up is told."""
     app = a_module(source)["app"]
     assert findings(app) == {"unprotected_view": "error"}
-    (found,) = foot_guns(app, runtime_of(app))
+    (found,) = foot_guns(app, get_state(app))
     assert found.code == "unprotected_view"
     assert found.message.startswith("/x: anybody may call x")
     assert app.test_client().get("/x").status_code == 200
@@ -403,7 +403,7 @@ def test_a_digest_tells_keys_apart(make_app: MakeApp, key: Any, same: Any, other
 
     def digest(material: Any, salt: bytes = b"salt") -> str:
         options = {"SECRET_KEY": material} if key is SECRET else {**RSA_KEYS, "PRIVATE_KEY": material}
-        return key_digest(runtime_of(make_app(**options)), salt)
+        return key_digest(get_state(make_app(**options)), salt)
 
     assert digest(key) == digest(same)
     assert digest(key) != digest(other)
@@ -416,11 +416,11 @@ def test_a_key_that_cannot_be_compared_is_no_crash(make_app: MakeApp) -> None:
     """An object of no known kind, no key, and a loader: each is said in one error."""
     for options in ({"SECRET_KEY": object()}, {"SECRET_KEY": None}):
         with pytest.raises(ConfigurationError):
-            key_digest(runtime_of(make_app(**options)), b"salt")
+            key_digest(get_state(make_app(**options)), b"salt")
     app = make_app()
     app.extensions["flask-jwt-extended"].encode_key_loader(lambda _identity: SECRET)
     with pytest.raises(ConfigurationError, match="encode_key_loader"):
-        key_digest(runtime_of(app), b"salt")
+        key_digest(get_state(app), b"salt")
 
 
 # --- a token --------------------------------------------------------------------------------------------------------
@@ -445,7 +445,7 @@ def claims_of(**changes: Any) -> dict[str, Any]:
 
 def inspect(app: Flask, token: str, now: float = NOW) -> Inspection:
     with app.app_context():
-        return inspect_token(token, runtime_of(app), now)
+        return inspect_token(token, get_state(app), now)
 
 
 def verdict(inspection: Inspection, name: str) -> Verdict:

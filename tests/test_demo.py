@@ -27,7 +27,7 @@ from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from flask_jwt_extended import end_all_sessions
-from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended._context import get_state
 
 from . import servers
 from .examples.servers import free_port
@@ -83,7 +83,7 @@ def demo_app(keys: Path, tmp_path: Path) -> Iterator[Flask]:
 
 def close_store(app: Flask) -> None:
     """Let go of the connections."""
-    store = runtime_of(app).store
+    store = get_state(app).store
     assert store is not None
     store.close()
 

@@ -1,8 +1,10 @@
-"""The house stays as it was drawn: imports point down, Flask stays at the door, public names are documented ones."""
+"""The layout of the package: imports point down, Flask stays above the pure parts, private modules stay private."""
 
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,60 +12,74 @@ import pytest
 import flask_jwt_extended
 
 PACKAGE = Path(flask_jwt_extended.__file__).parent
+PROJECT = Path(__file__).parent.parent
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+EACH_MODULE = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 
-#: From the ground up. A module may import from its own floor's folder and from the floors below.
-FLOORS = [
-    {
-        "settings",
-        "parsers",
-        "exceptions",
-        "typing",
-        "signals",
-        "findings",
-        "issuers",
-        "cookie_rules",
-        "redaction",
-        "removed",
-    },
-    {"core", "loaders"},
-    {"http", "sessions", "keyfiles", "marks", "_context"},
-    {"keychain", "foreign"},
-    {"runtime"},
-    {"issuing", "admission", "words"},
-    {"pipeline", "lifecycle"},
-    {"key_checks", "token_checks"},
-    {"audit"},
-    {"checks", "inspection"},
-    {"moving"},
+#: From the bottom up, by the names of folders and of modules beside them. A module imports from its own folder and from
+#: the layers below.
+LAYERS = [
+    {"exceptions", "typing", "signals", "_removed"},
+    {"_settings"},
+    {"_jose", "_loaders", "stores"},
+    {"_keys"},
+    {"_state"},
+    {"_context", "_issue"},
+    {"_sessions"},
+    {"_request"},
+    {"_protection"},
+    {"_diagnostics"},
     {"default_callbacks"},
     {"jwt_manager"},
-    {"socket_guard"},
     {"utils"},
     {"_legacy"},
-    {"view_decorators", "session_utils", "terminal"},
-    {"session_cli", "keys_cli", "routes_cli", "protection", "openapi", "sockets", "testing"},
-    {"cli"},
-    {"internal_utils"},
-    {"config", "tokens"},
+    {"view_decorators", "sessions"},
+    {"openapi", "sockets", "testing", "_cli", "internal_utils", "tokens"},
+    {"config"},
 ]
+#: Imports inside a function that point up: (from, to).
+LAZY_AND_UP = {("_protection", "view_decorators")}
+#: Everything below this layer knows neither Flask nor Werkzeug.
+FIRST_WITH_FLASK = "_context"
+#: The modules that may look for the current application. Everything else is handed it.
+FIND_THE_APPLICATION = {"_context", "config"}
+#: Import paths of 4.7 that only applications use.
 LEGACY = {"internal_utils", "config", "tokens"}
-ENTRY = {"_context", "default_callbacks", "utils", "view_decorators", "session_utils", "cli", "testing"}
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+#: What is imported when it is first used.
+OPTIONAL = [
+    *("_diagnostics", "_cli", "testing", "openapi", "sockets", "_protection.socket_guard"),
+    *("stores.sql", "stores.redis", "stores._deadline", "_keys.files", "_keys.jwks_client"),
+]
 
 
-def floor_of(room: str) -> int:
-    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+def layer_of(name: str) -> int:
+    return next(number for number, layer in enumerate(LAYERS) if name in layer)
 
 
-def room_of(path: Path) -> str:
+def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports_of(path: Path) -> list[tuple[str, list[str]]]:
-    """Every import of a module as (absolute module, names)."""
+def imports_of(path: Path, *, eager: bool = True, lazy: bool = True) -> list[tuple[str, list[str]]]:
+    """The imports of a module as (absolute module, names); lazy ones are those inside functions."""
     package = ["flask_jwt_extended", *path.relative_to(PACKAGE).parts[:-1]]
+    tree = ast.parse(path.read_text())
+    inside = [
+        node
+        for each in ast.walk(tree)
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(each)
+    ]
+    for_types = [
+        node
+        for each in ast.walk(tree)
+        if isinstance(each, ast.If) and "TYPE_CHECKING" in ast.dump(each.test)
+        for node in ast.walk(each)
+    ]
     found: list[tuple[str, list[str]]] = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
+        if node in for_types or (node in inside and not lazy) or (node not in inside and not eager):
+            continue
         names = [alias.name for alias in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
         if isinstance(node, ast.Import):
             found += [(name, []) for name in names]
@@ -73,85 +89,87 @@ def imports_of(path: Path) -> list[tuple[str, list[str]]]:
     return found
 
 
-def rooms_imported(path: Path) -> set[str]:
-    rooms = set()
-    for module, names in imports_of(path):
+def imported(imports: list[tuple[str, list[str]]]) -> set[str]:
+    """The folders and modules of this package that are imported."""
+    found = set()
+    for module, names in imports:
         first, *rest = module.split(".")
         if first == "flask_jwt_extended":
-            rooms |= {rest[0]} if rest else set(names)
-    return rooms
+            found |= {rest[0]} if rest else set(names)
+    return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def ups(path: Path, imports: list[tuple[str, list[str]]]) -> set[str]:
+    here = name_of(path)
+    return {name for name in imported(imports) if name != here and layer_of(name) >= layer_of(here)}
+
+
+def test_every_module_has_its_layer() -> None:
+    """At the top there are few enough to be seen at a glance."""
+    names = {name_of(path) for path in MODULES}
+    assert names == set().union(*LAYERS)
+    assert len(names) <= 35
+
+
+@EACH_MODULE
 def test_imports_point_down(path: Path) -> None:
-    """No module imports one that stands above it."""
-    here = room_of(path)
-    upward = {room for room in rooms_imported(path) if room != here and floor_of(room) >= floor_of(here) > 0}
-    assert not upward, f"{here} imports {upward}"
+    """No module imports one of the same or a higher layer, when it is imported itself."""
+    if layer_of(name_of(path)) > 0:
+        assert not ups(path, imports_of(path, lazy=False))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_nothing_inside_imports_the_legacy_modules(path: Path) -> None:
-    """The kept import paths of 4.7 are for applications alone."""
-    if room_of(path) not in LEGACY:
-        assert not rooms_imported(path) & LEGACY
+@EACH_MODULE
+def test_imports_inside_functions_point_down_too(path: Path) -> None:
+    """But for a few."""
+    here = name_of(path)
+    assert {(here, name) for name in ups(path, imports_of(path, eager=False))} <= LAZY_AND_UP
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_the_domain_knows_no_framework(path: Path) -> None:
-    """Below http/ nothing imports Flask or Werkzeug, but for the types of annotations."""
-    if floor_of(room_of(path)) < floor_of("http"):
-        typed = path.name == "typing.py"  # behind TYPE_CHECKING
-        frameworks = {module.split(".")[0] for module, _ in imports_of(path)} & {"flask", "werkzeug"}
-        assert not frameworks or typed
+@EACH_MODULE
+def test_nothing_imports_the_legacy_modules(path: Path) -> None:
+    """The import paths of 4.7 that nothing here needs are for applications alone."""
+    if name_of(path) not in LEGACY:
+        assert not imported(imports_of(path)) & LEGACY
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_entry_modules_look_for_the_current_application(path: Path) -> None:
+@EACH_MODULE
+def test_the_pure_parts_know_no_framework(path: Path) -> None:
+    """Flask and Werkzeug are imported above them."""
+    if layer_of(name_of(path)) < layer_of(FIRST_WITH_FLASK):
+        assert not {module.split(".")[0] for module, _ in imports_of(path)} & {"flask", "werkzeug"}
+
+
+@EACH_MODULE
+def test_one_module_finds_the_current_application(path: Path) -> None:
     """Everything else is handed the application."""
-    if room_of(path) not in ENTRY | LEGACY:
+    if name_of(path) not in FIND_THE_APPLICATION:
         assert not any("current_app" in names for _, names in imports_of(path))
 
 
+def test_optional_parts_are_imported_when_they_are_used() -> None:
+    """An application that does not use them does not pay for them."""
+    code = "import sys, flask_jwt_extended; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "flask_jwt_extended.jwt_manager" in loaded
+    assert not {f"flask_jwt_extended.{name}" for name in OPTIONAL} & set(loaded)
+    assert not {"sqlalchemy", "redis", "urllib3", "click.testing", "pytest"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("examples/**/*.py")]),
+    ids=lambda path: path.name,
+)
+def test_private_modules_are_not_documented(path: Path) -> None:
+    """Documentation and examples name public modules alone. The page for maintainers is about the others."""
+    if path.name != "architecture.md":
+        assert "flask_jwt_extended._" not in path.read_text()
+
+
 def test_public_names() -> None:
-    """``__all__`` is 4.7's names, those of sessions and keys, of what a token may do, and the error with the fix."""
+    """``__all__`` holds 4.7's names and the new ones, sorted; ``dir`` shows them and public modules."""
     assert sorted(flask_jwt_extended.__all__) == flask_jwt_extended.__all__
-    assert set(flask_jwt_extended.__all__) == {
-        "ConfigurationError",
-        "JWTConfigWarning",
-        "JWTManager",
-        "SessionInfo",
-        "TokenPair",
-        "all_of",
-        "create_access_token",
-        "create_refresh_token",
-        "create_token",
-        "current_user",
-        "decode_token",
-        "end_all_sessions",
-        "end_session",
-        "get_csrf_token",
-        "get_current_user",
-        "get_jti",
-        "get_jwt",
-        "get_jwt_header",
-        "get_jwt_identity",
-        "get_jwt_request_location",
-        "get_unverified_jwt_headers",
-        "has_scope",
-        "jwt_exempt",
-        "jwt_required",
-        "key_ring",
-        "list_sessions",
-        "refresh_expiring_cookies",
-        "refresh_session",
-        "revoke_token",
-        "set_access_cookies",
-        "set_refresh_cookies",
-        "set_session_cookies",
-        "start_session",
-        "unset_access_cookies",
-        "unset_jwt_cookies",
-        "unset_refresh_cookies",
-        "verify_jwt_in_request",
-    }
+    for name in flask_jwt_extended.__all__:
+        assert getattr(flask_jwt_extended, name) is not None
+    public = {name for name in dir(flask_jwt_extended) if not name.startswith("_")}
+    assert public == set(flask_jwt_extended.__all__)

@@ -24,10 +24,10 @@ from flask_jwt_extended import (
     jwt_required,
 )
 from flask_jwt_extended._cli import jwt
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.application import check
-from flask_jwt_extended._diagnostics.findings import Finding
 from flask_jwt_extended._diagnostics.token import inspect_token
-from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended.stores.findings import Finding
 
 from .conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 
@@ -172,7 +172,7 @@ def test_a_token_of_another_type_is_not_marked_as_an_access_token(oauth: Flask) 
 
 def test_inspect_agrees(oauth: Flask) -> None:
     """``flask jwt inspect`` refuses what requests refuse."""
-    runtime, now = runtime_of(oauth), time.time()
+    runtime, now = get_state(oauth), time.time()
     assert inspect_token(forged(), runtime, now).accepted
     assert not inspect_token(forged("JWT"), runtime, now).accepted
     assert not inspect_token(forged(iss="https://other.example"), runtime, now).accepted
@@ -230,7 +230,7 @@ def test_the_issuer_may_be_set_later(make_app: MakeApp) -> None:
 
 
 def refused(app: Flask) -> list[Finding]:
-    return [each for each in check(app, runtime_of(app)) if each.code == "own_tokens_refused"]
+    return [each for each in check(app, get_state(app)) if each.code == "own_tokens_refused"]
 
 
 _FORBIDDEN: dict[str, dict[str, Any]] = {
@@ -307,9 +307,9 @@ def test_a_key_that_does_not_belong_to_the_other_is_found(make_app: MakeApp) -> 
     private, _ = pem(PRIVATE_KEYS["ES256"])
     _, public = pem(ec.generate_private_key(ec.SECP256R1()))
     app = make_app(ALGORITHM="ES256", PRIVATE_KEY=private, PUBLIC_KEY=public)
-    assert any(each.severity == "error" for each in check(app, runtime_of(app)))
+    assert any(each.severity == "error" for each in check(app, get_state(app)))
     app = make_app(ALGORITHM="ES256", PRIVATE_KEY=private, PUBLIC_KEY=pem(PRIVATE_KEYS["ES256"])[1])
-    assert not any(each.severity == "error" for each in check(app, runtime_of(app)))
+    assert not any(each.severity == "error" for each in check(app, get_state(app)))
 
 
 @pytest.mark.parametrize("claim", ["tenant", "scope"])

@@ -84,5 +84,10 @@ __all__ = [
     "verify_jwt_in_request",
 ]
 
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
 if not TYPE_CHECKING:  # or every name would exist for type checkers
     __getattr__ = explain_missing(__name__)

@@ -16,6 +16,7 @@ from typing import Any, cast
 from flask import Request, has_request_context, request
 from werkzeug.local import LocalProxy
 
+from ._context import get_app, get_state
 from ._jose.token import Token
 from ._request import authenticate as pipeline
 from ._request import extract
@@ -24,9 +25,8 @@ from ._request.policy import Policy
 from ._settings.parsers import LOCATIONS
 from ._state import Runtime
 from .exceptions import ConfigurationError, NoAuthorizationError
-from .jwt_manager import runtime_of
 from .typing import Claims, Header, LocationType
-from .utils import app_at_hand, decode_token, get_jwt_manager, get_unverified_jwt_headers
+from .utils import decode_token, get_jwt_manager, get_unverified_jwt_headers
 
 # --- the names of view_decorators ------------------------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ def _view_decorators() -> ModuleType:
 
 
 def _runtime() -> Runtime:
-    return runtime_of(app_at_hand())
+    return get_state(get_app())
 
 
 def _incoming() -> Request | None:

@@ -7,10 +7,9 @@ from typing import Any
 
 from flask import current_app
 
+from ._context import get_app, get_state
 from ._settings.settings import COOKIE_YEAR, Settings
 from .internal_utils import JSONEncoder
-from .jwt_manager import runtime_of
-from .utils import app_at_hand
 
 #: Where 4.7's name is not the attribute of Settings, or what it stands for has another shape.
 _READ: dict[str, Callable[[Settings], Any]] = {
@@ -61,7 +60,7 @@ class _Config:
 
     @staticmethod
     def _settings() -> Settings:
-        return runtime_of(app_at_hand()).settings
+        return get_state(get_app()).settings
 
 
 config = _Config()

@@ -6,10 +6,11 @@ Applications also call them from their own loaders.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, current_app
+from flask import Response
 
+from ._context import get_app, get_state
 from ._request.responses import compat_answer
 from .typing import Claims, Header
 
@@ -91,10 +92,10 @@ def default_token_verification_failed_callback(jwt_header: Header, jwt_data: Cla
 
 
 def _answer(loader: str, *arguments: Any) -> Answer:
-    app = cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # of LocalProxy
+    app = get_app()
     response = compat_answer(loader, arguments, _settings(), app)
     return response, HTTPStatus(response.status_code)
 
 
 def _settings() -> Settings:
-    return cast("Settings", current_app.extensions["flask-jwt-extended"]._settings())
+    return get_state(get_app()).settings

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask
 
+from ._context import get_app
 from ._legacy import (
     custom_verification_for_token,
     has_user_lookup,
@@ -16,7 +17,7 @@ from ._legacy import (
 )
 from .exceptions import RevokedTokenError, UserClaimsVerificationError, WrongTokenError
 from .jwt_manager import json_default
-from .utils import app_at_hand, get_jwt_manager
+from .utils import get_jwt_manager
 
 __all__ = [
     "JSONEncoder",
@@ -38,7 +39,7 @@ class JSONEncoder(json.JSONEncoder):
 
     def default(self, o: Any) -> Any:
         """Serialise what JSON does not know."""
-        return json_default(app_at_hand(), o)
+        return json_default(get_app(), o)
 
 
 def get_json_encoder(app: Flask) -> type[json.JSONEncoder]:  # noqa: ARG001  # 4.7's signature

@@ -9,10 +9,10 @@ import copy
 import inspect
 import time
 import warnings
-from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from blinker import NamedSignal
 from flask import Blueprint, Flask, Response, g, request
@@ -28,6 +28,7 @@ from jwt import (  # noqa: F401  # for the same reason
 
 from . import _issue as issuing
 from . import default_callbacks
+from ._context import DEFAULTS, EXTENSION, STATE, Snapshot, get_app, get_state
 from ._keys.current import check_configured
 from ._keys.issuer import foreign_issuers
 from ._loaders import Loaders, call
@@ -54,7 +55,7 @@ from .exceptions import (  # noqa: F401  # 4.7 has them here, and applications i
     WrongTokenError,
     code_of,
 )
-from .signals import logger, store_outage, token_refused
+from .signals import logger
 from .stores import open_store
 from .stores.base import SessionStore
 from .typing import (
@@ -72,13 +73,9 @@ from .typing import (
     UserLookupLoader,
 )
 
-#: Where an application keeps its manager, as in 4.7.
-EXTENSION = "flask-jwt-extended"
 #: The endpoint of JWT_JWKS_PATH.
 JWKS_ENDPOINT = "jwt_jwks"
-_STATE = "flask-jwt-extended.state"
 _STORE = "flask-jwt-extended.store"
-_DEFAULTS = "flask-jwt-extended.defaults"
 
 MappingF = TypeVar("MappingF", bound=MappingLoader)
 DecodeKeyF = TypeVar("DecodeKeyF", bound=DecodeKeyLoader)
@@ -89,19 +86,6 @@ RolesF = TypeVar("RolesF", bound=RolesLoader)
 TokenResponseF = TypeVar("TokenResponseF", bound=TokenResponse)
 TokenTestF = TypeVar("TokenTestF", bound=TokenTest)
 UserLookupF = TypeVar("UserLookupF", bound=UserLookupLoader)
-
-
-@dataclass(slots=True, eq=False, repr=False)  # there are keys in it
-class _State:
-    """A runtime, and what it was made from: the raw configuration, the manager, and the methods of its class that make
-    and verify tokens. A test may replace the manager and patch those.
-    """
-
-    raw: tuple[Any, ...]
-    runtime: Runtime
-    manager: JWTManager
-    encode: object
-    decode: object
 
 
 class _Callback(NamedTuple):
@@ -155,62 +139,6 @@ class _OpenStore(NamedTuple):
     def __repr__(self) -> str:
         """Without the address: there is a password in it."""
         return f"<_OpenStore {type(self.store).__name__}>"
-
-
-def manager_of(app: Flask) -> JWTManager:
-    """Return the manager that an application was initialised with.
-
-    :raises ConfigurationError: if it was with none
-    """
-    try:
-        return app.extensions[EXTENSION]  # type: ignore[no-any-return]  # only JWTManager writes there
-    except KeyError:
-        raise ConfigurationError(
-            "You must initialize a JWTManager with this flask application before using this method: "
-            "jwt = JWTManager(app), or jwt.init_app(app)"
-        ) from None
-
-
-def runtime_of(app: Flask) -> Runtime:
-    """Return what requests of an application share, made anew if its configuration has changed since.
-
-    :raises ConfigurationError: if an option has a value that cannot work
-    """
-    try:
-        state: _State = app.extensions[_STATE]
-        manager_class = type(state.manager)
-        if (
-            app.extensions[EXTENSION] is state.manager
-            and state.raw == read_raw(app.config)
-            and manager_class._decode_jwt_from_config is state.decode
-            and manager_class._encode_jwt_from_config is state.encode
-        ):
-            return state.runtime
-    except KeyError:  # not initialised, or an option was deleted from the configuration
-        pass
-    return manager_of(app)._renew(app)
-
-
-def filled_in(app: Flask) -> Container[str]:
-    """Return the names of the options that the application did not set."""
-    return cast("Container[str]", app.extensions[_DEFAULTS])
-
-
-def refuse(app: Flask, error: Exception) -> Exception:
-    """Tell whoever listens that a request was refused, and ready the error to be raised.
-
-    Every refusal passes here once. The log line and the signal say why; neither holds the token.
-    """
-    code = code_of(error)
-    logger.debug("Refused: %s", code)
-    token_refused.send(app, code=code, error=error)
-    for each in responses.HANDLED_BESIDE:
-        if isinstance(error, each):  # registered now: after the first request Flask takes no more
-            app.error_handler_spec[None][None].setdefault(each, manager_of(app)._answer)
-    if isinstance(error, StoreUnavailableError):
-        logger.error("The store is unavailable: %s", error.reason)
-        store_outage.send(app, cause=error.reason, allowed=False)
-    return responses.pass_on(error, app)
 
 
 class JWTManager:
@@ -295,15 +223,15 @@ class JWTManager:
     @staticmethod
     def _set_default_configuration_options(app: Flask) -> None:
         """Leave the default of every option that is not set in the configuration. A subclass may add its own."""
-        app.extensions[_DEFAULTS] = _fill_in(app.config, app.extensions.get(_DEFAULTS, {}))
+        app.extensions[DEFAULTS] = _fill_in(app.config, app.extensions.get(DEFAULTS, {}))
 
     def _renew(self, app: Flask) -> Runtime:
-        previous: _State | None = app.extensions.get(_STATE)
+        previous: Snapshot | None = app.extensions.get(STATE)
         JWTManager._set_default_configuration_options(app)
         self._notice_overrides()
         raw = snapshot(read_raw(app.config))  # before it is read: what changes meanwhile is noticed later
         settings = resolve(app.config)
-        issuers = foreign_issuers(settings, previous.runtime.issuers if previous else {})
+        issuers = foreign_issuers(settings, previous.state.issuers if previous else {})
         runtime = Runtime(
             settings,
             self.loaders,
@@ -312,10 +240,10 @@ class JWTManager:
             partial(_notify, app),
             _store_for(app, settings),
             issuers,
-            previous.runtime.warned if previous else set(),
+            previous.state.warned if previous else set(),
         )
         this = type(self)
-        app.extensions[_STATE] = _State(raw, runtime, self, this._encode_jwt_from_config, this._decode_jwt_from_config)
+        app.extensions[STATE] = Snapshot(raw, runtime, self, this._encode_jwt_from_config, this._decode_jwt_from_config)
         return runtime
 
     def _set_error_handler_callbacks(self, app: Any) -> None:
@@ -326,8 +254,8 @@ class JWTManager:
             app.errorhandler(error)(answer)
 
     def _answer(self, error: Exception) -> Response:
-        app = self._app_at_hand()
-        runtime = runtime_of(app)
+        app = get_app()
+        runtime = get_state(app)
         name, arguments = responses.loader_for(error)
         loader = getattr(self.loaders, name, None)  # a store's outage has none: register an error handler for it
         if loader is None:
@@ -353,13 +281,9 @@ class JWTManager:
 
         .. versionadded:: 5.0
         """
-        self._protect(target, exempt)
+        from ._protection.default_deny import protect  # it uses view_decorators, which stands above
 
-    #: Does that. Handed in by ``protection``, which stands above.
-    _protect: ClassVar[Any]
-
-    #: Finds the application at hand. Handed in by ``utils``: only entry modules may look for it.
-    _app_at_hand: ClassVar[Any]
+        protect(target, exempt)
 
     # --- what applications of 4.7 set and override ---
 
@@ -453,11 +377,11 @@ class JWTManager:
 
     def _own_runtime(self) -> Runtime:
         """The current application's, with the loaders of this manager: it may be another than the application's."""
-        runtime = runtime_of(self._app_at_hand())
+        runtime = get_state(get_app())
         return runtime if runtime.loaders is self.loaders else replace(runtime, loaders=self.loaders)
 
     def _settings(self) -> Settings:
-        return runtime_of(self._app_at_hand()).settings
+        return get_state(get_app()).settings
 
     # --- loaders ---
 
@@ -714,7 +638,7 @@ def json_default(app: Flask, value: Any) -> Any:
 
 
 def _serve_keys(app: Flask) -> Response:
-    return jwks_response(runtime_of(app).keys.published(time.time()), request)
+    return jwks_response(get_state(app).keys.published(time.time()), request)
 
 
 def _look_over(app: Flask) -> None:
@@ -723,7 +647,7 @@ def _look_over(app: Flask) -> None:
     app.before_request_funcs[None] = [hook for hook in hooks if getattr(hook, "func", None) is not _look_over]
     from ._diagnostics.application import foot_guns  # once: to import it costs more than anything above
 
-    for finding in foot_guns(app, runtime_of(app)):
+    for finding in foot_guns(app, get_state(app)):
         log = logger.error if finding.severity == "error" else logger.warning
         log("%s. %s", finding.message, finding.fix)
 

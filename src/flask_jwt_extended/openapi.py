@@ -11,10 +11,11 @@ from typing import Any
 
 from flask import Flask
 
-from ._diagnostics.routes import decide, routes
+from ._context import get_state
+from ._diagnostics.routes import routes
+from ._protection.decisions import decide
 from ._request.policy import Policy
 from ._settings.settings import Settings
-from .jwt_manager import runtime_of
 
 Document = MutableMapping[str, Any]
 
@@ -58,7 +59,7 @@ def _process(target: Any, app: Flask) -> None:
 
 def add_security(document: Document, app: Flask) -> Document:
     """Add the security schemes to a document, and to each operation its demands and how it refuses; return it."""
-    settings = runtime_of(app).settings
+    settings = get_state(app).settings
     demanded = {(_path(route.rule), route.method.lower()): route for route in routes(app)}
     for path, method, operation in _operations(document):
         route = demanded.get((path, method))

@@ -11,10 +11,12 @@ from typing import Any
 from flask import Response, g, has_request_context, request
 from jwt.exceptions import PyJWTError
 
+from ._context import get_app, get_state
 from ._issue import subject_of
 from ._jose.token import Token
 from ._request import authenticate as pipeline
 from ._request.extract import sent_tokens
+from ._request.responses import signal_refusal
 from ._sessions import lifecycle
 from ._sessions.lifecycle import NewSession, SessionInfo, TokenPair
 from ._sessions.revocation import store_of
@@ -26,21 +28,20 @@ from .exceptions import (
     SessionEndedError,
     StoreUnavailableError,
 )
-from .jwt_manager import refuse, runtime_of
 from .signals import logger
 from .stores.records import owner_of
 from .typing import Claims, Fresh
-from .utils import app_at_hand, get_jwt_header, set_access_cookies, set_refresh_cookies
+from .utils import get_jwt_header, set_access_cookies, set_refresh_cookies
 
 
 @contextmanager
 def _at_hand() -> Iterator[Runtime]:
     """The runtime of the application at hand; what is refused within is told to whoever listens."""
-    app = app_at_hand()
+    app = get_app()
     try:
-        yield runtime_of(app)
+        yield get_state(app)
     except (JWTExtendedException, PyJWTError) as error:
-        raise refuse(app, error)  # noqa: B904  # it is the same error
+        raise signal_refusal(app, error)  # noqa: B904  # it is the same error
 
 
 def _verified() -> Token | None:
@@ -194,7 +195,7 @@ def refresh_expiring_cookies(response: Response, *, within: timedelta | None = N
     token = _verified()
     if token is None or pipeline.recall(g, "location") != "cookies" or response.status_code >= 400:
         return response
-    runtime, now = runtime_of(app_at_hand()), time.time()
+    runtime, now = get_state(get_app()), time.time()
     if (
         runtime.store is not None
         and _expires_soon(token, now, within)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from flask import Flask, g, request
 from jwt.exceptions import PyJWTError
 
+from ._context import get_app, get_state
 from ._jose.token import Token
 from ._protection import socket_guard
 from ._protection.socket_guard import CHECK_EVERY, POLICY_VIOLATION
@@ -22,10 +23,9 @@ from ._protection.view_metadata import mark_protected
 from ._request import authenticate as pipeline
 from ._request.csrf import check_socket_origin
 from ._request.policy import Policy
+from ._request.responses import signal_refusal
 from .exceptions import ConfigurationError, JWTExtendedException, code_of
-from .jwt_manager import refuse, runtime_of
 from .signals import logger
-from .utils import app_at_hand
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,7 +59,7 @@ def sock_required(*, check_every: float = CHECK_EVERY, **demands: Any) -> Callab
         def protected(*args: Any, **kwargs: Any) -> Any:
             ws = _socket_among(args)
             try:
-                _admit_socket(app_at_hand(), policy, check_every)
+                _admit_socket(get_app(), policy, check_every)
             except (JWTExtendedException, PyJWTError) as error:
                 ws.close(POLICY_VIOLATION, code_of(error))
                 return None
@@ -110,7 +110,7 @@ def socketio_required(
         def connect(*args: Any, **kwargs: Any) -> Any:
             event = _connect_event()
             try:
-                _admit_client(app_at_hand(), policy, find(_auth_of(event)), check_every)
+                _admit_client(get_app(), policy, find(_auth_of(event)), check_every)
             except Exception as error:  # any other exception might leave the client connected
                 return _refuse_client(socketio, error)
             return handler(*_fitting(args, takes), **kwargs)
@@ -151,7 +151,7 @@ def _connect_event() -> dict[str, Any]:
     if not hasattr(incoming, "namespace") or not hasattr(incoming, "event"):
         raise ConfigurationError("socketio_required protects handlers of Flask-SocketIO; for views, use jwt_required")
     if incoming.event["message"] != "connect":
-        raise socket_guard.misplaced("socketio_required", app_at_hand(), incoming)
+        raise socket_guard.misplaced("socketio_required", get_app(), incoming)
     return incoming.event  # type: ignore[no-any-return]  # Flask-SocketIO has no types
 
 
@@ -214,7 +214,7 @@ def _admit(app: Flask, incoming: Any, policy: Policy, encoded: str | None) -> To
     :raises JWTExtendedException: if it may not be made
     :raises InvalidTokenError: if its token is not valid
     """
-    runtime, now = runtime_of(app), time.time()
+    runtime, now = get_state(app), time.time()
     try:
         if encoded is not None:
             return pipeline.check(encoded, policy, runtime, now)
@@ -222,5 +222,5 @@ def _admit(app: Flask, incoming: Any, policy: Policy, encoded: str | None) -> To
         if token is not None and token.location == "cookies":  # a transport of Socket.IO need not be a WebSocket
             check_socket_origin(incoming, runtime.settings)
     except (JWTExtendedException, PyJWTError) as error:
-        raise refuse(app, error) from None
+        raise signal_refusal(app, error) from None
     return token  # type: ignore[return-value]  # without optional there is one

@@ -6,34 +6,28 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, Response, current_app, g
+from flask import Response, g
 from jwt.exceptions import PyJWTError
 from werkzeug.local import LocalProxy
 
 from . import _issue as issuing
+from ._context import get_app, get_manager, get_state
 from ._issue import NewToken
 from ._jose import compact
 from ._removed import explain_arguments, explain_missing
 from ._request import authenticate as pipeline
 from ._request import cookies
 from ._request.policy import scopes_of
+from ._request.responses import signal_refusal
 from ._settings.redaction import without_credentials
 from ._settings.settings import MAX_TOKEN_BYTES, TokenKind
 from ._state import Runtime
 from .exceptions import ConfigurationError, JWTExtendedException
-from .jwt_manager import JWTManager, manager_of, refuse, runtime_of
+from .jwt_manager import JWTManager
 from .typing import Claims, ExpiresDelta, Fresh, Header
 
 #: The user of the token in this request, as :func:`get_current_user` returns it.
 current_user: Any = LocalProxy(lambda: get_current_user())  # noqa: PLW0108  # it is defined below
-
-
-def app_at_hand() -> Flask:
-    """Return the application that handles this request: itself, not the proxy, which would be resolved at each use."""
-    return cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # of LocalProxy
-
-
-JWTManager._app_at_hand = staticmethod(app_at_hand)
 
 
 def get_jwt_manager() -> JWTManager:
@@ -41,11 +35,11 @@ def get_jwt_manager() -> JWTManager:
 
     :raises RuntimeError: if it has none
     """
-    return manager_of(app_at_hand())
+    return get_manager(get_app())
 
 
 def _runtime() -> Runtime:
-    return runtime_of(app_at_hand())
+    return get_state(get_app())
 
 
 # --- the token of this request --------------------------------------------------------------------------------------
@@ -226,15 +220,15 @@ def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expire
     :raises JWTDecodeError: if it lacks a claim that is needed here
     :raises CSRFError: if the double submit value does not match
     """
-    app = app_at_hand()
+    app = get_app()
     expected: dict[str, Any] = {"csrf_value": csrf_value, "allow_expired": allow_expired}
     try:
-        runtime = runtime_of(app)
+        runtime = get_state(app)
         if runtime.loaders.decode_token is not None:
             return cast("Claims", pipeline.decode_by_application(encoded_token, runtime, **expected))
         return pipeline.verify(encoded_token, runtime, time.time(), **expected).claims
     except (JWTExtendedException, PyJWTError) as error:
-        raise refuse(app, error)  # noqa: B904  # it is the same error
+        raise signal_refusal(app, error)  # noqa: B904  # it is the same error
 
 
 def get_unverified_jwt_headers(encoded_token: str) -> Header:

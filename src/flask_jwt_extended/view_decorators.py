@@ -15,6 +15,7 @@ from flask import Flask, Request, Response, after_this_request, g, has_request_c
 from jwt.exceptions import PyJWTError
 
 from . import _legacy
+from ._context import get_app, get_state
 from ._jose.token import Token
 from ._legacy import (  # noqa: F401  # 4.7 has them here, and tests patch them here
     _decode_jwt_from_cookies,
@@ -36,6 +37,7 @@ from ._request import authenticate as pipeline
 from ._request.csrf import is_handshake
 from ._request.extract import query_values
 from ._request.policy import Demanded, Policy
+from ._request.responses import signal_refusal
 from .exceptions import (  # noqa: F401  # for the same reason
     CSRFError,
     FreshTokenRequired,
@@ -45,9 +47,8 @@ from .exceptions import (  # noqa: F401  # for the same reason
     NoAuthorizationError,
     UserLookupError,
 )
-from .jwt_manager import refuse, runtime_of
 from .typing import Claims, Header, LocationType, OptionalType
-from .utils import app_at_hand, decode_token, get_unverified_jwt_headers  # noqa: F401  # tests patch them here
+from .utils import decode_token, get_unverified_jwt_headers  # noqa: F401  # tests patch them here
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -112,7 +113,7 @@ _GENUINE = verify_jwt_in_request
 
 
 def _verify(policy: Policy, *, decorated: bool = False) -> tuple[Header, Claims] | None:
-    app = app_at_hand()
+    app = get_app()
     incoming = _incoming()
     is_request = not _is_patched or isinstance(incoming, Request)  # or what a test has put in its place
     if is_request and (is_handshake(incoming.environ) or "sid" in incoming.__dict__):
@@ -126,7 +127,7 @@ def _verify(policy: Policy, *, decorated: bool = False) -> tuple[Header, Claims]
 
 def _is_exempt(options_request: Request, app: Flask) -> bool:
     """Whether an OPTIONS request needs no token: every one, or only CORS preflights (Fetch standard, section 3.2.2)."""
-    if not runtime_of(app).settings.protect_options_method:
+    if not get_state(app).settings.protect_options_method:
         return True
     headers = options_request.headers
     return bool(headers.get("Origin")) and bool(headers.get("Access-Control-Request-Method"))
@@ -147,7 +148,7 @@ def _admitted_to_socket(incoming: Any, policy: Policy, app: Flask, decorated: bo
 
 
 def _admitted(incoming: Request, policy: Policy, app: Flask) -> Token | None:
-    runtime = runtime_of(app)
+    runtime = get_state(app)
     if "query_string" in (policy.locations or runtime.settings.token_location) and has_request_context():
         after_this_request(_keep_out_of_caches)
     try:
@@ -155,7 +156,7 @@ def _admitted(incoming: Request, policy: Policy, app: Flask) -> Token | None:
             return _legacy.authenticate(policy, runtime, time.time())
         return pipeline.admit_request(incoming, policy, runtime, time.time())
     except (JWTExtendedException, PyJWTError) as error:
-        raise refuse(app, error)  # noqa: B904  # it is the same error
+        raise signal_refusal(app, error)  # noqa: B904  # it is the same error
 
 
 def jwt_required(
@@ -212,7 +213,7 @@ def jwt_required(
             else:  # tests patch it, by this name
                 verify_jwt_in_request(optional, fresh, refresh, locations, verify_type, skip_revocation_check, **beyond)
             if is_async:
-                return cast("R", app_at_hand().ensure_sync(view)(*args, **kwargs))
+                return cast("R", get_app().ensure_sync(view)(*args, **kwargs))
             return view(*args, **kwargs)
 
         mark_protected(view, protected, policy)
@@ -274,7 +275,7 @@ def _check_function(view: Any) -> None:
 
 def _keep_out_of_caches(response: Response) -> Response:
     """Mark the answer to a URL that holds a token (RFC 6750, section 2.3)."""
-    if query_values(request, runtime_of(app_at_hand()).settings):
+    if query_values(request, get_state(get_app()).settings):
         response.headers["Cache-Control"] = "no-store"
     return response
 

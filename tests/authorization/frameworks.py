@@ -11,10 +11,10 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.application import check
-from flask_jwt_extended._diagnostics.findings import Finding
 from flask_jwt_extended._diagnostics.routes import Route, routes
-from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended.stores.findings import Finding
 
 from ..conftest import SECRET, bearer
 
@@ -64,7 +64,7 @@ def findings(app: Flask) -> list[Finding]:
         "unused_exemption",
         "exempts_everything",
     }
-    return [finding for finding in check(app, runtime_of(app)) if finding.code in codes]
+    return [finding for finding in check(app, get_state(app)) if finding.code in codes]
 
 
 def codes(app: Flask) -> set[str]:

@@ -27,9 +27,9 @@ from flask_jwt_extended import (
     start_session,
     verify_jwt_in_request,
 )
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended.exceptions import InsufficientScopeError
-from flask_jwt_extended.jwt_manager import runtime_of
 from flask_jwt_extended.signals import token_refused
 
 from ..conftest import PRIVATE_KEYS, MakeApp, bearer
@@ -300,7 +300,7 @@ def keeping(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Any) ->
     uri = f"sqlite:///{tmp_path}/jwt.db" if request.param == "sqlite" else request.param
     app = make_app(STORE_URI=uri, STORE_TIMEOUT=20)
     yield app
-    store = runtime_of(app).store
+    store = get_state(app).store
     assert store is not None
     store.close()
 

@@ -524,7 +524,8 @@ def test_the_decorators_of_call_are_those_of_an_object(protect: bool) -> None:
     app.add_url_rule("/required", "required", Called())
     app.add_url_rule("/partial", "partial", functools.partial(Called()))
     app.add_url_rule("/public", "public", CalledByAnyone())
-    app.add_url_rule("/plain", "plain", type("Plain", (), {"__call__": lambda self: "x"})())
+    plain: Any = type("Plain", (), {"__call__": lambda self: "x"})()
+    app.add_url_rule("/plain", "plain", plain)
     for path in ("/required", "/partial"):
         assert route_of(app, path).guard == "decorator"
         assert statuses(app, path, kind="refresh") == CLOSED
@@ -834,7 +835,7 @@ def test_a_rule_without_methods_is_listed() -> None:
 
 def test_every_place_that_a_view_looks_for_tokens_is_known() -> None:
     """Also of a method that is not GET: what the check says of URLs and cookies depends on it."""
-    from flask_jwt_extended._diagnostics.application import token_locations
+    from flask_jwt_extended.checks import token_locations
     from flask_jwt_extended.jwt_manager import runtime_of
 
     class Orders(MethodView):

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_jwt_extended import create_access_token
-from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended._context import get_state
 
 from ..conftest import SECRET, bearer
 from ..test_cli import run
@@ -29,7 +29,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Flask]:
     monkeypatch.setenv("FLASK_JWT_STORE_URI", f"sqlite:///{tmp_path}/jwt.db")
     example: Flask = run_path(str(EXAMPLE))["app"]
     yield example
-    store = runtime_of(example).store
+    store = get_state(example).store
     assert store is not None
     store.close()
 

@@ -22,7 +22,7 @@ from flask_jwt_extended import (
     verify_jwt_in_request,
     view_decorators,
 )
-from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended._context import get_state
 
 from ..conftest import MakeApp, bearer
 
@@ -35,7 +35,7 @@ def app(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Any) -> Ite
     uri = f"sqlite:///{tmp_path}/jwt.db" if request.param == "sqlite" else "memory://"
     app = make_app(STORE_URI=uri, TOKEN_LOCATION=["headers", "cookies", "json", "query_string"])
     yield app
-    store = runtime_of(app).store
+    store = get_state(app).store
     assert store is not None
     store.close()
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended._context import get_state
 
 from ..examples.conftest import load as load  # a fixture
 from ..examples.servers import served
@@ -68,7 +68,7 @@ def address(made_keys: Path, tmp_path: Path, lifetime: timedelta) -> Iterator[st
     app.config["JWT_ACCESS_TOKEN_EXPIRES"] = lifetime
     with served(app) as port:
         yield f"http://127.0.0.1:{port}"
-    store = runtime_of(app).store
+    store = get_state(app).store
     assert store is not None
     store.close()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended._context import get_state
 
 from ..conftest import SECRET
 
@@ -40,5 +40,5 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     yield from_file
     sys.path[:] = before
     for app in apps:
-        if (store := runtime_of(app).store) is not None:
+        if (store := get_state(app).store) is not None:
             store.close()

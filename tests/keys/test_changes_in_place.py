@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_jwt_extended import create_access_token
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended._settings.settings import NAMES, defaults, read_raw, snapshot
-from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 from ..sessions.helpers import NOW
@@ -336,4 +336,4 @@ def test_what_has_not_changed_is_not_made_anew(make_app: MakeApp) -> None:
         {"ALGORITHM": "RS256", "PUBLIC_KEY": pem(PRIVATE_KEYS["RS256"])[1]},
     ):
         app = make_app(**options)
-        assert runtime_of(app) is runtime_of(app)
+        assert get_state(app) is get_state(app)

@@ -22,9 +22,9 @@ from flask import Flask
 from storm.rotation import FAULTS, drill
 
 from flask_jwt_extended import create_access_token
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._keys.current import LOOK_AGAIN
 from flask_jwt_extended._request.jwks_endpoint import MAX_AGE
-from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import MakeApp, bearer
 from ..sessions.helpers import Clock, stopped_clock
@@ -97,7 +97,7 @@ def hour(make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         services = [make_app(SECRET_KEY=None, TRUSTED_ISSUERS={ISSUER: terms}) for _ in range(2)]
         server.answers[PATH] = lambda handler: passed_on(handler, workers[0])
         for service in services:
-            runtime_of(service).issuers[ISSUER].keys._clock = clock
+            get_state(service).issuers[ISSUER].keys._clock = clock
         yield Hour(clock, workers, services, random.Random(1))
 
 
@@ -160,7 +160,7 @@ def test_services_let_go_of_a_retired_key_as_soon_as_they_fetch(hour: Hour) -> N
     hour.clock.now += MAX_AGE
     for service in hour.services:
         hour.show(stolen, [service])  # the first reader behind the end has the set fetched, and does not wait
-        flight = runtime_of(service).issuers[ISSUER].keys._flight
+        flight = get_state(service).issuers[ISSUER].keys._flight
         assert flight is not None
         flight.join()
         assert hour.show(stolen, [service]) == 422

@@ -13,12 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.application import check, foot_guns
 from flask_jwt_extended._diagnostics.keys import key_digest
 from flask_jwt_extended._diagnostics.token import Inspection, inspect_token
 from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended.exceptions import ConfigurationError
-from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, pem
 from ..sessions.helpers import NOW
@@ -35,7 +35,7 @@ ISSUER = "https://login.example"
 
 def found(app: Flask) -> dict[str, str]:
     """The severities of what is found, by code, and that every finding is a sentence that holds no key."""
-    told = {finding.code: finding for finding in check(app, runtime_of(app))}
+    told = {finding.code: finding for finding in check(app, get_state(app))}
     for finding in told.values():
         assert min(len(finding.message.split()), len(finding.why.split()), len(finding.fix.split())) >= 3
         assert not [jwk["d"] for jwk in (EC, RSA) if jwk["d"] in str(finding)]
@@ -43,7 +43,7 @@ def found(app: Flask) -> dict[str, str]:
 
 
 def codes(app: Flask) -> set[str]:
-    return {finding.code for finding in check(app, runtime_of(app))}
+    return {finding.code for finding in check(app, get_state(app))}
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_good_set_leaves_nothing_to_say(make_app: MakeApp, path: Path) -> None
     assert found(make_app(KEYS=path, SECRET_KEY=None)) == {}
     assert found(make_app(KEYS=path, SECRET_KEY=None, ALGORITHM="RS256")) == {}
     app = make_app(KEYS=path, SECRET_KEY=None, ALGORITHM="RS256")
-    assert list(foot_guns(app, runtime_of(app))) == []
+    assert list(foot_guns(app, get_state(app))) == []
     assert found(make_app(KEYS=path, DECODE_ALGORITHMS=["HS256"], ALGORITHM="RS256")) == {}
 
 
@@ -173,14 +173,14 @@ def test_an_issuer_without_a_usable_key_is_an_error(make_app: MakeApp, server: L
     server.answers["/keys"] = serves({"keys": [UNUSABLE[reason]]})
     app = make_app(**trusting(server))
     assert found(app) == {"issuer_without_usable_keys": "error"}
-    (finding,) = [each for each in check(app, runtime_of(app)) if each.code == "issuer_without_usable_keys"]
+    (finding,) = [each for each in check(app, get_state(app)) if each.code == "issuer_without_usable_keys"]
     assert ISSUER in finding.message
     assert f"key '{UNUSABLE[reason]['kid']}'" in finding.message
     assert reason in finding.message
     server.answers["/keys"] = serves({"keys": [UNUSABLE[reason], public(EC)]})
     app = make_app(**trusting(server))
     assert found(app) == {"unusable_issuer_keys": "info"}
-    (finding,) = [each for each in check(app, runtime_of(app)) if each.code == "unusable_issuer_keys"]
+    (finding,) = [each for each in check(app, get_state(app)) if each.code == "unusable_issuer_keys"]
     assert reason in finding.message
 
 
@@ -225,7 +225,7 @@ def test_of_many_unusable_keys_a_few_are_named(make_app: MakeApp, server: LyingS
     """However long the names are that an issuer gives them."""
     server.answers["/keys"] = serves({"keys": [UNKNOWN | {"kid": str(number) * 5000} for number in range(90)]})
     app = make_app(**trusting(server))
-    (finding,) = [each for each in check(app, runtime_of(app)) if each.code == "issuer_without_usable_keys"]
+    (finding,) = [each for each in check(app, get_state(app)) if each.code == "issuer_without_usable_keys"]
     assert "and 80 more" in finding.message
     assert len(finding.message) < 2000
 
@@ -249,16 +249,16 @@ def test_a_set_that_differs_from_process_to_process_is_found(tmp_path: Path) -> 
 def test_the_digest_of_a_set_is_that_of_its_keys(make_app: MakeApp, path: Path) -> None:
     """Not of their names."""
     renamed = [EC | {"kid": "1"}, RSA | {"kid": "2", "state": "next"}]
-    digests = {key_digest(runtime_of(make_app(KEYS=keys)), b"salt") for keys in (path, renamed)}
+    digests = {key_digest(get_state(make_app(KEYS=keys)), b"salt") for keys in (path, renamed)}
     assert len(digests) == 1
-    assert key_digest(runtime_of(make_app(KEYS=[RSA])), b"salt") not in digests
+    assert key_digest(get_state(make_app(KEYS=[RSA])), b"salt") not in digests
 
 
 # --- inspect --------------------------------------------------------------------------------------------------------
 
 
 def inspect(app: Flask, encoded: str) -> Inspection:
-    return inspect_token(encoded, runtime_of(app), NOW + 5)
+    return inspect_token(encoded, get_state(app), NOW + 5)
 
 
 def why(inspection: Inspection, name: str) -> str:

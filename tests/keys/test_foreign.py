@@ -27,9 +27,9 @@ from flask_jwt_extended import (
     set_access_cookies,
     start_session,
 )
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended._keys import jwks_client as jwks
-from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 from .helpers import eventually
@@ -367,7 +367,7 @@ def test_a_place_of_keys_that_is_none_is_not_given(make_app: MakeApp, name: str)
     """A variable that is not set would else leave an issuer without any keys: answered with 503 for ever."""
     places = {"keys": None, "jwks_uri": None, "discovery": None} | {name: {**TERMS}.get(name)}
     app = make_app(TRUSTED_ISSUERS={ISSUER: {"audience": "us", **places, "keys": None}})
-    terms = runtime_of(app).settings.trusted_issuers[ISSUER]
+    terms = get_state(app).settings.trusted_issuers[ISSUER]
     assert (terms.keys, terms.discovery) == (None, f"{ISSUER}/.well-known/openid-configuration")
     assert ask(make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"jwks_uri": None}}), foreign())[0] == 200
 
@@ -484,7 +484,7 @@ def test_keys_that_are_known_outlive_the_issuer(
 
 
 def runtime_keys(app: Flask) -> Any:
-    return runtime_of(app).issuers[ISSUER].keys
+    return get_state(app).issuers[ISSUER].keys
 
 
 def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) -> None:

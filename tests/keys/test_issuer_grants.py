@@ -25,9 +25,9 @@ from flask_jwt_extended import (
     revoke_token,
     start_session,
 )
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.token import inspect_token
 from flask_jwt_extended.exceptions import JWTExtendedException
-from flask_jwt_extended.jwt_manager import runtime_of
 from flask_jwt_extended.signals import bound_token_accepted
 
 from ..conftest import SECRET, STARTED, MakeApp, bearer
@@ -323,7 +323,7 @@ def test_no_number_ends_in_an_error(make_app: MakeApp, whose: str, name: str, va
     client = app.test_client()
     client.set_cookie("access_token_cookie", token)
     assert client.get("/access").status_code in (200, 401, 422)
-    inspect_token(token, runtime_of(app), time.time())
+    inspect_token(token, get_state(app), time.time())
     with app.test_request_context(), suppress(PyJWTError, JWTExtendedException):
         revoke_token(token)
     assert ask(app, token, "/revoke")[0] in (200, 401, 422)
@@ -417,7 +417,7 @@ def test_on_the_way_to_strict_it_can_be_reported(make_app: MakeApp) -> None:
 def test_inspection_says_that_a_token_is_bound(make_app: MakeApp, profile: str) -> None:
     """As a request would decide."""
     app = application(make_app, profile)
-    found = inspect_token(foreign(cnf={"jkt": "a"}), runtime_of(app), time.time())
+    found = inspect_token(foreign(cnf={"jkt": "a"}), get_state(app), time.time())
     (verdict,) = [each for each in found.verdicts if each.name == "cnf"]
     assert verdict.passed is found.accepted is (profile == "compat")
     assert "bound to a key" in verdict.why

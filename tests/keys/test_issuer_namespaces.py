@@ -26,8 +26,8 @@ from flask_jwt_extended import (
     revoke_token,
     start_session,
 )
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.token import inspect_token
-from flask_jwt_extended.jwt_manager import runtime_of
 from flask_jwt_extended.stores.records import digest, owner_of
 
 from ..conftest import MakeApp, bearer
@@ -197,7 +197,7 @@ def test_a_foreign_token_uses_up_no_single_use_token_of_ours(app: Flask) -> None
     app.add_url_rule("/reset", "reset", jwt_required(token_type="reset")(lambda: {}))
     with app.app_context():
         single = create_token("reset", "ada", single_use=True)
-        jti = inspect_token(single, runtime_of(app), 0).claims["jti"]  # type: ignore[index]  # it can be read
+        jti = inspect_token(single, get_state(app), 0).claims["jti"]  # type: ignore[index]  # it can be read
     twin = foreign(jti=jti, single_use=True)
     assert [ask(app, twin)[0] for _ in range(3)] == [200] * 3
     call(app, twin, "POST", "/revoke")
@@ -206,7 +206,7 @@ def test_a_foreign_token_uses_up_no_single_use_token_of_ours(app: Flask) -> None
 
 def test_what_was_stored_before_stays_ours(app: Flask) -> None:
     """Revocations and sessions of our own tokens are found by the same digests as ever, with an ``iss`` or without."""
-    runtime = runtime_of(app)
+    runtime = get_state(app)
     assert runtime.store is not None
     with app.app_context():
         own = create_access_token("ada", additional_claims={"jti": "known"})
@@ -254,7 +254,7 @@ def test_a_foreign_refresh_token_refreshes_no_session_of_ours(make_app: MakeApp)
 
 def test_inspection_asks_for_the_token_of_that_issuer(app: Flask) -> None:
     """As a request would."""
-    runtime = runtime_of(app)
+    runtime = get_state(app)
     assert runtime.store is not None
     runtime.store.revoke(digest("theirs"), 2**40, None)
 

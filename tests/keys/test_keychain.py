@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.serialization import (
 from flask import Flask
 
 from flask_jwt_extended import ConfigurationError, JWTManager, create_access_token, jwt_required, key_ring
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose.jwk_set import PRIVATE_MEMBERS, read_set, thumbprint, to_jwk
 from flask_jwt_extended._keys import current as keychain_module
-from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 from ..sessions.helpers import NOW, Clock, stopped_clock
@@ -211,7 +211,7 @@ def test_keys_that_cannot_be_used_are_named_without_their_members(make_app: Make
             make()
         assert raised.value.__cause__ is None
         assert EC["d"] not in str(raised.value)
-    assert EC["d"] not in repr(runtime_of(make_app(KEYS=[EC])).keys.at(NOW))
+    assert EC["d"] not in repr(get_state(make_app(KEYS=[EC])).keys.at(NOW))
 
 
 # --- files ----------------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from flask import Flask
 from jwt.exceptions import InvalidKeyError
 
 from flask_jwt_extended import ConfigurationError, create_access_token, key_ring
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.application import check
-from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 from ..sessions.helpers import NOW
@@ -294,7 +294,7 @@ def test_one_key_for_two_algorithms_is_remarked_on_in_strict(make_app: MakeApp, 
 
     def codes(**others: Any) -> set[str]:
         app = make_app(**options | others)
-        return {finding.code for finding in check(app, runtime_of(app))}
+        return {finding.code for finding in check(app, get_state(app))}
 
     assert "shared_key" in codes(PROFILE="strict")
     assert "shared_key" not in codes()

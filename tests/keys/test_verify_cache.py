@@ -24,10 +24,10 @@ from flask_jwt_extended import (
     revoke_token,
     start_session,
 )
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose import compact
 from flask_jwt_extended._jose.jwk_set import key_ring
 from flask_jwt_extended._jose.keys import Key, KeyRing
-from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import SECRET, MakeApp, bearer
 from ..sessions.helpers import NOW, Clock, stopped_clock
@@ -100,9 +100,9 @@ def test_the_signature_of_a_token_is_computed_once(name: str) -> None:
 
 def test_without_the_option_nothing_is_remembered(make_app: MakeApp) -> None:
     """It is off by default: a memory of tokens is for those who ask for it."""
-    verifier = runtime_of(make_app()).keys.at(NOW).verifier
+    verifier = get_state(make_app()).keys.at(NOW).verifier
     assert type(verifier) is compact.Verifier
-    assert type(runtime_of(make_app(VERIFY_CACHE_SIZE=1)).keys.at(NOW).verifier) is compact.CachingVerifier
+    assert type(get_state(make_app(VERIFY_CACHE_SIZE=1)).keys.at(NOW).verifier) is compact.CachingVerifier
 
 
 def test_the_least_recently_used_is_forgotten_first() -> None:

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_jwt_extended.jwt_manager import runtime_of
+from flask_jwt_extended._context import get_state
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "devices.py"
 HOST = "localhost"
@@ -24,7 +24,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Flask]:
     monkeypatch.setenv("FLASK_JWT_SECRET_KEY", "7d1f0c5be2a94836" * 3 + "9b")
     app: Flask = run_path(str(EXAMPLE))["app"]
     yield app
-    store = runtime_of(app).store
+    store = get_state(app).store
     assert store is not None
     store.close()
 

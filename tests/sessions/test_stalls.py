@@ -8,18 +8,18 @@ import pytest
 from flask import Flask
 
 from flask_jwt_extended import start_session
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose.token import Token
 from flask_jwt_extended._request.authenticate import verify
 from flask_jwt_extended._sessions import lifecycle
 from flask_jwt_extended.exceptions import RevokedTokenError
-from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import MakeApp
 
 
 def exchange(app: Flask, refresh_token: str, now: float) -> str:
     """Exchange a refresh token at a time."""
-    runtime = runtime_of(app)
+    runtime = get_state(app)
     token: Token = verify(refresh_token, runtime, time.time())
     return lifecycle.refresh(token, runtime, now, None).refresh_token
 

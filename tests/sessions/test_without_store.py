@@ -15,8 +15,8 @@ from flask_jwt_extended import (
     refresh_expiring_cookies,
     start_session,
 )
+from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.token import inspect_token
-from flask_jwt_extended.jwt_manager import runtime_of
 
 from ..conftest import MakeApp, bearer
 from .helpers import MINUTE, Service, browser_of, claims_of, hear, service_of, stopped_clock, told
@@ -45,7 +45,7 @@ def test_an_empty_variable_of_the_environment_is_refused(monkeypatch: pytest.Mon
     app = make_app()
     app.config.from_prefixed_env()
     with pytest.raises(ConfigurationError, match="JWT_STORE_URI is empty"):
-        runtime_of(app)
+        get_state(app)
 
 
 @pytest.mark.parametrize("uri", [False, 0, b"", b"memory://", [], "null", "None", "false"], ids=repr)
@@ -145,9 +145,9 @@ def test_inspect_says_so(make_app: MakeApp) -> None:
     service = service_of(make_app)
     with service.app.app_context():
         token, plain = start_session("alice").access_token, create_access_token("alice")
-    assert inspect_token(token, runtime_of(service.app), time.time()).accepted
+    assert inspect_token(token, get_state(service.app), time.time()).accepted
     without(service)
-    runtime = runtime_of(service.app)
+    runtime = get_state(service.app)
     inspection = inspect_token(token, runtime, time.time())
     assert not inspection.accepted
     assert any("JWT_STORE_URI" in verdict.why for verdict in inspection.verdicts if verdict.passed is False)

@@ -1,7 +1,6 @@
 """``flask jwt``: check an application, show its configuration, inspect a token.
 
-Prints what :mod:`flask_jwt_extended._diagnostics.application` finds. The commands for sessions are in ``session_cli``,
-those for keys in ``keys_cli``, the audit of routes in ``routes_cli``.
+Prints what :mod:`flask_jwt_extended._diagnostics` finds. The other groups of commands have modules of their own.
 """
 
 from __future__ import annotations
@@ -22,17 +21,16 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
+from .._context import filled_in, get_app
 from .._diagnostics import application as checks
 from .._diagnostics import keys as key_checks
-from .._diagnostics.findings import SEVERITIES, Finding
 from .._diagnostics.humanize import time_in_words
 from .._diagnostics.strict import what_changes
 from .._diagnostics.token import Inspection, Verdict, inspect_token
 from .._settings.settings import OPTIONS, Option, Settings
 from .._state import Runtime
 from ..exceptions import ConfigurationError
-from ..jwt_manager import filled_in
-from ..utils import app_at_hand
+from ..stores.findings import SEVERITIES, Finding
 from .keys import keys
 from .routes import routes_command
 from .sessions import sessions
@@ -75,7 +73,7 @@ def check_command(ctx: click.Context, as_json: bool, strict: bool, moving: bool)
 
     The exit status is 1 if there is an error.
     """
-    app = app_at_hand()
+    app = get_app()
     findings = _changes(app) if moving else _findings(app, ctx.find_object(ScriptInfo))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -191,7 +189,7 @@ def config_command(as_json: bool) -> None:
 
     Lifetimes are in seconds; secrets are masked.
     """
-    settings, app = runtime_at_hand().settings, app_at_hand()
+    settings, app = runtime_at_hand().settings, get_app()
     rows = {option.name: _row(option, settings, app) for option in OPTIONS}
     if as_json:
         click.echo(json.dumps(rows, indent=2))

@@ -10,9 +10,9 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from .._context import get_app
 from .._diagnostics.routes import Route, routes
 from ..exceptions import ConfigurationError
-from ..utils import app_at_hand
 from .terminal import aligned, printable
 
 
@@ -33,7 +33,7 @@ def routes_command(ctx: click.Context, as_json: bool, fail_on_unprotected: bool,
     declaration (exempt) or because nothing protects them (none). Those whose @jwt_required() stands below another
     decorator (below) may be public.
     """
-    found = routes(app_at_hand())
+    found = routes(get_app())
     if snapshot is not None:
         ctx.exit(_differs(found, snapshot))
     if as_json:

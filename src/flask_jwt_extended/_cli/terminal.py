@@ -14,10 +14,9 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
+from .._context import get_app, get_state
 from .._state import Runtime
 from ..exceptions import ConfigurationError, StoreUnavailableError
-from ..jwt_manager import runtime_of
-from ..utils import app_at_hand
 
 MASK = "********"
 #: Rows that tell how wide the columns of a table are: it may be too long to be kept.
@@ -44,7 +43,7 @@ def runtime_at_hand() -> Runtime:
 
     :raises ConfigurationError: if there is no JWTManager, or an option has a value that cannot work
     """
-    runtime = runtime_of(app_at_hand())
+    runtime = get_state(get_app())
     if runtime.store is not None:
         click.get_current_context().call_on_close(runtime.store.close)
     return runtime

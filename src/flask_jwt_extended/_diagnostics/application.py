@@ -15,15 +15,16 @@ from typing import Any
 
 from flask import Flask
 
+from .._protection.decisions import Decision, decide, guardings_of
 from .._protection.view_metadata import has_lost_its_guard, idle_decorator, is_exempt, raw, unwrap
 from .._settings.settings import option_name, unknown_options
 from .._state import Runtime
 from ..exceptions import StoreUnavailableError
-from .findings import Finding
+from ..stores.findings import Finding
 from .humanize import DAY, duration
 from .keys import KEY_CHECKS, key_errors, mixed_algorithms
 from .own_tokens import claims_refused_at_start, refused_claims, refused_tokens
-from .routes import Decision, decide, guardings_of, methods_of
+from .routes import methods_of
 
 #: Seconds of leeway above which it is no difference between clocks any more.
 LARGE_LEEWAY = 300

@@ -30,7 +30,7 @@ from .._settings.redaction import without_credentials
 from .._settings.settings import Settings
 from .._state import Runtime
 from ..exceptions import ConfigurationError, IssuerUnavailableError
-from .findings import Finding
+from ..stores.findings import Finding
 
 NEW_SECRET = "python -c 'import secrets; print(secrets.token_hex(64))'"
 

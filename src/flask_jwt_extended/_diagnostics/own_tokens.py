@@ -30,7 +30,7 @@ from .._request.policy import Policy
 from .._settings.settings import Settings, TokenKind, option_name
 from .._state import Runtime
 from ..exceptions import ConfigurationError, JWTExtendedException
-from .findings import Finding, Severity
+from ..stores.findings import Finding, Severity
 
 #: Whom the tokens are made for.
 _IDENTITY = "1"

@@ -13,8 +13,8 @@ from flask import Flask
 
 from .._settings.settings import NAMES, OPTIONS, Option, Settings
 from .._state import Runtime
+from ..stores.findings import Finding, Severity
 from .application import token_locations
-from .findings import Finding, Severity
 from .keys import weak_keys
 
 #: The loaders that answer instead of the default errors.

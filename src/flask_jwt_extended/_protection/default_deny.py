@@ -15,11 +15,9 @@ from typing import Any, TypeVar, cast
 from flask import Blueprint, Flask, request
 from flask.views import http_method_funcs
 
-from .._diagnostics.routes import Guarding, decide, guardings_of
 from .._request.policy import Policy
 from ..exceptions import ConfigurationError
-from ..jwt_manager import JWTManager
-from ..view_decorators import require
+from .decisions import Guarding, decide, guardings_of
 from .view_metadata import ViewProxy, mark_exempt, raw, requirements_of
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -186,12 +184,15 @@ class GuardedViews(dict[str, Any]):
     """The view functions of an application. Each is guarded until it is known to need no guard."""
 
     def __init__(self, app: Flask, views: Mapping[str, Any]) -> None:
+        from ..view_decorators import require  # it stands above
+
         super().__init__()
         self._app = app
+        self._require = require
         self.update(views)
 
     def __setitem__(self, endpoint: str, view: Any) -> None:
-        super().__setitem__(endpoint, _Guard(raw(view), self._app, endpoint))
+        super().__setitem__(endpoint, _Guard(raw(view), self._app, endpoint, self._require))
 
     def setdefault(self, endpoint: str, view: Any = None) -> Any:
         """As of a dict."""
@@ -225,16 +226,17 @@ class _Guard(ViewProxy):
     _jwt_decided: dict[str, tuple[Policy, ...]]
     _jwt_class: Any
 
-    def __init__(self, view: Any, app: Flask, endpoint: str) -> None:
+    def __init__(self, view: Any, app: Flask, endpoint: str, require: Callable[[Policy], None]) -> None:
         super().__init__(view)
         hidden = {"_jwt_app": app, "_jwt_endpoint": endpoint, "_jwt_is_async": iscoroutinefunction(view)}
+        hidden["_jwt_require"] = require
         for name, value in {**hidden, "_jwt_fixed": None, "_jwt_decided": {}, "_jwt_class": None}.items():
             object.__setattr__(self, name, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         policies = self._jwt_fixed
         for policy in self._for_method() if policies is None else policies:
-            require(policy)
+            self._jwt_require(policy)
         view = self._jwt_app.ensure_sync(self.raw_view) if self._jwt_is_async else self.raw_view
         return view(*args, **kwargs)
 
@@ -257,6 +259,3 @@ class _Guard(ViewProxy):
             object.__setattr__(self, "_jwt_fixed", decided["*"])
             if not decided["*"]:
                 self._jwt_app.view_functions.release(self, self._jwt_endpoint)
-
-
-JWTManager._protect = staticmethod(protect)

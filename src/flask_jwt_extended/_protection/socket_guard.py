@@ -23,13 +23,14 @@ from flask import Flask, Request, request_tearing_down
 from flask import request as current_request
 from jwt.exceptions import InvalidTokenError, PyJWTError
 
+from .._context import get_state
 from .._jose.token import Token
 from .._request import authenticate as pipeline
 from .._request.csrf import check_socket_origin
 from .._request.policy import Policy
+from .._request.responses import signal_refusal
 from .._state import Runtime
 from ..exceptions import ConfigurationError, CSRFError, JWTExtendedException, code_of
-from ..jwt_manager import refuse, runtime_of
 from ..signals import logger
 
 #: Seconds between two checks of a token. With CHECK_LIMIT, a socket is closed within 5 seconds.
@@ -213,9 +214,9 @@ def check_event_origin(app: Flask, request: Request, token: Token) -> None:
     """
     if token.location == "cookies":
         try:
-            check_socket_origin(request, runtime_of(app).settings)
+            check_socket_origin(request, get_state(app).settings)
         except CSRFError as error:
-            raise refuse(app, error) from None
+            raise signal_refusal(app, error) from None
 
 
 def watch_event(app: Flask, request: Any, token: Token, policy: Policy, every: float = CHECK_EVERY) -> None:
@@ -345,7 +346,7 @@ class Watch:
         # Loaders may read the request, as they may when a view is called.
         with self._app.request_context(self._environ.copy()):
             try:
-                _check_again(self.token, runtime_of(self._app), time.time())
+                _check_again(self.token, get_state(self._app), time.time())
             except (JWTExtendedException, PyJWTError) as error:
                 return code_of(error)
         return None
@@ -356,7 +357,7 @@ def make_watch(app: Flask, request: Request, token: Token, policy: Policy, every
 
     :raises InvalidTokenError: if its ``exp`` is beyond what a clock can show
     """
-    runtime = runtime_of(app)
+    runtime = get_state(app)
     loaders = runtime.loaders
     is_checked = not policy.skip_revocation_check and any(
         each is not None

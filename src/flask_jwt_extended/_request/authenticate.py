@@ -24,7 +24,6 @@ from jwt.exceptions import (
     PyJWTError,
 )
 
-from .._context import recall, remember
 from .._jose import claims as claims_
 from .._jose import compact
 from .._jose.keys import Key, KeyRing, prepare_bound
@@ -47,6 +46,7 @@ from ..exceptions import (
 )
 from ..signals import bound_token_accepted, legacy_subject, logger, refusal_reported
 from ..typing import Claims, DecodeKeyLoader, Header, TokenTest, UserLookupLoader
+from .current_token import recall, remember
 from .extract import find_token
 from .policy import Policy, roles_of
 

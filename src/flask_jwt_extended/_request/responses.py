@@ -11,6 +11,7 @@ from urllib.parse import quote
 import jwt
 from flask import Flask, Response
 
+from .._context import get_manager
 from .._settings.settings import Settings
 from ..exceptions import (
     CSRFError,
@@ -24,12 +25,15 @@ from ..exceptions import (
     NoAuthorizationError,
     RevokedTokenError,
     SeveralTokensError,
+    StoreUnavailableError,
     TokenRefused,
     UnavailableError,
     UserClaimsVerificationError,
     UserLookupError,
     WrongTokenError,
+    code_of,
 )
+from ..signals import logger, store_outage, token_refused
 
 #: The error classes with a handler of their own. The set is 4.7's to the letter: the more specific handler wins in
 #: Flask, so a class more or less here would change which of an application's handlers answers.
@@ -255,3 +259,20 @@ def _passed_on(error_class: type[Exception]) -> type[Exception]:
         return error_class
     names = {"__module__": error_class.__module__, "__qualname__": error_class.__qualname__}
     return types.new_class(error_class.__name__, (error_class, _PassedOn), exec_body=lambda body: body.update(names))
+
+
+def signal_refusal(app: Flask, error: Exception) -> Exception:
+    """Log a refusal and send its signal, and return the error to raise.
+
+    Every refusal passes here once. The log line and the signal say why; neither holds the token.
+    """
+    code = code_of(error)
+    logger.debug("Refused: %s", code)
+    token_refused.send(app, code=code, error=error)
+    for each in HANDLED_BESIDE:
+        if isinstance(error, each):  # registered now: after the first request Flask takes no more
+            app.error_handler_spec[None][None].setdefault(each, get_manager(app)._answer)
+    if isinstance(error, StoreUnavailableError):
+        logger.error("The store is unavailable: %s", error.reason)
+        store_outage.send(app, cause=error.reason, allowed=False)
+    return pass_on(error, app)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 from .records import SessionRecord
 
 if TYPE_CHECKING:
-    from .._diagnostics.findings import Finding
+    from .findings import Finding
 
 #: Seconds that a record is kept past the moment it stops to matter, so that a clock that is behind finds it still.
 MARGIN = 3600

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from threading import Lock
 
-from .._diagnostics.findings import Finding
 from ._deadline import after_fork
 from .base import MARGIN, Stats, Status
+from .findings import Finding
 from .records import SessionRecord
 
 

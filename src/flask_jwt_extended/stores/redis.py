@@ -15,11 +15,11 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError
 
-from .._diagnostics.findings import Finding
 from ..exceptions import StoreUnavailableError
 from ._deadline import Call, Watchdog, after_fork
 from ._redis_wire import OUTAGES, Link, Route, Server, parse
 from .base import MARGIN, Stats, Status
+from .findings import Finding
 from .records import CLOCK_TOLERANCE, NEVER, SessionRecord
 
 #: Keys that a step through all of them looks at.

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from .._diagnostics.findings import Finding
 from ..exceptions import StoreUnavailableError
 from ._sql_wire import Answer, TableMissingError, Wire
 from .base import MARGIN, Stats, Status
+from .findings import Finding
 from .records import CLOCK_TOLERANCE, SessionRecord
 
 #: Sessions that are read in one go.

@@ -11,12 +11,13 @@ from unittest.mock import patch
 from flask import Flask, g, request
 from flask.testing import FlaskClient
 
+from .._context import get_app, get_state
 from .._jose.token import Token
 from .._request import authenticate as pipeline
 from .._request.policy import Policy, roles_of
-from ..jwt_manager import refuse, runtime_of
+from .._request.responses import signal_refusal
 from ..typing import Claims, Fresh, Header
-from ..utils import app_at_hand, create_access_token, create_refresh_token, decode_token
+from ..utils import create_access_token, create_refresh_token, decode_token
 
 
 def logged_in(
@@ -61,7 +62,7 @@ def carry(client: FlaskClient, app: Flask, token: str, *, refresh: bool = False)
 
     :raises NotImplementedError: if it looks in the query string or in JSON bodies alone
     """
-    settings = runtime_of(app).settings
+    settings = get_state(app).settings
     kind = settings.refresh if refresh else settings.access
     where = next((each for each in settings.token_location if each in ("headers", "cookies")), None)
     if where == "headers":
@@ -102,8 +103,8 @@ def override_identity(
 
 
 def _pass(identity: Any, held: Claims, policy: Policy) -> tuple[Header, Claims]:
-    app, now = app_at_hand(), time.time()
-    runtime = runtime_of(app)
+    app, now = get_app(), time.time()
+    runtime = get_state(app)
     usual: Claims = {
         "type": policy.token_type,
         "fresh": True,
@@ -119,6 +120,6 @@ def _pass(identity: Any, held: Claims, policy: Policy) -> tuple[Header, Claims]:
             if runtime.loaders.user_lookup is not None:
                 token.user = pipeline.look_up_user(runtime.loaders.user_lookup, token, runtime)
         except Exception as error:
-            raise refuse(app, error) from None
+            raise signal_refusal(app, error) from None
     pipeline.remember(g, token)
     return token.header, token.claims

@@ -25,10 +25,11 @@ from flask import Flask
 from jwt.exceptions import PyJWTError
 from werkzeug.routing import Rule
 
-from .._diagnostics.routes import Route, decide, routes
+from .._context import get_state
+from .._diagnostics.routes import Route, routes
 from .._jose.compact import encode_segment
+from .._protection.decisions import decide
 from .._request.policy import Policy
-from ..jwt_manager import runtime_of
 from ..sessions import revoke_token
 from ..utils import create_access_token, create_refresh_token, create_token
 from .clients import carry
@@ -85,7 +86,7 @@ class RouteContract:
     def test_a_token_for_another_audience(self, app: Flask) -> None:
         """Where an audience is looked at: JWT_DECODE_AUDIENCE, or JWT_VERIFY_AUD."""
         with app.app_context():
-            settings = runtime_of(app).settings
+            settings = get_state(app).settings
         if settings.audience is not None:
             self._all_refuse(app, lambda policy: _made(policy, aud="urn:somebody-else"))
 
@@ -100,7 +101,7 @@ class RouteContract:
     def test_a_token_that_was_revoked(self, app: Flask) -> None:
         """Where there is a store to revoke it in."""
         with app.app_context():
-            has_store = runtime_of(app).store is not None
+            has_store = get_state(app).store is not None
         if has_store:
             self._all_refuse(app, _revoked, lambda policy: not policy.skip_revocation_check)
 

@@ -40,8 +40,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from .._diagnostics.findings import SEVERITIES, Finding
 from ..stores.base import MARGIN, SessionStore, Status
+from ..stores.findings import SEVERITIES, Finding
 from ..stores.records import NEVER, RefreshToken, SessionRecord, digest, owner_of, rotated
 
 T = TypeVar("T")

@@ -1,0 +1,95 @@
+"""Whose token a request has. It is kept with the request, and copied to ``g`` for applications of 4.7.
+
+``g`` belongs to an application context, and several requests may share one: a view that calls another view with a test
+client, nested test requests, an application context that a test pushes. So the request decides. What an application
+writes into ``g`` itself wins all the same: tests of 4.7 log in that way.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from flask import Flask, Request, request, request_tearing_down
+
+from .._context import get_app
+from .._jose.token import Token
+
+#: Where a request keeps its token and its application, and ``g`` the token that its four names were copied from.
+_TOKEN, _APP = "_jwt_extended_token", "_jwt_extended_app"
+#: What 4.7 calls the parts of a token in ``g``.
+_IN_G = {
+    "claims": "_jwt_extended_jwt",
+    "header": "_jwt_extended_jwt_header",
+    "user": "_jwt_extended_jwt_user",
+    "location": "_jwt_extended_jwt_location",
+}
+
+
+def remember(g: Any, token: Token | None, incoming: Request | None = None, app: Flask | None = None) -> None:
+    """Keep the token of the current request.
+
+    :param token: ``None``: the request is anonymous
+    :param incoming: the current request, if the caller has it
+    :param app: the current application, if the caller has it
+    """
+    if token is None:
+        token = Token({}, {})
+        token.user = {"loaded_user": None}
+    shared = g.__dict__
+    own = _kept_with_request() if incoming is None else incoming.__dict__
+    if own is not None:
+        known = shared.get(_TOKEN)
+        if known is not own.get(_TOKEN) or (known is None and "_jwt_extended_jwt" in shared):
+            _restore_after_request(shared)
+        own[_TOKEN] = shared[_TOKEN] = token
+        own[_APP] = app or get_app()
+    shared["_jwt_extended_jwt"] = token.claims
+    shared["_jwt_extended_jwt_header"] = token.header
+    shared["_jwt_extended_jwt_user"] = token.user
+    shared["_jwt_extended_jwt_location"] = token.location
+
+
+def recall(g: Any, part: str) -> Any:
+    """Return a part of the token of the current request: ``claims``, ``header``, ``user`` or ``location``.
+
+    :return: ``None`` if nothing has verified this request
+    """
+    shared = g.__dict__
+    written, copied = shared.get(_IN_G[part]), shared.get(_TOKEN)
+    value = None if copied is None else getattr(copied, part)
+    if written is not value:
+        return written  # by the application
+    own = _kept_with_request()
+    token = None if own is None else own.get(_TOKEN)
+    if token is copied:
+        return value
+    if own is None or token is None or own[_APP] is not get_app():
+        return None
+    return getattr(token, part)
+
+
+def _kept_with_request() -> dict[str, Any] | None:
+    """What the current request keeps; ``None`` if there is no request."""
+    try:
+        return request._get_current_object().__dict__  # type: ignore[attr-defined,no-any-return]  # of LocalProxy
+    except RuntimeError:
+        return None
+
+
+def _current_request() -> Request:
+    return cast("Request", request._get_current_object())  # type: ignore[attr-defined]  # of LocalProxy
+
+
+def _restore_after_request(shared: dict[str, Any]) -> None:
+    """When this request ends, give ``g`` back what it holds of the request around it, or of the application."""
+    names = (_TOKEN, *_IN_G.values())
+    before, inner = {name: shared[name] for name in names if name in shared}, _current_request()
+
+    def restore(_app: Flask, **_: Any) -> None:
+        if _current_request() is inner:
+            request_tearing_down.disconnect(restore)
+            for name in names:
+                shared.pop(name, None)
+            shared.update(before)
+
+    request_tearing_down.connect(restore, weak=False)
