@@ -10,7 +10,7 @@ class Client:
     """Calls an API with an access token, and gets itself another when that has expired.
 
     ``send(method, path, token, body)`` makes one request and returns the status and the answer. ``keep(tokens)`` puts
-    them where the system keeps secrets (Keychain, Keystore), ``None`` when they are good for nothing any more.
+    them where the system keeps secrets (KeySource, Keystore), ``None`` when they are good for nothing any more.
     """
 
     def __init__(self, send, tokens, keep):

@@ -5,7 +5,7 @@ from collections import Counter
 from flask import Flask
 
 from flask_jwt_extended import JWTManager, get_jwt_identity, jwt_required
-from flask_jwt_extended.signals import legacy_subject, refusal_reported
+from flask_jwt_extended.signals import legacy_subject, would_refuse
 
 app = Flask(__name__)
 app.config["JWT_PROFILE"] = "strict"
@@ -17,7 +17,7 @@ JWTManager(app)
 REPORTED = Counter()
 
 
-@refusal_reported.connect_via(app)
+@would_refuse.connect_via(app)
 def count(_app, code, **_):
     REPORTED[code] += 1
 

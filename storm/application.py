@@ -22,7 +22,7 @@ from flask_jwt_extended import (
     start_session,
 )
 from flask_jwt_extended._context import get_state
-from flask_jwt_extended.signals import refresh_replayed, session_refreshed, token_refused
+from flask_jwt_extended.signals import refresh_retried, session_refreshed, token_refused
 from flask_jwt_extended.stores.base import SessionStore
 
 #: The same for all processes, and of no worth to anybody.
@@ -45,7 +45,7 @@ def application(store: str | SessionStore, **options: Any) -> Flask:
     app.add_url_rule("/view", view_func=jwt_required()(_view))
     app.add_url_rule("/logout", view_func=jwt_required()(_logout), methods=["POST"])
     session_refreshed.connect(_won, app)
-    refresh_replayed.connect(_replayed, app)
+    refresh_retried.connect(_replayed, app)
     token_refused.connect(_refused, app)
     app.after_request(_tell)
     return app

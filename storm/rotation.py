@@ -30,7 +30,7 @@ from flask import Flask, request
 from tests.servers import Process, free_port
 
 from flask_jwt_extended import JWTManager, create_access_token, jwt_required
-from flask_jwt_extended._keys.current import LOOK_AGAIN
+from flask_jwt_extended._keys.current import RELOAD_INTERVAL
 from flask_jwt_extended._request.jwks_endpoint import MAX_AGE
 
 WORKERS, CLIENTS = 4, 4
@@ -219,8 +219,8 @@ def cycle(fleet: Fleet, load: Load, wait: float, *, at_once: bool) -> float:
     # The tokens that live for an hour are now in the hands of somebody who should not have them.
     load.leaves.add(old)
     fleet.keys("retire", old)
-    load.retired[old] = time.time() + LOOK_AGAIN + DOUBT
-    time.sleep(LOOK_AGAIN + 2 * DOUBT + 1)
+    load.retired[old] = time.time() + RELOAD_INTERVAL + DOUBT
+    time.sleep(RELOAD_INTERVAL + 2 * DOUBT + 1)
     return seconds
 
 
@@ -230,7 +230,7 @@ def drill(cycles: int, folder: Path) -> tuple[Counter[str], list[float]]:
     try:
         fleet.keys("generate")
         with Load(fleet.port, [fleet.port]) as load:
-            seconds = [cycle(fleet, load, LOOK_AGAIN + DOUBT, at_once=True) for _ in range(cycles)]
+            seconds = [cycle(fleet, load, RELOAD_INTERVAL + DOUBT, at_once=True) for _ in range(cycles)]
         return load.counts, seconds
     finally:
         fleet.stop()
@@ -255,7 +255,7 @@ def patient_drill(folder: Path) -> tuple[Counter[str], list[float]]:
 def patient_cycle(fleet: Fleet, load: Load) -> float:
     """A rotation that verifiers see coming. The old key retires by itself, when its tokens have expired."""
     new = fleet.keys("generate")
-    time.sleep(MAX_AGE + LOOK_AGAIN + 1)
+    time.sleep(MAX_AGE + RELOAD_INTERVAL + 1)
     fleet.keys("rotate")
     seconds = load.until_all_sign_with(new)
     time.sleep(10)

@@ -35,7 +35,7 @@ from flask_jwt_extended import (
     start_session,
 )
 from flask_jwt_extended._context import get_state
-from flask_jwt_extended._diagnostics.application import CHECKS, check, foot_guns
+from flask_jwt_extended._diagnostics.application import CHECKS, check, startup_checks
 from flask_jwt_extended._diagnostics.humanize import duration, time_in_words
 from flask_jwt_extended._diagnostics.keys import KEY_CHECKS, differing_keys, key_digest
 from flask_jwt_extended._diagnostics.token import Inspection, Verdict, inspect_token
@@ -75,7 +75,7 @@ def set_later(make_app: MakeApp, options: dict[str, Any]) -> Flask:
 
 
 def foot_gun_codes(app: Flask) -> list[str]:
-    return [finding.code for finding in foot_guns(app, get_state(app))]
+    return [finding.code for finding in startup_checks(app, get_state(app))]
 
 
 def test_a_view_of_a_factory_is_found_too() -> None:
@@ -333,7 +333,7 @@ def test_a_route_below_its_decorator_is_found(source: str) -> None:
     """The view that is served is the bare one, and start-up is told."""
     app = a_module(source)["app"]
     assert findings(app) == {"unprotected_view": "error"}
-    (found,) = foot_guns(app, get_state(app))
+    (found,) = startup_checks(app, get_state(app))
     assert found.code == "unprotected_view"
     assert found.message.startswith("/x: anybody may call x")
     assert app.test_client().get("/x").status_code == 200

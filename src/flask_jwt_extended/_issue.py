@@ -14,7 +14,7 @@ from ._jose import compact
 from ._jose.keys import Key, KeyRing, prepare_bound
 from ._loaders import call
 from ._settings.parsers import lifetime
-from ._state import Runtime
+from ._state import ExtensionState
 from .exceptions import ConfigurationError
 from .signals import logger
 from .typing import Claims, ExpiresDelta, Fresh, Header
@@ -36,19 +36,19 @@ class NewToken(NamedTuple):
     fixed: Mapping[str, Any] = MappingProxyType({})
 
 
-def issue(new: NewToken, runtime: Runtime, now: float, *, own: bool = False) -> str:
+def issue(new: NewToken, state: ExtensionState, now: float, *, own: bool = False) -> str:
     """Make and sign a token.
 
     :param now: seconds since the epoch
     :param own: make it here, also where the application overrides ``_encode_jwt_from_config``
     :raises ConfigurationError: if there is no key that can sign it
     """
-    settings, loaders, ensure_sync = runtime.settings, runtime.loaders, runtime.ensure_sync
+    settings, loaders, ensure_sync = state.settings, state.loaders, state.ensure_sync
     if loaders.encode_token is not None and not own:
-        return _issue_by_application(loaders.encode_token, new, runtime, now)
+        return _issue_by_application(loaders.encode_token, new, state, now)
     headers = call(ensure_sync, loaders.additional_headers, new.identity) if loaders.additional_headers else {}
     claims = call(ensure_sync, loaders.additional_claims, new.identity) if loaders.additional_claims else {}
-    identity = None if settings.identity_claim in new.fixed else subject_of(new.identity, runtime)
+    identity = None if settings.identity_claim in new.fixed else subject_of(new.identity, state)
     if new.expires_delta is None:
         expires = settings.refresh.token_expires if new.token_type == "refresh" else settings.access.token_expires
     else:
@@ -63,39 +63,39 @@ def issue(new: NewToken, runtime: Runtime, now: float, *, own: bool = False) -> 
         additional={**claims, **(new.additional_claims or {}), **new.fixed},
     )
     if settings.verify_sub and not isinstance(payload.get("sub", ""), str):
-        _check_subject(payload["sub"], runtime)
+        _check_subject(payload["sub"], state)
     typ = settings.access_token_typ if payload["type"] == "access" else "JWT"
     header = {"typ": typ, "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
     header["alg"] = header["alg"] or settings.algorithm
     if not header["typ"]:
         del header["typ"]
-    _check_acceptable(header, payload, runtime)
+    _check_acceptable(header, payload, state)
     try:
-        kid, key = _signer(header["alg"], new.identity, runtime, now)
+        kid, key = _signer(header["alg"], new.identity, state, now)
         if kid is not None:
             header |= {"alg": key.algorithm, "kid": kid}
-        return compact.sign(runtime.encode(dict(sorted(header.items()))), runtime.encode(payload), key)
+        return compact.sign(state.encode(dict(sorted(header.items()))), state.encode(payload), key)
     except (InvalidKeyError, NotImplementedError) as error:
         raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
 
 
-def _check_subject(subject: Any, runtime: Runtime) -> None:
+def _check_subject(subject: Any, state: ExtensionState) -> None:
     """Warn of a subject that JSON does not write as a string. It writes UUIDs, for example, as one."""
-    if not runtime.encode(subject).startswith(b'"'):
+    if not state.encode(subject).startswith(b'"'):
         _tell_of_subject(type(subject).__name__)
 
 
-def _check_acceptable(header: Header, payload: Claims, runtime: Runtime) -> None:
+def _check_acceptable(header: Header, payload: Claims, state: ExtensionState) -> None:
     """See that this application would accept a token that it makes.
 
     :raises ConfigurationError: if the ``typ`` is not that of its kind, with JWT_ACCESS_TOKEN_TYP = "at+jwt"
     """
-    settings = runtime.settings
+    settings = state.settings
     for name in settings.lenient.claims_needed:  # what JWT_REPORT_ONLY names refuses nothing
         if payload.get(name) is None:
             cause = "its expires_delta or its lifetime is False" if name == "exp" else "JWT_REQUIRED_CLAIMS names it"
             message = "A token was made without the claim %s, and is refused here: %s"
-            runtime.warn_once(f"missing {name}", message, name, cause)
+            state.warn_once(f"missing {name}", message, name, cause)
     if settings.access_token_typ != "at+jwt":
         return
     try:
@@ -107,16 +107,16 @@ def _check_acceptable(header: Header, payload: Claims, runtime: Runtime) -> None
         ) from None
 
 
-def _issue_by_application(encode: Callable[..., Any], new: NewToken, runtime: Runtime, now: float) -> str:
+def _issue_by_application(encode: Callable[..., Any], new: NewToken, state: ExtensionState, now: float) -> str:
     """Have a token made by the application's own ``_encode_jwt_from_config``."""
     claims = new.additional_claims
     if new.fixed:
-        times = ("iat", "nbf") if runtime.settings.encode_nbf else ("iat",)
+        times = ("iat", "nbf") if state.settings.encode_nbf else ("iat",)
         claims = {**dict.fromkeys(times, int(now)), **(claims or {}), **new.fixed}
     return cast(
         "str",
         call(
-            runtime.ensure_sync,
+            state.ensure_sync,
             partial(
                 encode,
                 identity=new.identity,
@@ -140,23 +140,23 @@ def _tell_of_subject(kind: str) -> None:
     )
 
 
-def subject_of(identity: Any, runtime: Runtime) -> Any:
+def subject_of(identity: Any, state: ExtensionState) -> Any:
     """Return what the identity claim holds for an identity."""
-    load = runtime.loaders.user_identity
-    return call(runtime.ensure_sync, load, identity) if load else identity
+    load = state.loaders.user_identity
+    return call(state.ensure_sync, load, identity) if load else identity
 
 
-def _signer(algorithm: str, identity: Any, runtime: Runtime, now: float) -> tuple[str | None, Key]:
+def _signer(algorithm: str, identity: Any, state: ExtensionState, now: float) -> tuple[str | None, Key]:
     """Return the key that signs, and its name if a ring names it."""
-    material = _signing_material(identity, runtime, now)
+    material = _signing_material(identity, state, now)
     if not isinstance(material, KeyRing):
-        return None, runtime.strong(prepare_bound(algorithm, material, runtime.settings.algorithms_of_keys))
+        return None, state.strong(prepare_bound(algorithm, material, state.settings.algorithms_of_keys))
     if material.signer is None:
         raise ConfigurationError("No key of the set is active, so none can sign: flask jwt keys rotate")
     return material.signer
 
 
-def _signing_material(identity: Any, runtime: Runtime, now: float) -> Any:
-    if runtime.loaders.encode_key:
-        return call(runtime.ensure_sync, runtime.loaders.encode_key, identity)
-    return runtime.keys.at(now).ring if runtime.settings.keys else runtime.settings.signing_key
+def _signing_material(identity: Any, state: ExtensionState, now: float) -> Any:
+    if state.loaders.encode_key:
+        return call(state.ensure_sync, state.loaders.encode_key, identity)
+    return state.keys.at(now).ring if state.settings.keys else state.settings.signing_key

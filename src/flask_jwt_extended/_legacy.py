@@ -23,7 +23,7 @@ from ._request import extract
 from ._request.csrf import check_socket_origin, is_handshake
 from ._request.policy import Policy
 from ._settings.parsers import LOCATIONS
-from ._state import Runtime
+from ._state import ExtensionState
 from .exceptions import ConfigurationError, NoAuthorizationError
 from .typing import Claims, Header, LocationType
 from .utils import decode_token, get_jwt_manager, get_unverified_jwt_headers
@@ -52,7 +52,7 @@ def _decode_jwt_from_json(refresh: bool) -> tuple[str, None]:
 
 
 def _find(location: str, *, refresh: bool) -> tuple[Any, str | None]:
-    settings = _runtime().settings
+    settings = _current_state().settings
     kind = settings.refresh if refresh else settings.access
     encoded, _, csrf_value = extract.find_token(current_request(), (location,), kind, settings)
     return encoded, csrf_value
@@ -92,7 +92,7 @@ def _find_in(locations: LocationType, refresh: bool) -> tuple[Any, str | None, s
         "query_string": here._decode_jwt_from_query_string,
         "json": lambda: here._decode_jwt_from_json(refresh),
     }
-    settings = _runtime().settings
+    settings = _current_state().settings
     places = [locations] if isinstance(locations, str) else list(locations or settings.token_location)
     refusals: list[Any] = []
     for location in places:
@@ -121,7 +121,7 @@ def _load_user(jwt_header: Header, jwt_data: Claims) -> dict[str, Any] | None:
     here: Any = _view_decorators()
     if not here.has_user_lookup():
         return None
-    return pipeline.look_up_user(here.user_lookup, Token(jwt_header, jwt_data), _runtime())
+    return pipeline.look_up_user(here.user_lookup, Token(jwt_header, jwt_data), _current_state())
 
 
 # --- the names of internal_utils -------------------------------------------------------------------------------------
@@ -146,16 +146,16 @@ def verify_token_type(decoded_token: Claims, refresh: bool) -> None:
 def verify_token_not_blocklisted(jwt_header: Header, jwt_data: Claims) -> None:
     """Raise if a token was revoked, by ``token_in_blocklist_loader`` or in the store."""
     token = Token(jwt_header, {"type": None, "jti": None, **jwt_data})
-    runtime = _runtime()
-    is_used = jwt_data.get("single_use") is True and pipeline.has_used(_incoming(), token, runtime)
-    pipeline.see_whether_revoked(token, runtime, time.time(), is_used=is_used)
+    state = _current_state()
+    is_used = jwt_data.get("single_use") is True and pipeline.has_used(_incoming(), token, state)
+    pipeline.check_revoked(token, state, time.time(), is_used=is_used)
 
 
 def custom_verification_for_token(jwt_header: Header, jwt_data: Claims) -> None:
     """Raise if ``token_verification_loader`` refuses a token."""
-    runtime = _runtime()
-    if runtime.loaders.token_verification is not None:
-        pipeline.ask_verification(runtime.loaders.token_verification, Token(jwt_header, jwt_data), runtime)
+    state = _current_state()
+    if state.loaders.token_verification is not None:
+        pipeline.ask_verification(state.loaders.token_verification, Token(jwt_header, jwt_data), state)
 
 
 # --- patches ---------------------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ class PatchableModule(ModuleType):
             names["_is_patched"] = any(names.get(each) is not own for each, own in NAMES.items())
 
 
-def authenticate(policy: Policy, runtime: Runtime, now: float) -> Token | None:
+def authenticate(policy: Policy, state: ExtensionState, now: float) -> Token | None:
     """Find and check the token of the current request by the functions in ``view_decorators``, as 4.7 does.
 
     :param now: seconds since the epoch
@@ -213,16 +213,16 @@ def authenticate(policy: Policy, runtime: Runtime, now: float) -> Token | None:
         raise
     incoming = current_request()
     if location == "cookies" and isinstance(incoming, Request) and is_handshake(incoming.environ):
-        check_socket_origin(incoming, runtime.settings)
+        check_socket_origin(incoming, state.settings)
     token = Token(header, claims)
     token.location = location
     beyond = replace(policy, fresh=False, verify_type=policy.verify_type and not is_of_4_7)
-    beyond.check(token, now, leeway=runtime.settings.decode_leeway)
+    beyond.check(token, now, leeway=state.settings.decode_leeway)
     if beyond.roles is not None:
-        beyond.check_roles(token, pipeline.roles_held(token, runtime))
+        beyond.check_roles(token, pipeline.roles_held(token, state))
     token.user = here._load_user(header, claims)
-    if token.claims.get("single_use") is True and not pipeline.has_used(_incoming(), token, runtime):
-        pipeline.use(_incoming(), token, runtime)
+    if token.claims.get("single_use") is True and not pipeline.has_used(_incoming(), token, state):
+        pipeline.use(_incoming(), token, state)
     return token
 
 
@@ -230,7 +230,7 @@ def _view_decorators() -> ModuleType:
     return sys.modules[f"{__package__}.view_decorators"]
 
 
-def _runtime() -> Runtime:
+def _current_state() -> ExtensionState:
     return get_state(get_app())
 
 

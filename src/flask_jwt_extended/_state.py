@@ -11,8 +11,8 @@ from typing import Any
 
 from ._jose import compact
 from ._jose.keys import Key, refusal_of
-from ._keys.current import Keychain
-from ._keys.issuer import ForeignIssuer, issuer_of
+from ._keys.current import KeySource
+from ._keys.issuer import ExternalIssuer, issuer_of
 from ._loaders import EnsureSync, Loaders
 from ._settings.settings import Settings
 from .exceptions import ConfigurationError
@@ -20,12 +20,12 @@ from .signals import logger
 from .stores.base import SessionStore
 from .typing import Claims, JSONDefault
 
-#: How many different warnings :meth:`Runtime.warn_once` remembers for an application. Further ones are not logged.
+#: How many different warnings :meth:`ExtensionState.warn_once` remembers. Further ones are not logged.
 MAX_WARNINGS = 1000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Runtime:
+class ExtensionState:
     """Made by the manager for one configuration of one application; a change of that makes a new one.
 
     :ivar ensure_sync: turns a coroutine function into one that can be called and waited for
@@ -42,20 +42,20 @@ class Runtime:
     json_default: JSONDefault
     notify: Callable[..., None]
     store: SessionStore | None
-    issuers: Mapping[str, ForeignIssuer]
+    issuers: Mapping[str, ExternalIssuer]
     warned: set[str]
 
     @cached_property
-    def lenient(self) -> Runtime:
+    def lenient(self) -> ExtensionState:
         """This one without what JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
         other = replace(self, settings=self.settings.lenient)
         other.__dict__.update(keys=self.keys)  # as if they had been asked for
         return other
 
     @cached_property
-    def keys(self) -> Keychain:
+    def keys(self) -> KeySource:
         """The keys that are configured. Made ready when the first token comes."""
-        return Keychain(self.settings, self.strong)
+        return KeySource(self.settings, self.strong)
 
     def issuer_name(self, claims: Claims) -> str | None:
         """Return the trusted issuer of verified claims; ``None`` for a token of this application."""

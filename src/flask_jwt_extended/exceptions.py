@@ -8,7 +8,7 @@
     ├── InvalidHeaderError              the header is not "<type> <token>"      422  invalid_token
     ├── InvalidQueryParamError          the query parameter lacks its prefix    422  invalid_token
     ├── JWTDecodeError                  a claim the extension needs is missing  422  invalid_token
-    │   └── SeveralTokensError          more than one token came                422  invalid_token
+    │   └── MultipleTokensError          more than one token came                422  invalid_token
     ├── WrongTokenError                 a token of another kind                 422  invalid_token
     ├── UnavailableError                nobody can tell whether the token is good   503  (no loader: errorhandler)
     │   ├── StoreUnavailableError       the session store does not answer
@@ -97,10 +97,10 @@ class JWTDecodeError(JWTExtendedException):
     code = "missing_claim"
 
 
-class SeveralTokensError(JWTDecodeError):
+class MultipleTokensError(JWTDecodeError):
     """The request carries more than one token, and JWT_SINGLE_TOKEN is on."""
 
-    code = "several_tokens"
+    code = "multiple_tokens"
 
 
 class WrongTokenError(JWTExtendedException):

@@ -30,7 +30,7 @@ from . import _issue as issuing
 from . import default_callbacks
 from ._context import DEFAULTS, EXTENSION, STATE, Snapshot, get_app, get_state
 from ._keys.current import check_configured
-from ._keys.issuer import foreign_issuers
+from ._keys.issuer import external_issuers
 from ._loaders import Loaders, call
 from ._protection.view_metadata import mark_exempt
 from ._removed import missing_method
@@ -38,7 +38,7 @@ from ._request import authenticate as pipeline
 from ._request import responses
 from ._request.jwks_endpoint import jwks_response
 from ._settings.settings import UNSET, Settings, defaults, read_raw, resolve, snapshot, unknown_options
-from ._state import Runtime
+from ._state import ExtensionState
 from .exceptions import (  # noqa: F401  # 4.7 has them here, and applications import them from here
     ConfigurationError,
     CSRFError,
@@ -183,17 +183,17 @@ class JWTManager:
         :param add_context_processor: whether templates see ``current_user``; ``False`` by default
         :raises ConfigurationError: if an option has a value that cannot work
         """
-        for warning in self._misgivings(app):
+        for warning in self._configuration_warnings(app):
             warnings.warn(warning, JWTConfigWarning, stacklevel=_frames_to_the_application())
         before = app.extensions.get(EXTENSION)
         app.extensions[EXTENSION] = self  # an override of the next step may look for it
         try:
             self._set_default_configuration_options(app)
-            runtime = self._renew(app)
-            settings = runtime.settings
+            state = self._renew(app)
+            settings = state.settings
             settings.check_at_start()
             check_configured(settings, self.loaders)
-            for issuer in runtime.issuers.values():
+            for issuer in state.issuers.values():
                 issuer.keys.check_given()
         except Exception:
             app.extensions[EXTENSION] = before
@@ -203,14 +203,14 @@ class JWTManager:
         for doubt in settings.cookie_doubts:
             warnings.warn(doubt, JWTConfigWarning, stacklevel=_frames_to_the_application())
         self._set_error_handler_callbacks(app)
-        app.before_request(partial(_look_over, app))
+        app.before_request(partial(_check_once, app))
         if path := app.config["JWT_JWKS_PATH"]:
             mark_exempt(serve := partial(_serve_keys, app))
             app.add_url_rule(path, JWKS_ENDPOINT, serve)
         if add_context_processor:
             app.context_processor(_template_context)
 
-    def _misgivings(self, app: Flask) -> Iterator[str]:
+    def _configuration_warnings(self, app: Flask) -> Iterator[str]:
         if app.extensions.get(EXTENSION, self) is not self:
             yield (
                 "This application already has a JWTManager; the loaders of the first are dropped. "
@@ -225,14 +225,14 @@ class JWTManager:
         """Leave the default of every option that is not set in the configuration. A subclass may add its own."""
         app.extensions[DEFAULTS] = _fill_in(app.config, app.extensions.get(DEFAULTS, {}))
 
-    def _renew(self, app: Flask) -> Runtime:
+    def _renew(self, app: Flask) -> ExtensionState:
         previous: Snapshot | None = app.extensions.get(STATE)
         JWTManager._set_default_configuration_options(app)
         self._notice_overrides()
         raw = snapshot(read_raw(app.config))  # before it is read: what changes meanwhile is noticed later
         settings = resolve(app.config)
-        issuers = foreign_issuers(settings, previous.state.issuers if previous else {})
-        runtime = Runtime(
+        issuers = external_issuers(settings, previous.state.issuers if previous else {})
+        state = ExtensionState(
             settings,
             self.loaders,
             app.ensure_sync,
@@ -243,8 +243,8 @@ class JWTManager:
             previous.state.warned if previous else set(),
         )
         this = type(self)
-        app.extensions[STATE] = Snapshot(raw, runtime, self, this._encode_jwt_from_config, this._decode_jwt_from_config)
-        return runtime
+        app.extensions[STATE] = Snapshot(raw, state, self, this._encode_jwt_from_config, this._decode_jwt_from_config)
+        return state
 
     def _set_error_handler_callbacks(self, app: Any) -> None:
         """Register the error handlers on an application, or on the ``Api`` of flask-restx."""
@@ -255,14 +255,14 @@ class JWTManager:
 
     def _answer(self, error: Exception) -> Response:
         app = get_app()
-        runtime = get_state(app)
+        state = get_state(app)
         name, arguments = responses.loader_for(error)
         loader = getattr(self.loaders, name, None)  # a store's outage has none: register an error handler for it
         if loader is None:
-            response = responses.default_answer(error, runtime.settings, app)
+            response = responses.default_answer(error, state.settings, app)
         else:
-            response = app.make_response(call(runtime.ensure_sync, loader, *arguments))
-        return responses.finish(response, error, runtime.settings, app)
+            response = app.make_response(call(state.ensure_sync, loader, *arguments))
+        return responses.finish(response, error, state.settings, app)
 
     # --- default-deny ---
 
@@ -358,7 +358,7 @@ class JWTManager:
             additional_headers=headers,
             fixed=claims or {},
         )
-        return issuing.issue(new, self._own_runtime(), time.time(), own=True)
+        return issuing.issue(new, self._own_state(), time.time(), own=True)
 
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
@@ -368,17 +368,17 @@ class JWTManager:
         """
         return pipeline.verify(
             encoded_token,
-            self._own_runtime(),
+            self._own_state(),
             time.time(),
             csrf_value=csrf_value,
             allow_expired=allow_expired,
             own=True,
         ).claims
 
-    def _own_runtime(self) -> Runtime:
+    def _own_state(self) -> ExtensionState:
         """The current application's, with the loaders of this manager: it may be another than the application's."""
-        runtime = get_state(get_app())
-        return runtime if runtime.loaders is self.loaders else replace(runtime, loaders=self.loaders)
+        state = get_state(get_app())
+        return state if state.loaders is self.loaders else replace(state, loaders=self.loaders)
 
     def _settings(self) -> Settings:
         return get_state(get_app()).settings
@@ -641,13 +641,13 @@ def _serve_keys(app: Flask) -> Response:
     return jwks_response(get_state(app).keys.published(time.time()), request)
 
 
-def _look_over(app: Flask) -> None:
+def _check_once(app: Flask) -> None:
     """Before the first request, when every view is there, say once what is set up to fail or to protect nothing."""
     hooks = app.before_request_funcs[None]
-    app.before_request_funcs[None] = [hook for hook in hooks if getattr(hook, "func", None) is not _look_over]
-    from ._diagnostics.application import foot_guns  # once: to import it costs more than anything above
+    app.before_request_funcs[None] = [hook for hook in hooks if getattr(hook, "func", None) is not _check_once]
+    from ._diagnostics.application import startup_checks  # once: to import it costs more than anything above
 
-    for finding in foot_guns(app, get_state(app)):
+    for finding in startup_checks(app, get_state(app)):
         log = logger.error if finding.severity == "error" else logger.warning
         log("%s. %s", finding.message, finding.fix)
 

@@ -20,7 +20,7 @@ from ._request.responses import signal_refusal
 from ._sessions import lifecycle
 from ._sessions.lifecycle import NewSession, SessionInfo, TokenPair
 from ._sessions.revocation import store_of
-from ._state import Runtime
+from ._state import ExtensionState
 from .exceptions import (
     ConfigurationError,
     JWTExtendedException,
@@ -35,8 +35,8 @@ from .utils import get_jwt_header, set_access_cookies, set_refresh_cookies
 
 
 @contextmanager
-def _at_hand() -> Iterator[Runtime]:
-    """The runtime of the application at hand; what is refused within is told to whoever listens."""
+def _at_hand() -> Iterator[ExtensionState]:
+    """The state of the application at hand; what is refused within is told to whoever listens."""
     app = get_app()
     try:
         yield get_state(app)
@@ -104,9 +104,9 @@ def start_session(
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     :raises ConfigurationError: if JWT_STORE_URI is not set
     """
-    with _at_hand() as runtime:
-        if (issuer := _passed_on_from(identity, runtime)) is not None:
-            runtime.warn_once(
+    with _at_hand() as state:
+        if (issuer := _passed_on_from(identity, state)) is not None:
+            state.warn_once(
                 f"start_session {issuer}",
                 "start_session() was given the identity of a token of %s as it is. The session is that of the local "
                 "identity with the same text. Find your own user by iss and sub, and pass on the identity of that user",
@@ -121,27 +121,27 @@ def start_session(
             address=request.remote_addr if has_request_context() else None,
         )
         now = time.time()
-        replaced = () if keep_previous or not has_request_context() else _presented(runtime, now)
-        return lifecycle.start(new, runtime, now, replaced)
+        replaced = () if keep_previous or not has_request_context() else _presented(state, now)
+        return lifecycle.start(new, state, now, replaced)
 
 
-def _presented(runtime: Runtime, now: float) -> list[Claims]:
+def _presented(state: ExtensionState, now: float) -> list[Claims]:
     """The claims of each token of a session that came with this request, verified, but for its expiry."""
     token = _verified()
     incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
     # The header is read for both kinds of token. What is not text was in a JSON body, and is not a token.
-    sent = dict.fromkeys(each for each in sent_tokens(incoming, runtime.settings) if isinstance(each, str))
-    found = [token.claims if token else {}, *(_quietly_verified(encoded, runtime, now) for encoded in sent)]
+    sent = dict.fromkeys(each for each in sent_tokens(incoming, state.settings) if isinstance(each, str))
+    found = [token.claims if token else {}, *(_quietly_verified(encoded, state, now) for encoded in sent)]
     return [claims for claims in found if isinstance(claims.get("sid"), str)]
 
 
-def _quietly_verified(encoded: Any, runtime: Runtime, now: float) -> Claims:
+def _quietly_verified(encoded: Any, state: ExtensionState, now: float) -> Claims:
     """The claims of a token; none if it is not valid or on the application's own blocklist: whatever is wrong with it,
     a login goes through.
     """
     try:
-        token = pipeline.verify(encoded, runtime, now, allow_expired=True)
-        is_blocked = "sid" in token.claims and pipeline.is_blocklisted(token, runtime)
+        token = pipeline.verify(encoded, state, now, allow_expired=True)
+        is_blocked = "sid" in token.claims and pipeline.is_blocklisted(token, state)
     except Exception as error:  # of loaders too
         logger.debug("A token that came with a login is ignored: %s", type(error).__name__)
         return {}
@@ -162,12 +162,12 @@ def refresh_session() -> TokenPair:
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     :raises ConfigurationError: if the view does not ask for a refresh token, or JWT_STORE_URI is not set
     """
-    with _at_hand() as runtime:
-        store_of(runtime)  # without one there are no sessions: that is not the client's mistake
+    with _at_hand() as state:
+        store_of(state)  # without one there are no sessions: that is not the client's mistake
         token = _token()
         if token.claims["type"] != "refresh":
             raise ConfigurationError("refresh_session() belongs into a view with @jwt_required(refresh=True)")
-        return lifecycle.refresh(token, runtime, time.time(), _user())
+        return lifecycle.refresh(token, state, time.time(), _user())
 
 
 def set_session_cookies(response: Response, pair: TokenPair) -> None:
@@ -195,16 +195,16 @@ def refresh_expiring_cookies(response: Response, *, within: timedelta | None = N
     token = _verified()
     if token is None or pipeline.recall(g, "location") != "cookies" or response.status_code >= 400:
         return response
-    runtime, now = get_state(get_app()), time.time()
+    state, now = get_state(get_app()), time.time()
     if (
-        runtime.store is not None
+        state.store is not None
         and _expires_soon(token, now, within)
-        and not _sets_cookie(response, runtime.settings.access.cookie_name)
-        and not pipeline.is_blocklisted(token, runtime)
+        and not _sets_cookie(response, state.settings.access.cookie_name)
+        and not pipeline.is_blocklisted(token, state)
     ):
         # Neither is the business of this request: the next one will be told.
         with suppress(SessionEndedError, StoreUnavailableError):
-            extended = lifecycle.prolong(token, runtime, now, _user())
+            extended = lifecycle.extend(token, state, now, _user())
             if extended is not None:
                 set_access_cookies(response, extended)
                 response.vary.add("Cookie")  # a cache must not hand it to somebody else
@@ -239,8 +239,8 @@ def end_session(session_id: str | None = None) -> bool:
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     :raises ConfigurationError: if JWT_STORE_URI is not set
     """
-    with _at_hand() as runtime:
-        store_of(runtime)
+    with _at_hand() as state:
+        store_of(state)
         if _is_anonymous():
             return False
         if session_id is None:
@@ -248,8 +248,8 @@ def end_session(session_id: str | None = None) -> bool:
         if not isinstance(session_id, str):
             return False
         token = _verified()
-        owner = owner_of(*_own_identity(token, runtime)) if token else None
-        return lifecycle.end(session_id, runtime, cause="logout", owner=owner, now=time.time())
+        owner = owner_of(*_own_identity(token, state)) if token else None
+        return lifecycle.end(session_id, state, cause="logout", owner=owner, now=time.time())
 
 
 def end_all_sessions(identity: Any = None, *, keep_current: bool = False) -> int:
@@ -261,11 +261,11 @@ def end_all_sessions(identity: Any = None, *, keep_current: bool = False) -> int
     :return: how many were ended
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT. Some may have been ended
     """
-    with _at_hand() as runtime:
+    with _at_hand() as state:
         keep = _token().claims.get("sid") if keep_current else None
-        whose, issuer = _subject(identity, runtime)
+        whose, issuer = _subject(identity, state)
         cause = "logout_everywhere"
-        return lifecycle.end_all(whose, runtime, cause=cause, keep=keep, now=time.time(), issuer=issuer)
+        return lifecycle.end_all(whose, state, cause=cause, keep=keep, now=time.time(), issuer=issuer)
 
 
 def list_sessions(identity: Any = None) -> list[SessionInfo]:
@@ -275,33 +275,33 @@ def list_sessions(identity: Any = None) -> list[SessionInfo]:
         a token of a trusted issuer, passed on as it is, is not the local one with the same text
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     """
-    with _at_hand() as runtime:
+    with _at_hand() as state:
         token = _verified()
         current = token.claims.get("sid") if token else None
-        whose, issuer = _subject(identity, runtime)
-        return lifecycle.sessions_of(whose, runtime, time.time(), current, issuer)
+        whose, issuer = _subject(identity, state)
+        return lifecycle.sessions_of(whose, state, time.time(), current, issuer)
 
 
-def _subject(identity: Any, runtime: Runtime) -> tuple[Any, str | None]:
+def _subject(identity: Any, state: ExtensionState) -> tuple[Any, str | None]:
     """Return the identity that is meant and the trusted issuer that chose it; ``None``: this application."""
     if identity is None:
-        return _own_identity(_token(), runtime)
-    return lifecycle.as_json(subject_of(identity, runtime), runtime), _passed_on_from(identity, runtime)
+        return _own_identity(_token(), state)
+    return lifecycle.as_json(subject_of(identity, state), state), _passed_on_from(identity, state)
 
 
-def _passed_on_from(identity: Any, runtime: Runtime) -> str | None:
+def _passed_on_from(identity: Any, state: ExtensionState) -> str | None:
     """Return the trusted issuer of this request's token, if a view passes on the identity of that token as it is.
 
     It is not the local identity with the same text.
     """
     token = _verified()
-    own, issuer = _own_identity(token, runtime) if token else (None, None)
+    own, issuer = _own_identity(token, state) if token else (None, None)
     return issuer if type(identity) is str and identity == own else None
 
 
-def _own_identity(token: Token, runtime: Runtime) -> tuple[Any, str | None]:
+def _own_identity(token: Token, state: ExtensionState) -> tuple[Any, str | None]:
     """Return the identity of a token, and its trusted issuer; ``None``: this application."""
-    return token.claims.get(runtime.settings.identity_claim), runtime.issuer_name(token.claims)
+    return token.claims.get(state.settings.identity_claim), state.issuer_name(token.claims)
 
 
 def revoke_token(token: str | None = None) -> bool:
@@ -313,7 +313,7 @@ def revoke_token(token: str | None = None) -> bool:
     :raises jwt.InvalidTokenError: if it is no token of ours
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     """
-    with _at_hand() as runtime:
-        _, now = store_of(runtime), time.time()
-        meant = _token() if token is None else pipeline.verify(token, runtime, now, allow_expired=True)
-        return lifecycle.revoke(meant.claims, runtime, now)
+    with _at_hand() as state:
+        _, now = store_of(state), time.time()
+        meant = _token() if token is None else pipeline.verify(token, state, now, allow_expired=True)
+        return lifecycle.revoke(meant.claims, state, now)

@@ -20,7 +20,7 @@ token_refused = _signals.signal("flask-jwt-extended.token-refused")
 
 #: A token would have been refused, and its request passed all the same: ``report_only``, JWT_REPORT_ONLY, or
 #: ``optional="if-valid"``, which lets it pass as anonymous. Sent with ``code`` and ``error``, as token_refused is.
-refusal_reported = _signals.signal("flask-jwt-extended.refusal-reported")
+would_refuse = _signals.signal("flask-jwt-extended.would-refuse")
 
 #: A token passed whose ``sub`` is no string, as those of 4.6 may be (JWT_LEGACY_SUB_UNTIL). Sent with ``count``, how
 #: many did in this process.
@@ -37,11 +37,11 @@ session_started = _signals.signal("flask-jwt-extended.session-started")
 session_refreshed = _signals.signal("flask-jwt-extended.session-refreshed")
 
 #: A refresh token was used again within its grace, and answered with the same successor. Cause: ``grace``.
-refresh_replayed = _signals.signal("flask-jwt-extended.refresh-replayed")
+refresh_retried = _signals.signal("flask-jwt-extended.refresh-retried")
 
 #: A refresh token was used again after its grace: its session is being ended. Causes: ``after_grace``, it is the
 #: predecessor of the current one; ``superseded``, it is older, or was never the session's.
-refresh_reused = _signals.signal("flask-jwt-extended.refresh-reused")
+refresh_theft_detected = _signals.signal("flask-jwt-extended.refresh-theft-detected")
 
 #: A session has ended before its time. Causes: ``logout``, ``logout_everywhere``, ``reuse`` of a refresh token,
 #: ``token_revoked`` if that was its refresh token, ``replaced`` by a session that was started in a request with its

@@ -50,7 +50,7 @@ def sock_required(*, check_every: float = CHECK_EVERY, **demands: Any) -> Callab
 
     .. versionadded:: 5.0
     """
-    policy = _policy(demands)
+    policy = Policy.from_arguments(**demands)
 
     def decorate(handler: F) -> F:
         _refuse_nothing(handler, "sock_required", "@sock.route")
@@ -100,7 +100,7 @@ def socketio_required(
 
     .. versionadded:: 5.0
     """
-    policy, find = _policy(demands), token or _token_in
+    policy, find = Policy.from_arguments(**demands), token or _token_in
 
     def decorate(handler: F) -> F:
         _refuse_nothing(handler, "socketio_required", "@socketio.on")
@@ -198,15 +198,6 @@ def _token_in(auth: Any) -> str | None:
 # --- both ---
 
 
-def _policy(demands: dict[str, Any]) -> Policy:
-    known = {name: demands.pop(name) for name in ("fresh", "refresh", "verify_type") if name in demands}
-    locations = demands.pop("locations", None)
-    places = (locations,) if isinstance(locations, str) else tuple(locations or ())
-    return Policy.demanding(
-        False, known.get("fresh", False), known.get("refresh", False), places, known.get("verify_type", True), **demands
-    )
-
-
 def _admit(app: Flask, incoming: Any, policy: Policy, encoded: str | None) -> Token:
     """Check the token of a connection that is being made.
 
@@ -214,13 +205,13 @@ def _admit(app: Flask, incoming: Any, policy: Policy, encoded: str | None) -> To
     :raises JWTExtendedException: if it may not be made
     :raises InvalidTokenError: if its token is not valid
     """
-    runtime, now = get_state(app), time.time()
+    state, now = get_state(app), time.time()
     try:
         if encoded is not None:
-            return pipeline.check(encoded, policy, runtime, now)
-        token = pipeline.authenticate(incoming, policy, runtime, now)
+            return pipeline.check(encoded, policy, state, now)
+        token = pipeline.authenticate(incoming, policy, state, now)
         if token is not None and token.location == "cookies":  # a transport of Socket.IO need not be a WebSocket
-            check_socket_origin(incoming, runtime.settings)
+            check_socket_origin(incoming, state.settings)
     except (JWTExtendedException, PyJWTError) as error:
         raise signal_refusal(app, error) from None
     return token  # type: ignore[return-value]  # without optional there is one

@@ -78,7 +78,7 @@ def _decode_jwt(
         JWT_VERIFY_SUB=verify_sub,
     )
     parts = compact.parse(encoded_token, settings.max_token_bytes)
-    algorithm = compact.admit(parts[0], algorithms)
+    algorithm = compact.check_algorithm(parts[0], algorithms)
     _, octets = compact.verify_with([prepare(algorithm, secret)], parts)
     claims = compact.parse_object(octets, "payload")
     claims_.validate(claims, settings, time.time(), csrf_value=csrf_value, allow_expired=allow_expired)

@@ -21,7 +21,7 @@ from ._request.policy import scopes_of
 from ._request.responses import signal_refusal
 from ._settings.redaction import without_credentials
 from ._settings.settings import MAX_TOKEN_BYTES, TokenKind
-from ._state import Runtime
+from ._state import ExtensionState
 from .exceptions import ConfigurationError, JWTExtendedException
 from .jwt_manager import JWTManager
 from .typing import Claims, ExpiresDelta, Fresh, Header
@@ -38,7 +38,7 @@ def get_jwt_manager() -> JWTManager:
     return get_manager(get_app())
 
 
-def _runtime() -> Runtime:
+def _current_state() -> ExtensionState:
     return get_state(get_app())
 
 
@@ -79,7 +79,7 @@ def get_jwt_identity() -> Any:
 
     :raises RuntimeError: if nothing verified this request
     """
-    return get_jwt().get(_runtime().settings.identity_claim)
+    return get_jwt().get(_current_state().settings.identity_claim)
 
 
 def get_jwt_request_location() -> str | None:
@@ -146,7 +146,7 @@ def create_access_token(
         additional_claims=additional_claims,
         additional_headers=additional_headers,
     )
-    return issuing.issue(new, _runtime(), time.time())
+    return issuing.issue(new, _current_state(), time.time())
 
 
 @explain_arguments
@@ -168,7 +168,7 @@ def create_refresh_token(
         additional_claims=additional_claims,
         additional_headers=additional_headers,
     )
-    return issuing.issue(new, _runtime(), time.time())
+    return issuing.issue(new, _current_state(), time.time())
 
 
 def create_token(
@@ -188,13 +188,13 @@ def create_token(
     :param single_use: whether it passes once, which takes a store (JWT_STORE_URI)
     :raises RuntimeError: if the kind has no name, or one that is taken, if there is no store, or no key to sign it with
     """
-    runtime = _runtime()
+    state = _current_state()
     if not isinstance(token_type, str) or token_type in ("", "access", "refresh"):
         raise ConfigurationError(
             f'token_type must be a name of your own, "password_reset" say, not {token_type!r}: '
             "create_access_token and create_refresh_token make the usual kinds"
         )
-    if single_use and runtime.store is None:
+    if single_use and state.store is None:
         raise ConfigurationError(
             'single_use=True needs a store that remembers: JWT_STORE_URI = "sqlite:///jwt.db", say'
         )
@@ -208,7 +208,7 @@ def create_token(
         if single_use
         else {"type": token_type},
     )
-    return issuing.issue(new, runtime, time.time())
+    return issuing.issue(new, state, time.time())
 
 
 def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False) -> Claims:
@@ -223,10 +223,10 @@ def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expire
     app = get_app()
     expected: dict[str, Any] = {"csrf_value": csrf_value, "allow_expired": allow_expired}
     try:
-        runtime = get_state(app)
-        if runtime.loaders.decode_token is not None:
-            return cast("Claims", pipeline.decode_by_application(encoded_token, runtime, **expected))
-        return pipeline.verify(encoded_token, runtime, time.time(), **expected).claims
+        state = get_state(app)
+        if state.loaders.decode_token is not None:
+            return cast("Claims", pipeline.decode_by_application(encoded_token, state, **expected))
+        return pipeline.verify(encoded_token, state, time.time(), **expected).claims
     except (JWTExtendedException, PyJWTError) as error:
         raise signal_refusal(app, error)  # noqa: B904  # it is the same error
 
@@ -237,7 +237,7 @@ def get_unverified_jwt_headers(encoded_token: str) -> Header:
     :raises jwt.InvalidTokenError: if it is malformed
     """
     try:
-        max_bytes = _runtime().settings.max_token_bytes
+        max_bytes = _current_state().settings.max_token_bytes
     except RuntimeError:  # it needs no application, as in 4.7
         max_bytes = MAX_TOKEN_BYTES
     return compact.parse(encoded_token, max_bytes)[0]
@@ -274,8 +274,8 @@ def set_access_cookies(
         are named ``__Host-...``; or if the token is of a trusted issuer, and cookies need a CSRF value
     :raises jwt.InvalidTokenError: if the token is not valid, and its CSRF value or its lifetime is needed
     """
-    runtime = _runtime()
-    _set_cookies(response, encoded_access_token, runtime, runtime.settings.access, max_age=max_age, domain=domain)
+    state = _current_state()
+    _set_cookies(response, encoded_access_token, state, state.settings.access, max_age=max_age, domain=domain)
 
 
 def set_refresh_cookies(
@@ -285,15 +285,15 @@ def set_refresh_cookies(
 
     :raises jwt.InvalidTokenError: if the token is not valid, and its CSRF value or its lifetime is needed
     """
-    runtime = _runtime()
-    _set_cookies(response, encoded_refresh_token, runtime, runtime.settings.refresh, max_age=max_age, domain=domain)
+    state = _current_state()
+    _set_cookies(response, encoded_refresh_token, state, state.settings.refresh, max_age=max_age, domain=domain)
 
 
-def _set_cookies(response: Response, encoded: str, runtime: Runtime, kind: TokenKind, **lifetime: Any) -> None:
-    settings = runtime.settings
+def _set_cookies(response: Response, encoded: str, state: ExtensionState, kind: TokenKind, **lifetime: Any) -> None:
+    settings = state.settings
     with_csrf, bounded = settings.with_csrf_cookie, not settings.cookie_outlives_token
     claims = decode_token(encoded) if with_csrf or bounded else {}
-    if with_csrf and (issuer := runtime.issuer_name(claims)) is not None:
+    if with_csrf and (issuer := state.issuer_name(claims)) is not None:
         raise ConfigurationError(
             f"A token of {without_credentials(issuer)} has no CSRF value of this application, so it does not work in a "
             "cookie: make a token of your own for the cookie"
@@ -322,13 +322,13 @@ def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
 
 def unset_access_cookies(response: Response, domain: str | None = None) -> None:
     """Delete the cookies of the access token. The parameters are those of :func:`unset_jwt_cookies`."""
-    settings = _runtime().settings
+    settings = _current_state().settings
     cookies.unset_cookies(response, settings.access, settings, domain=domain)
 
 
 def unset_refresh_cookies(response: Response, domain: str | None = None) -> None:
     """Delete the cookies of the refresh token. The parameters are those of :func:`unset_jwt_cookies`."""
-    settings = _runtime().settings
+    settings = _current_state().settings
     cookies.unset_cookies(response, settings.refresh, settings, domain=domain)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from functools import lru_cache, wraps
@@ -36,7 +36,7 @@ from ._removed import explain_missing
 from ._request import authenticate as pipeline
 from ._request.csrf import is_handshake
 from ._request.extract import query_values
-from ._request.policy import Demanded, Policy
+from ._request.policy import Policy, Requirements, parse_locations
 from ._request.responses import signal_refusal
 from .exceptions import (  # noqa: F401  # for the same reason
     CSRFError,
@@ -65,8 +65,8 @@ def verify_jwt_in_request(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
     *,
-    scopes: Demanded = None,
-    roles: Demanded = None,
+    scopes: Requirements = None,
+    roles: Requirements = None,
     token_type: str | None = None,
     max_age: timedelta | float | None = None,
     acr: str | Sequence[str] | None = None,
@@ -77,37 +77,36 @@ def verify_jwt_in_request(
     A CORS preflight passes as anonymous, because browsers send it without credentials; under the compat profile every
     other OPTIONS request does too (JWT_PROTECT_OPTIONS_METHOD).
 
-    :param optional: let a request without a token pass as anonymous; one with a bad token is refused all the same.
-        ``"if-valid"``: let that pass as anonymous too
-    :param fresh: ask for a fresh token
-    :param refresh: ask for a refresh token, in place of an access token
+    :param optional: let a request without a token pass as anonymous; a request with an invalid token is still refused.
+        ``"if-valid"``: let that pass as anonymous too. ``False`` by default
+    :param fresh: require a fresh token. ``False`` by default
+    :param refresh: require a refresh token instead of an access token. ``False`` by default
     :param locations: where to look for the token: ``"headers"``, ``"cookies"``, ``"query_string"``, ``"json"`` or a
-        list of them in order of precedence; ``None``: as JWT_TOKEN_LOCATION says
-    :param verify_type: ``False`` takes tokens of every type
-    :param skip_revocation_check: do not ask whether the token was revoked
-    :param scopes: ask for one of these scopes (RFC 6749, section 3.3), or for :func:`all_of` them: those in ``scope``
-        and ``scp``
-    :param roles: ask for one of these roles, or for :func:`all_of` them: ``roles`` and ``groups``, or what
-        ``roles_loader`` returns
-    :param token_type: ask for a token that ``create_token`` made of this type
-    :param max_age: seconds, or a ``timedelta``, since its owner was authenticated, at most: by ``auth_time``, or by
-        ``iat`` if the token is fresh (RFC 9470)
-    :param acr: ask for one of these authentication contexts, in ``acr`` or among ``amr`` (RFC 9470)
-    :param report_only: let the request pass whatever is wrong, and tell of it by the signal ``refusal_reported``: as
-        anonymous, unless its token is good and lacks only what was demanded of it
+        list of them in order of precedence. ``None`` (default): as JWT_TOKEN_LOCATION says
+    :param verify_type: ``False`` accepts tokens of every type. ``True`` by default
+    :param skip_revocation_check: do not check whether the token was revoked. ``False`` by default
+    :param scopes: require one of these scopes (RFC 6749, section 3.3), or :func:`all_of` them, in ``scope`` and ``scp``
+    :param roles: require one of these roles, or :func:`all_of` them: ``roles`` and ``groups``, or what ``roles_loader``
+        returns
+    :param token_type: require a token that ``create_token`` made with this type
+    :param max_age: require that the owner logged in at most this many seconds ago (or a ``timedelta``), according to
+        ``auth_time``, or to ``iat`` if the token is fresh (RFC 9470)
+    :param acr: require one of these authentication contexts, in ``acr`` or among ``amr`` (RFC 9470)
+    :param report_only: let the request pass whatever is wrong, and report it with the signal ``would_refuse``: as
+        anonymous, unless its token is good and only lacks what is required of it. ``False`` by default
     :return: the header and the claims of the token; ``None`` for an anonymous request
     :raises JWTExtendedException: if the request may not pass
     :raises jwt.InvalidTokenError: if its token is not valid (RFC 7519, section 7.2)
     """
-    known = (optional, fresh, refresh, _places(locations), verify_type, skip_revocation_check)
-    if (scopes, roles, token_type, max_age, acr, report_only) == _NOTHING_MORE:
-        return _verify(_policy(*known))
-    asked: dict[str, Any] = {"scopes": scopes, "roles": roles, "token_type": token_type, "max_age": max_age, "acr": acr}
-    return _verify(Policy.demanding(*known, **asked, report_only=report_only))
+    if (scopes, roles, token_type, max_age, acr, report_only) == (None, None, None, None, None, False):
+        return _verify(
+            _policy(optional, fresh, refresh, parse_locations(locations), verify_type, skip_revocation_check)
+        )
+    return _verify(Policy.from_arguments(**locals()))
 
 
-#: What 4.7 could not ask for, when it is not asked for.
-_NOTHING_MORE = (None, None, None, None, None, False)
+#: The arguments that 4.7 does not know.
+_NEW = {"scopes", "roles", "token_type", "max_age", "acr", "report_only"}
 #: What :func:`verify_jwt_in_request` is until somebody patches it.
 _GENUINE = verify_jwt_in_request
 
@@ -148,13 +147,13 @@ def _admitted_to_socket(incoming: Any, policy: Policy, app: Flask, decorated: bo
 
 
 def _admitted(incoming: Request, policy: Policy, app: Flask) -> Token | None:
-    runtime = get_state(app)
-    if "query_string" in (policy.locations or runtime.settings.token_location) and has_request_context():
+    state = get_state(app)
+    if "query_string" in (policy.locations or state.settings.token_location) and has_request_context():
         after_this_request(_keep_out_of_caches)
     try:
         if _is_patched:
-            return _legacy.authenticate(policy, runtime, time.time())
-        return pipeline.admit_request(incoming, policy, runtime, time.time())
+            return _legacy.authenticate(policy, state, time.time())
+        return pipeline.admit_request(incoming, policy, state, time.time())
     except (JWTExtendedException, PyJWTError) as error:
         raise signal_refusal(app, error)  # noqa: B904  # it is the same error
 
@@ -167,8 +166,8 @@ def jwt_required(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
     *,
-    scopes: Demanded = None,
-    roles: Demanded = None,
+    scopes: Requirements = None,
+    roles: Requirements = None,
     token_type: str | None = None,
     max_age: timedelta | float | None = None,
     acr: str | Sequence[str] | None = None,
@@ -182,20 +181,38 @@ def jwt_required(
         @jwt_required()
         def profile(): ...
 
-    The parameters are those of :func:`verify_jwt_in_request`.
+    :param optional: let a request without a token pass as anonymous; a request with an invalid token is still refused.
+        ``"if-valid"``: let that pass as anonymous too. ``False`` by default
+    :param fresh: require a fresh token. ``False`` by default
+    :param refresh: require a refresh token instead of an access token. ``False`` by default
+    :param locations: where to look for the token: ``"headers"``, ``"cookies"``, ``"query_string"``, ``"json"`` or a
+        list of them in order of precedence. ``None`` (default): as JWT_TOKEN_LOCATION says
+    :param verify_type: ``False`` accepts tokens of every type. ``True`` by default
+    :param skip_revocation_check: do not check whether the token was revoked. ``False`` by default
+    :param scopes: require one of these scopes (RFC 6749, section 3.3), or :func:`all_of` them, in ``scope`` and ``scp``
+    :param roles: require one of these roles, or :func:`all_of` them: ``roles`` and ``groups``, or what ``roles_loader``
+        returns
+    :param token_type: require a token that ``create_token`` made with this type
+    :param max_age: require that the owner logged in at most this many seconds ago (or a ``timedelta``), according to
+        ``auth_time``, or to ``iat`` if the token is fresh (RFC 9470)
+    :param acr: require one of these authentication contexts, in ``acr`` or among ``amr`` (RFC 9470)
+    :param report_only: let the request pass whatever is wrong, and report it with the signal ``would_refuse``: as
+        anonymous, unless its token is good and only lacks what is required of it. ``False`` by default
+    :raises TypeError: if the parentheses were forgotten, or if it decorates something other than a function: a class,
+        or what a route decorator returned
+    :raises ConfigurationError: if a requirement cannot be met, or two contradict each other
 
-    :raises TypeError: if the parentheses were forgotten, or if it stands on something else than a function: a class, or
-        what a route decorator returned
-    :raises ConfigurationError: if a demand cannot be met, or two contradict each other
+    .. versionchanged:: 5.0
+        Added ``scopes``, ``roles``, ``token_type``, ``max_age``, ``acr`` and ``report_only``.
     """
+    arguments = dict(locals())
     if callable(optional):
         raise TypeError("jwt_required is missing its parentheses: write @jwt_required(), not @jwt_required")
-    known = (optional, fresh, refresh, _places(locations), verify_type, skip_revocation_check)
-    asked: dict[str, Any] = {"scopes": scopes, "roles": roles, "token_type": token_type, "max_age": max_age, "acr": acr}
-    policy = Policy.demanding(*known, **asked, report_only=report_only)
-    # What a function that somebody has patched in may be asked: no more than 4.7 asked, where no more is demanded.
-    beyond = {name: value for name, value in asked.items() if value is not None}
-    beyond |= {"report_only": True} if report_only else {}
+    policy = Policy.from_arguments(**arguments)
+    # A function that a test has put in place may know the arguments of 4.7 only.
+    beyond = {
+        name: value for name, value in arguments.items() if name in _NEW and value is not None and value is not False
+    }
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         _check_function(view)
@@ -278,12 +295,6 @@ def _keep_out_of_caches(response: Response) -> Response:
     if query_values(request, get_state(get_app()).settings):
         response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _places(locations: str | Iterable[str] | None) -> tuple[str, ...]:
-    if isinstance(locations, str):
-        return (locations,)
-    return tuple(locations or ())
 
 
 if not TYPE_CHECKING:  # or every name would exist for type checkers

@@ -19,7 +19,7 @@ from flask_jwt_extended import (
     get_jwt_identity,
     jwt_required,
 )
-from flask_jwt_extended.signals import legacy_subject, refusal_reported, token_refused
+from flask_jwt_extended.signals import legacy_subject, token_refused, would_refuse
 
 from ..conftest import SECRET, MakeApp, bearer
 from ..sessions.helpers import NOW, Clock, stopped_clock
@@ -36,7 +36,7 @@ def heard(app: Flask) -> Iterator[list[str]]:
     def refuse(_app: Flask, code: str, error: Exception) -> None:
         codes.append(f"{code}!")
 
-    with refusal_reported.connected_to(report, app), token_refused.connected_to(refuse, app):
+    with would_refuse.connected_to(report, app), token_refused.connected_to(refuse, app):
         yield codes
 
 

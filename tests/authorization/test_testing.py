@@ -142,7 +142,7 @@ class TestShop(RouteContract):
 SABOTAGE: dict[str, tuple[str, Callable[[Flask], object]]] = {
     "a view that lets everybody pass": (
         "test_without_a_token",
-        lambda app: _replace(app, "scoped", Policy.demanding(scopes="x"), lambda: "x"),
+        lambda app: _replace(app, "scoped", Policy.from_arguments(scopes="x"), lambda: "x"),
     ),
     "a loader that hides expiry": (
         "test_a_token_that_has_expired",

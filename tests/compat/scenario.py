@@ -36,7 +36,7 @@ Outcome = Any
 Line = tuple[str, Outcome]
 Json = dict[str, Any]
 #: Arguments of Werkzeug's test client.
-Wire = dict[str, Any]
+SqlConnection = dict[str, Any]
 Setup = Callable[[JWTManager], object]
 
 SECRET = "the secret of the scenarios, long enough for every HMAC there is: 64"
@@ -250,7 +250,7 @@ class Client:
     def _note(self, _app: Flask, exception: Exception) -> None:
         self.error = exception
 
-    def send(self, path: str, method: str, wire: Wire) -> Outcome:
+    def send(self, path: str, method: str, wire: SqlConnection) -> Outcome:
         response = self.client.open(f"/{path}", method=method, **wire)
         if response.status_code == 500:
             return [500, type_name(self.error)]
@@ -275,7 +275,7 @@ def set_cookies(response: Any) -> list[Any]:
     return cookies
 
 
-def carry(location: str, encoded: Any, kind: str = "access") -> Wire:
+def carry(location: str, encoded: Any, kind: str = "access") -> SqlConnection:
     """A request that holds a token, and the double submit value if it is in a cookie."""
     if location == "headers":
         return {"headers": {"Authorization": f"Bearer {encoded}"}}
@@ -341,7 +341,7 @@ CSRF_OPTIONS: dict[str, Json] = {
     "renamed": {"ACCESS_CSRF_HEADER_NAME": "X-A", "REFRESH_CSRF_HEADER_NAME": "X-R"},
     "fields": {"CSRF_CHECK_FORM": True, "ACCESS_CSRF_FIELD_NAME": "a", "REFRESH_CSRF_FIELD_NAME": "r"},
 }
-CSRF_WIRES: dict[str, Wire] = {
+CSRF_WIRES: dict[str, SqlConnection] = {
     "none": {},
     "right": {"headers": {"X-CSRF-TOKEN": CSRF}},
     "lower-name": {"headers": {"x-csrf-token": CSRF}},

@@ -38,7 +38,7 @@ STATUS = {
     "csrf": (401, 400),
     "malformed_header": (422, 400),
     "malformed_query": (422, 400),
-    "several_tokens": (422, 400),
+    "multiple_tokens": (422, 400),
     "malformed_token": (422, 401),
     "invalid_token": (422, 401),
     "invalid_signature": (422, 401),

@@ -90,17 +90,17 @@ TOLERATED: dict[str, Tolerated] = {
         f"tokens in {first} and {second}": Tolerated(
             "several tokens in one request (the order of locations decides)",
             with_two((first, second)),
-            "several_tokens",
+            "multiple_tokens",
         )
         for first, second in PAIRS
         if LOCATIONS.index(first) < LOCATIONS.index(second)
     },
     **{
-        f"the query {query}": Tolerated("a repeated query parameter", with_query(query), "several_tokens")
+        f"the query {query}": Tolerated("a repeated query parameter", with_query(query), "multiple_tokens")
         for query in ("jwt=T&jwt=T", "jwt=T&jwt=x", "jwt=T&jwt=", "jwt=T&x=y&jwt=x")
     },
     **{
-        f"the cookies {text}": Tolerated("or cookie name", with_cookies(text), "several_tokens")
+        f"the cookies {text}": Tolerated("or cookie name", with_cookies(text), "multiple_tokens")
         for text in ("N=T; N=T", "N=T; N=x", "N=T; N=", 'N=T; x="y"; N=x')
     },
     **{

@@ -128,7 +128,7 @@ def test_two_tokens_in_one_header_are_refused(profile: str, value: str) -> None:
     """As two header lines arrive, joined by a comma: neither is chosen."""
     header = value.replace("T", genuine()).replace("U", genuine(claims(sub="root")))
     verdict = attack(target_of(profile), environ_overrides={"HTTP_AUTHORIZATION": header})
-    assert_refused(verdict, {"compat": MISSING, "strict": "several_tokens"})
+    assert_refused(verdict, {"compat": MISSING, "strict": "multiple_tokens"})
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_two_cookies_of_one_name_are_refused_in_strict(text: str) -> None:
     """A cookie that a sibling domain planted beside ours makes the request ambiguous, whatever else there is."""
     target = target_of("strict")
     verdict = attack(target, environ_overrides={"HTTP_COOKIE": cookie_text(target, text)})
-    assert verdict.codes in (("several_tokens",), (MISSING,))
+    assert verdict.codes in (("multiple_tokens",), (MISSING,))
     assert_refused(verdict, verdict.codes[0])
 
 
@@ -506,7 +506,7 @@ def test_strict_takes_one_token_from_one_place(pair: tuple[str, str], second: st
     }
     target = target_of("strict")
     tokens = {pair[0]: good, pair[1]: others[second]}
-    assert_refused(attack(target, **together(target, tokens)), "several_tokens")
+    assert_refused(attack(target, **together(target, tokens)), "multiple_tokens")
 
 
 @pytest.mark.parametrize(
@@ -517,7 +517,7 @@ def test_strict_takes_one_token_from_one_place(pair: tuple[str, str], second: st
 def test_strict_takes_one_token_among_many(three: tuple[str, ...]) -> None:
     """Three or four are refused as two are."""
     target = target_of("strict")
-    assert_refused(attack(target, **together(target, dict.fromkeys(three, genuine()))), "several_tokens")
+    assert_refused(attack(target, **together(target, dict.fromkeys(three, genuine()))), "multiple_tokens")
 
 
 @pytest.mark.parametrize("value", TWO_IN_A_HEADER)
@@ -528,7 +528,7 @@ def test_two_tokens_in_a_header_do_not_hide_behind_a_third(location: str, value:
     header = value.replace("T", genuine()).replace("U", genuine(claims(sub="root")))
     sent = together(target, {location: genuine()})
     sent["headers"]["Authorization"] = header
-    assert_refused(attack(target, **sent), "several_tokens")
+    assert_refused(attack(target, **sent), "multiple_tokens")
 
 
 @pytest.mark.parametrize(
@@ -536,7 +536,7 @@ def test_two_tokens_in_a_header_do_not_hide_behind_a_third(location: str, value:
 )
 def test_a_repeated_parameter_is_refused_in_strict(query: str) -> None:
     """Two values under one name are two tokens."""
-    assert_refused(in_query(target_of("strict"), query), "several_tokens")
+    assert_refused(in_query(target_of("strict"), query), "multiple_tokens")
 
 
 @pytest.mark.parametrize("second", ["T", "x", 5, ["T"]])
@@ -544,7 +544,7 @@ def test_strict_takes_one_token_from_a_body(second: Any) -> None:
     """Under a second key that may hold the token there is nothing, be it another token or junk."""
     target = make_target("strict", JSON_KEY=["access_token", "token"], TOKEN_LOCATION=["json"])
     body = {"access_token": genuine(), "token": genuine() if second == "T" else second}
-    assert_refused(attack(target, method="POST", json=body), "several_tokens")
+    assert_refused(attack(target, method="POST", json=body), "multiple_tokens")
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)

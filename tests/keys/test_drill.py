@@ -23,7 +23,7 @@ from storm.rotation import FAULTS, drill
 
 from flask_jwt_extended import create_access_token
 from flask_jwt_extended._context import get_state
-from flask_jwt_extended._keys.current import LOOK_AGAIN
+from flask_jwt_extended._keys.current import RELOAD_INTERVAL
 from flask_jwt_extended._request.jwks_endpoint import MAX_AGE
 
 from ..conftest import MakeApp, bearer
@@ -115,7 +115,7 @@ def test_an_hour_of_rotations_refuses_no_good_token(hour: Hour) -> None:
     hour.pass_(60)
     for _ in range(4):
         hour.operator("generate")
-        hour.pass_(MAX_AGE + LOOK_AGAIN)
+        hour.pass_(MAX_AGE + RELOAD_INTERVAL)
         hour.operator("rotate")
         hour.pass_(LIFE + 120)
     assert len(hour.keys_seen) == 5
@@ -130,9 +130,9 @@ def test_nothing_is_accepted_of_a_key_that_has_retired(hour: Hour) -> None:
     with hour.workers[0].app_context():
         for_ever = create_access_token("eve", expires_delta=False)
     hour.operator("generate")
-    hour.pass_(MAX_AGE + LOOK_AGAIN)
+    hour.pass_(MAX_AGE + RELOAD_INTERVAL)
     hour.operator("rotate")
-    hour.clock.now += LOOK_AGAIN
+    hour.clock.now += RELOAD_INTERVAL
     old = next(each for each in json.loads(hour.operator("list", "--json")) if each["state"] == "retiring")
     until = time.strptime(old["until"], "%Y-%m-%dT%H:%M:%SZ")
     ends = calendar.timegm(until)
@@ -144,7 +144,7 @@ def test_nothing_is_accepted_of_a_key_that_has_retired(hour: Hour) -> None:
     hour.operator("generate")
     hour.operator("rotate", "--now")
     hour.operator("retire", pyjwt.get_unverified_header(stolen)["kid"])
-    hour.clock.now += LOOK_AGAIN
+    hour.clock.now += RELOAD_INTERVAL
     assert {hour.show(stolen, [worker]) for worker in hour.workers} == {422}
 
 
@@ -184,4 +184,4 @@ def test_real_workers_refuse_no_good_token(tmp_path: Path) -> None:
     assert {fault: counts[fault] for fault in FAULTS} == dict.fromkeys(FAULTS, 0)
     assert counts["issued"] > 50
     assert counts["shown"] > 200
-    assert max(seconds) < LOOK_AGAIN + 5
+    assert max(seconds) < RELOAD_INTERVAL + 5

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 
 from flask_jwt_extended._context import get_state
-from flask_jwt_extended._diagnostics.application import check, foot_guns
+from flask_jwt_extended._diagnostics.application import check, startup_checks
 from flask_jwt_extended._diagnostics.keys import key_digest
 from flask_jwt_extended._diagnostics.token import Inspection, inspect_token
 from flask_jwt_extended._jose.jwk_set import to_jwk
@@ -56,7 +56,7 @@ def test_a_good_set_leaves_nothing_to_say(make_app: MakeApp, path: Path) -> None
     assert found(make_app(KEYS=path, SECRET_KEY=None)) == {}
     assert found(make_app(KEYS=path, SECRET_KEY=None, ALGORITHM="RS256")) == {}
     app = make_app(KEYS=path, SECRET_KEY=None, ALGORITHM="RS256")
-    assert list(foot_guns(app, get_state(app))) == []
+    assert list(startup_checks(app, get_state(app))) == []
     assert found(make_app(KEYS=path, DECODE_ALGORITHMS=["HS256"], ALGORITHM="RS256")) == {}
 
 

@@ -16,7 +16,7 @@ from jwt.exceptions import InvalidKeyError
 
 from flask_jwt_extended._jose import jwk_set as jwks
 from flask_jwt_extended._jose import key_states as key_life
-from flask_jwt_extended._jose.jwk_set import PRIVATE_MEMBERS, SetKey, State, published, read_set, thumbprint, to_jwk
+from flask_jwt_extended._jose.jwk_set import JWK, PRIVATE_MEMBERS, State, published, read_set, thumbprint, to_jwk
 from flask_jwt_extended.exceptions import ConfigurationError
 
 from .helpers import ASYMMETRIC, JWKS, SECRETS, public, without
@@ -419,5 +419,5 @@ def test_no_value_of_a_member_leads_to_anything_but_a_key_or_the_error(value: An
             found = read_set([EC | {name: value}])
         except InvalidKeyError:
             return
-    assert all(isinstance(each, SetKey) for each in found)
+    assert all(isinstance(each, JWK) for each in found)
     assert json.dumps(published(found))

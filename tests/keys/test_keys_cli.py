@@ -24,7 +24,7 @@ from flask import Flask
 
 from flask_jwt_extended._jose.jwk_set import PRIVATE_MEMBERS, thumbprint, to_jwk
 from flask_jwt_extended._jose.key_states import generate
-from flask_jwt_extended._keys.current import LOOK_AGAIN
+from flask_jwt_extended._keys.current import RELOAD_INTERVAL
 from flask_jwt_extended._request.jwks_endpoint import MAX_AGE
 
 from ..conftest import PRIVATE_KEYS, MakeApp, bearer
@@ -248,7 +248,7 @@ def test_a_rotation_lets_the_next_key_sign(shop: Flask, path: Path) -> None:
     assert keys(shop, "rotate").stdout == f"{RSA['kid']} signs now\n"
     assert lives(path) == [("RS256", "active"), ("ES256", "retiring")]
     month = shop.config["JWT_REFRESH_TOKEN_EXPIRES"].total_seconds()
-    assert abs(members(path)[1]["until"] - (before + month + LOOK_AGAIN)) <= 2
+    assert abs(members(path)[1]["until"] - (before + month + RELOAD_INTERVAL)) <= 2
     shop.config["JWT_VERIFY_CACHE_SIZE"] = 1  # anything: the application reads its keys anew
     assert status(shop, old) == 200
     assert status(shop, token(shop)) == 200
@@ -258,7 +258,7 @@ def test_a_key_that_verifiers_may_not_know_does_not_sign(shop: Flask, path: Path
     """Unless there is no time to lose."""
     waiting(path, 100)
     told = refusal(shop, "rotate")
-    assert f"less than {MAX_AGE + LOOK_AGAIN:.0f} seconds ago" in told
+    assert f"less than {MAX_AGE + RELOAD_INTERVAL:.0f} seconds ago" in told
     assert "--now" in told
     keys(shop, "rotate", "--now")
     assert lives(path)[0] == ("RS256", "active")
@@ -282,7 +282,7 @@ def test_the_overlap_heeds_leeway_and_access_tokens(shop: Flask, path: Path) -> 
         JWT_DECODE_LEEWAY=30,
     )
     keys(shop, "rotate")
-    assert abs(members(path)[1]["until"] - (time.time() + 7200 + 30 + LOOK_AGAIN)) <= 2
+    assert abs(members(path)[1]["until"] - (time.time() + 7200 + 30 + RELOAD_INTERVAL)) <= 2
 
 
 def test_without_a_next_key_there_is_no_rotation(shop: Flask) -> None:
@@ -457,7 +457,7 @@ def test_the_documentation_shows_what_is_printed(shop: Flask, monkeypatch: pytes
     clock.now = 1_795_465_800.0  # 2026-11-23 20:30 UTC
     names: dict[str, str] = {}
     for number, (command, output) in enumerate(documented_runs()):
-        clock.now += (0, 30 * 86_400, 0, 0, MAX_AGE + 4, LOOK_AGAIN)[number]
+        clock.now += (0, 30 * 86_400, 0, 0, MAX_AGE + 4, RELOAD_INTERVAL)[number]
         printed = run(shop, "keys", *command).output
         names |= dict(zip(KID.findall(printed), KID.findall(output), strict=True))
         for actual, documented in names.items():

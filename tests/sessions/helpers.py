@@ -199,8 +199,8 @@ _SIGNALS = (
     "token_refused",
     "session_started",
     "session_refreshed",
-    "refresh_replayed",
-    "refresh_reused",
+    "refresh_retried",
+    "refresh_theft_detected",
     "session_ended",
     "store_outage",
 )

@@ -75,7 +75,7 @@ def test_one_device_ends_the_other(app: Flask) -> None:
 
 
 def test_a_logout_ends_the_session_and_deletes_the_cookies(app: Flask) -> None:
-    """No other session is touched."""
+    """No other session is extended."""
     laptop, phone = Browser(app, "ada", "laptop"), Browser(app, "ada", "phone")
     assert laptop.post("/logout") == (200, {"ended": True})
     assert not laptop.client._cookies

@@ -465,7 +465,7 @@ def test_after_the_grace_a_refresh_token_ends_its_session(service: Service, cloc
         assert service.refresh(pair.refresh_token).status_code == 401
     about = {"session_id": pair.session_id, "identity": "alice"}
     assert [(each.name, each.payload) for each in heard[:2]] == [
-        ("refresh_reused", {**about, "cause": "after_grace"}),
+        ("refresh_theft_detected", {**about, "cause": "after_grace"}),
         ("session_ended", {**about, "cause": "reuse"}),
     ]
     assert refusal(heard) == "refresh_token_reused"
@@ -496,7 +496,7 @@ def test_the_grace_is_for_the_predecessor_alone(service: Service, clock: Clock) 
     third = service.refreshed(second.refresh_token)
     with hear() as heard:
         assert service.refresh(first.refresh_token).status_code == 401
-    assert told(heard)[:2] == [("refresh_reused", "superseded"), ("session_ended", "reuse")]
+    assert told(heard)[:2] == [("refresh_theft_detected", "superseded"), ("session_ended", "reuse")]
     assert not service.passes(third.access_token)
 
 
@@ -1106,7 +1106,7 @@ def test_the_signals_of_a_life(service: Service, clock: Clock) -> None:
         for name, cause in (
             ("session_started", "login"),
             ("session_refreshed", "rotation"),
-            ("refresh_replayed", "grace"),
+            ("refresh_retried", "grace"),
             ("session_ended", "logout"),
         )
     ]
@@ -1123,7 +1123,7 @@ def test_a_reuse_is_told_once(service: Service, clock: Clock) -> None:
         for _ in range(3):
             service.refresh(pair.refresh_token)
     assert told(heard) == [
-        ("refresh_reused", "after_grace"),
+        ("refresh_theft_detected", "after_grace"),
         ("session_ended", "reuse"),
         ("token_refused", "refresh_token_reused"),
         ("token_refused", "session_ended"),

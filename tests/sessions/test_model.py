@@ -38,7 +38,7 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended import sessions as session_utils
 from flask_jwt_extended.exceptions import RefreshTokenReusedError, RevokedTokenError, SessionEndedError
-from flask_jwt_extended.signals import refresh_reused, session_ended
+from flask_jwt_extended.signals import refresh_theft_detected, session_ended
 from flask_jwt_extended.stores.base import MARGIN, SessionStore
 from flask_jwt_extended.testing.store_contract import at_once
 
@@ -190,7 +190,7 @@ class Machine(RuleBasedStateMachine):
             JWT_SESSION_LIFETIME=LIFETIME,
         )
         JWTManager(self.app)
-        refresh_reused.connect(self.hear_reuse, self.app)
+        refresh_theft_detected.connect(self.hear_reuse, self.app)
         session_ended.connect(self.hear_end, self.app)
 
     def pair(self, which: int) -> Pair:

@@ -11,14 +11,14 @@ import pytest
 from flask_jwt_extended.stores.records import (
     CLOCK_TOLERANCE,
     NEVER,
+    RefreshStatus,
     RefreshToken,
     SessionRecord,
-    Standing,
+    classify,
     digest,
+    extended,
     owner_of,
     rotated,
-    standing,
-    touched,
 )
 from flask_jwt_extended.testing.store_contract import CONTENTS, LOOKALIKES, new_session
 
@@ -41,58 +41,58 @@ def record() -> SessionRecord:
 @pytest.mark.parametrize("grace", [0.0, GRACE])
 def test_the_current_token(record: SessionRecord, now: float, grace: float) -> None:
     """The token that may be used may be used, whatever a clock says."""
-    assert standing(record, "current", now, grace) is Standing.CURRENT
+    assert classify(record, "current", now, grace) is RefreshStatus.CURRENT
 
 
 @pytest.mark.parametrize(
     ("elapsed", "expected"),
     [
-        (-1000, Standing.UNTIMELY),
-        (-CLOCK_TOLERANCE, Standing.UNTIMELY),
-        (-CLOCK_TOLERANCE + 0.001, Standing.REPLAYED),
-        (0, Standing.REPLAYED),
-        (GRACE - 0.001, Standing.REPLAYED),
-        (GRACE, Standing.REUSED),
-        (GRACE + 1000, Standing.REUSED),
+        (-1000, RefreshStatus.CLOCK_SKEW),
+        (-CLOCK_TOLERANCE, RefreshStatus.CLOCK_SKEW),
+        (-CLOCK_TOLERANCE + 0.001, RefreshStatus.REPLAYED),
+        (0, RefreshStatus.REPLAYED),
+        (GRACE - 0.001, RefreshStatus.REPLAYED),
+        (GRACE, RefreshStatus.REUSED),
+        (GRACE + 1000, RefreshStatus.REUSED),
     ],
 )
-def test_its_predecessor(record: SessionRecord, elapsed: float, expected: Standing) -> None:
+def test_its_predecessor(record: SessionRecord, elapsed: float, expected: RefreshStatus) -> None:
     """The token before it is answered with it for the grace; before that a clock is wrong, after it somebody is."""
-    assert standing(record, "previous", ROTATED + elapsed, GRACE) is expected
+    assert classify(record, "previous", ROTATED + elapsed, GRACE) is expected
 
 
 @pytest.mark.parametrize("elapsed", [-CLOCK_TOLERANCE / 2, 0, 0.001, 1000])
 def test_its_predecessor_without_grace(record: SessionRecord, elapsed: float) -> None:
     """Without a grace a token is good once, also where clocks differ a little."""
-    assert standing(record, "previous", ROTATED + elapsed, 0) is Standing.REUSED
+    assert classify(record, "previous", ROTATED + elapsed, 0) is RefreshStatus.REUSED
 
 
 @pytest.mark.parametrize("jti", ["older", "", "CURRENT", "previous ", None, 5, True, ["current"], {"jti": "current"}])
 @pytest.mark.parametrize("elapsed", [-1000.0, 0.0, 1000.0])
 def test_any_other_token(record: SessionRecord, jti: Any, elapsed: float) -> None:
     """A token that is neither was used before, or never was one of this session."""
-    assert standing(record, jti, ROTATED + elapsed, GRACE) is Standing.REUSED
+    assert classify(record, jti, ROTATED + elapsed, GRACE) is RefreshStatus.REUSED
 
 
 @pytest.mark.parametrize("jti", ["other", None])
 def test_a_session_that_was_never_refreshed(jti: str | None) -> None:
     """Before the first refresh there is one token, and no predecessor that anything could be taken for."""
-    assert standing(new_session(current=CURRENT), jti, ROTATED, GRACE) is Standing.REUSED
+    assert classify(new_session(current=CURRENT), jti, ROTATED, GRACE) is RefreshStatus.REUSED
 
 
 def test_the_grace_does_not_slide(record: SessionRecord) -> None:
-    """A session that is kept alive by other means does not prolong the grace."""
-    later = touched(record, ROTATED + GRACE - 1, NEVER)
-    assert standing(later, "previous", ROTATED + GRACE - 1, GRACE) is Standing.REPLAYED
-    assert standing(later, "previous", ROTATED + GRACE, GRACE) is Standing.REUSED
+    """A session that is kept alive by other means does not extend the grace."""
+    later = extended(record, ROTATED + GRACE - 1, NEVER)
+    assert classify(later, "previous", ROTATED + GRACE - 1, GRACE) is RefreshStatus.REPLAYED
+    assert classify(later, "previous", ROTATED + GRACE, GRACE) is RefreshStatus.REUSED
 
 
 def test_the_grace_is_for_one_predecessor(record: SessionRecord) -> None:
     """With the next refresh the predecessor of the predecessor has no grace left."""
     later = rotated(record, SUCCESSOR, ROTATED + 1, NEVER)
-    assert standing(later, "successor", ROTATED + 1, GRACE) is Standing.CURRENT
-    assert standing(later, "current", ROTATED + 1, GRACE) is Standing.REPLAYED
-    assert standing(later, "previous", ROTATED + 1, GRACE) is Standing.REUSED
+    assert classify(later, "successor", ROTATED + 1, GRACE) is RefreshStatus.CURRENT
+    assert classify(later, "current", ROTATED + 1, GRACE) is RefreshStatus.REPLAYED
+    assert classify(later, "previous", ROTATED + 1, GRACE) is RefreshStatus.REUSED
 
 
 # --- change ----------------------------------------------------------------------------------------------------------
@@ -113,12 +113,12 @@ def test_a_refresh(record: SessionRecord) -> None:
 
 def test_keeping_alive(record: SessionRecord) -> None:
     """Keeping a session alive changes its generation, so that nothing in flight is written over it."""
-    assert touched(record, 1234.5, 9999.0) == replace(record, refreshed_at=1234.5, deadline=9999.0, generation=4)
+    assert extended(record, 1234.5, 9999.0) == replace(record, refreshed_at=1234.5, deadline=9999.0, generation=4)
 
 
 def test_generations_grow_while_clocks_go_back(record: SessionRecord) -> None:
     """What orders changes is their number, not the time."""
-    assert rotated(record, SUCCESSOR, 0.0, 0.0).generation == touched(record, 0.0, 0.0).generation == 4
+    assert rotated(record, SUCCESSOR, 0.0, 0.0).generation == extended(record, 0.0, 0.0).generation == 4
 
 
 # --- text ------------------------------------------------------------------------------------------------------------

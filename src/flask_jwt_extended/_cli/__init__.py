@@ -28,13 +28,13 @@ from .._diagnostics.humanize import time_in_words
 from .._diagnostics.strict import what_changes
 from .._diagnostics.token import Inspection, Verdict, inspect_token
 from .._settings.settings import OPTIONS, Option, Settings
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import ConfigurationError
 from ..stores.findings import SEVERITIES, Finding
 from .keys import keys
 from .routes import routes_command
 from .sessions import sessions
-from .terminal import MASK, CommandGroup, aligned, printable, runtime_at_hand
+from .terminal import MASK, CommandGroup, aligned, current_state, printable
 
 #: Tells the process that :func:`key_digest` runs in what to salt its digest with. Not called ``FLASK_*``: applications
 #: take their configuration from names like that.
@@ -85,21 +85,21 @@ def check_command(ctx: click.Context, as_json: bool, strict: bool, moving: bool)
 
 def _findings(app: Flask, info: ScriptInfo | None) -> list[Finding]:
     try:
-        runtime = runtime_at_hand()
+        state = current_state()
     except ConfigurationError as error:
         return [_misconfigured(error)]
-    found = list(checks.check(app, runtime))
+    found = list(checks.check(app, state))
     if not any(finding.code in ("missing_key", "unusable_key", "unusable_keys") for finding in found):
-        found += _compare_with_another_process(info, runtime)
+        found += _compare_with_another_process(info, state)
     return _worst_first(found)
 
 
 def _changes(app: Flask) -> list[Finding]:
     try:
-        runtime = runtime_at_hand()
+        state = current_state()
     except ConfigurationError as error:
         return [_misconfigured(error)]
-    return _worst_first(what_changes(app, runtime, filled_in(app)))
+    return _worst_first(what_changes(app, state, filled_in(app)))
 
 
 def _worst_first(found: Iterable[Finding]) -> list[Finding]:
@@ -132,11 +132,11 @@ def _print_findings(findings: list[Finding]) -> None:
 # --- is it the same key in every process? ---------------------------------------------------------------------------
 
 
-def _compare_with_another_process(info: ScriptInfo | None, runtime: Runtime) -> Iterator[Finding]:
+def _compare_with_another_process(info: ScriptInfo | None, state: ExtensionState) -> Iterator[Finding]:
     """Load the application once more, in another process, and compare the keys."""
     salt = secrets.token_hex(32)
     try:
-        ours = key_checks.key_digest(runtime, salt.encode())
+        ours = key_checks.key_digest(state, salt.encode())
     except ConfigurationError as error:
         yield key_checks.not_compared(str(error))
         return
@@ -176,7 +176,7 @@ def key_digest() -> None:
     salt = os.environ.get(SALT)
     if not salt:
         raise click.UsageError("This command is for flask jwt check.")
-    click.echo(f"jwt key digest: {key_checks.key_digest(runtime_at_hand(), salt.encode())}")
+    click.echo(f"jwt key digest: {key_checks.key_digest(current_state(), salt.encode())}")
 
 
 # --- flask jwt config -----------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def config_command(as_json: bool) -> None:
 
     Lifetimes are in seconds; secrets are masked.
     """
-    settings, app = runtime_at_hand().settings, get_app()
+    settings, app = current_state().settings, get_app()
     rows = {option.name: _row(option, settings, app) for option in OPTIONS}
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -261,10 +261,10 @@ def inspect_command(ctx: click.Context, token: str) -> None:
 
     The exit status is 1 if it would be refused.
     """
-    runtime = runtime_at_hand()
-    encoded = _read(runtime.settings.max_token_bytes) if token == "-" else token
+    state = current_state()
+    encoded = _read(state.settings.max_token_bytes) if token == "-" else token
     now = time.time()
-    inspection = inspect_token(_bare(encoded), runtime, now)
+    inspection = inspect_token(_bare(encoded), state, now)
     for line in _report(inspection, now):
         click.echo(line)
     ctx.exit(not inspection.accepted)

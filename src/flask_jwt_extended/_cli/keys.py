@@ -23,36 +23,36 @@ from .._jose import jwk_set as jwks
 from .._jose import key_states as key_life
 from .._jose.claims import expiry
 from .._jose.key_states import Member
-from .._keys.current import LOOK_AGAIN
+from .._keys.current import RELOAD_INTERVAL
 from .._keys.files import from_pem, is_encrypted, load, locked, source_of, write_private
 from .._request.jwks_endpoint import MAX_AGE
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import ConfigurationError
-from .terminal import aligned, printable, runtime_at_hand
+from .terminal import aligned, current_state, printable
 
 keys = AppGroup("keys", help="Make the keys of JWT_KEYS, rotate them, publish them.")
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def _path(runtime: Runtime) -> Path:
+def _path(state: ExtensionState) -> Path:
     """The file that JWT_KEYS names.
 
     :raises ConfigurationError: if it names none
     """
-    configured = runtime.settings.keys
+    configured = state.settings.keys
     if not isinstance(configured, (str, os.PathLike)):
         raise ConfigurationError('These commands need JWT_KEYS to name a file, for example JWT_KEYS = "keys.json"')
     source_of(configured)
     return Path(configured)
 
 
-def _change(runtime: Runtime, now: float, change: Callable[[list[Member]], list[Member]]) -> list[Member]:
+def _change(state: ExtensionState, now: float, change: Callable[[list[Member]], list[Member]]) -> list[Member]:
     """Change the keys of the file: one process at a time, and nothing that could not be read again.
 
     :raises ConfigurationError: if the file holds no keys, or cannot be written; it stays as it was
     """
-    path = _path(runtime)
+    path = _path(state)
     file = Path(os.path.realpath(path))  # to replace a link would leave the file as it was
     try:
         with locked(file):
@@ -79,9 +79,9 @@ def _listed(document: Any) -> list[Member]:
 @click.option("--algorithm", default="ES256", show_default=True, help="What it signs with.")
 def generate_command(algorithm: str) -> None:
     """Make a key. It is published, and signs after the next rotation; the first of a set signs at once."""
-    runtime, now = runtime_at_hand(), time.time()
+    state, now = current_state(), time.time()
     new = key_life.generate(algorithm, now)
-    _change(runtime, now, lambda members: key_life.added(members, new))
+    _change(state, now, lambda members: key_life.added(members, new))
     click.echo(new["kid"])
 
 
@@ -89,7 +89,7 @@ def generate_command(algorithm: str) -> None:
 @_as_json
 def list_command(as_json: bool) -> None:
     """List the keys and where they stand in their lives."""
-    listed = runtime_at_hand().keys.at(time.time()).listed
+    listed = current_state().keys.at(time.time()).listed
     rows = [(each.kid, each.key.algorithm, each.state.value, _until(each), _half(each)) for each in listed]
     if as_json:
         names = ("kid", "alg", "state", "until", "half")
@@ -99,11 +99,11 @@ def list_command(as_json: bool) -> None:
         click.echo(line)
 
 
-def _until(key: jwks.SetKey) -> str:
+def _until(key: jwks.JWK) -> str:
     return "-" if key.until == float("inf") else f"{datetime.fromtimestamp(key.until, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _half(key: jwks.SetKey) -> str:
+def _half(key: jwks.JWK) -> str:
     if key.jwk["kty"] == "oct":
         return "secret"
     return "private" if "d" in key.jwk else "public"
@@ -114,19 +114,19 @@ def _half(key: jwks.SetKey) -> str:
 @click.option("--now", "at_once", is_flag=True, help="Do not wait until verifiers have seen the next key.")
 def rotate_command(overlap: int | None, at_once: bool) -> None:
     """Let the next key sign. The one that signed retires: it verifies as long as its tokens live."""
-    runtime, now = runtime_at_hand(), time.time()
-    span = _longest_life(runtime, now) if overlap is None else overlap
-    rotated = partial(key_life.rotated, now=now, overlap=span, ahead=0 if at_once else MAX_AGE + LOOK_AGAIN)
-    click.echo(f"{printable(jwks.kid_of(_change(runtime, now, rotated)[0]))} signs now")
+    state, now = current_state(), time.time()
+    span = _longest_life(state, now) if overlap is None else overlap
+    rotated = partial(key_life.rotated, now=now, overlap=span, ahead=0 if at_once else MAX_AGE + RELOAD_INTERVAL)
+    click.echo(f"{printable(jwks.kid_of(_change(state, now, rotated)[0]))} signs now")
 
 
-def _longest_life(runtime: Runtime, now: float) -> float:
+def _longest_life(state: ExtensionState, now: float) -> float:
     """Seconds until the last token of a key has expired that signs until every worker has noticed."""
-    settings = runtime.settings
+    settings = state.settings
     lives = [settings.access_token_expires, settings.refresh_token_expires]
     if any(life is False for life in lives):
         raise ConfigurationError("Tokens that never expire: say with --overlap how long the old key verifies")
-    return max(expiry(now, life) for life in lives) - now + settings.decode_leeway + LOOK_AGAIN
+    return max(expiry(now, life) for life in lives) - now + settings.decode_leeway + RELOAD_INTERVAL
 
 
 @keys.command("retire")
@@ -135,7 +135,7 @@ def _longest_life(runtime: Runtime, now: float) -> float:
 def retire_command(kid: str, after: int) -> None:
     """Let a key verify no more: every token it has signed is refused. For a key that has leaked."""
     now = time.time()
-    _change(runtime_at_hand(), now, partial(key_life.retired, kid=kid, until=now + after))
+    _change(current_state(), now, partial(key_life.retired, kid=kid, until=now + after))
     click.echo(f"{printable(kid)} has retired" if not after else f"{printable(kid)} retires in {after} seconds")
 
 
@@ -143,11 +143,11 @@ def retire_command(kid: str, after: int) -> None:
 @click.option("--private", metavar="KID", help="Print this private key.")
 def export_command(private: str | None) -> None:
     """Print the JWK Set to publish."""
-    runtime, now = runtime_at_hand(), time.time()
+    state, now = current_state(), time.time()
     if private is None:
-        click.echo(json.dumps(runtime.keys.published(now), indent=2))
+        click.echo(json.dumps(state.keys.published(now), indent=2))
         return
-    found = [each for each in runtime.keys.at(now).listed if each.kid == private]
+    found = [each for each in state.keys.at(now).listed if each.kid == private]
     if not found:
         raise ConfigurationError(f"There is no key {private}")
     click.echo(json.dumps(dict(found[0].jwk)))
@@ -155,12 +155,20 @@ def export_command(private: str | None) -> None:
 
 @keys.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--state", type=click.Choice([state.value for state in jwks.State]), default="next", show_default=True)
-def import_command(file: Path, state: str) -> None:
+@click.option(
+    "--state",
+    "key_state",
+    type=click.Choice([each.value for each in jwks.State]),
+    default="next",
+    show_default=True,
+)
+def import_command(file: Path, key_state: str) -> None:
     """Add the key in a PEM file, or those in a JWK or JWK Set. Asks for the passphrase of an encrypted PEM file."""
-    runtime, now = runtime_at_hand(), time.time()
-    news = [{"kid": jwks.thumbprint(member), **member, "state": state, "created": int(now)} for member in _read(file)]
-    _change(runtime, now, lambda members: reduce(key_life.added, news, members))
+    state, now = current_state(), time.time()
+    news = [
+        {"kid": jwks.thumbprint(member), **member, "state": key_state, "created": int(now)} for member in _read(file)
+    ]
+    _change(state, now, lambda members: reduce(key_life.added, news, members))
     for new in news:
         click.echo(printable(jwks.kid_of(new)))
 

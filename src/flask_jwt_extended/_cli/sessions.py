@@ -21,10 +21,10 @@ from flask.cli import AppGroup
 from .._sessions import lifecycle
 from .._sessions.lifecycle import SessionInfo
 from .._sessions.revocation import store_of
-from .._state import Runtime
+from .._state import ExtensionState
 from ..stores.base import SessionStore
 from ..stores.memory import MemoryStore
-from .terminal import aligned, printable, runtime_at_hand
+from .terminal import aligned, current_state, printable
 
 #: What :data:`~flask_jwt_extended.signals.session_ended` is told of a session that is ended here.
 CAUSE = "operator"
@@ -35,19 +35,19 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _literal = click.option("--literal", is_flag=True, help="Take IDENTITY for a JSON value: 5 is a number then, no text.")
 
 
-def _runtime() -> Runtime:
-    """The runtime of an application that has a store.
+def _current_state() -> ExtensionState:
+    """The state of an application that has a store.
 
     :raises ConfigurationError: if it has none
     """
-    runtime = runtime_at_hand()
-    if isinstance(store_of(runtime), MemoryStore):
+    state = current_state()
+    if isinstance(store_of(state), MemoryStore):
         click.echo("JWT_STORE_URI keeps sessions in memory: this process sees none but its own", err=True)
-    return runtime
+    return state
 
 
 def _store() -> SessionStore:
-    return store_of(_runtime())
+    return store_of(_current_state())
 
 
 def _identity(text: str, literal: bool) -> Any:
@@ -103,11 +103,11 @@ def list_command(identity: str | None, literal: bool, limit: int | None, as_json
 
     Those of IDENTITY, the youngest first, or else everybody's, in any order.
     """
-    runtime, now = _runtime(), time.time()
+    state, now = _current_state(), time.time()
     if identity is None:
-        found = lifecycle.all_sessions(runtime, now)
+        found = lifecycle.all_sessions(state, now)
     else:
-        found = iter(lifecycle.sessions_of(_identity(identity, literal), runtime, now, None))
+        found = iter(lifecycle.sessions_of(_identity(identity, literal), state, now, None))
     for piece in (_json_list if as_json else _table)(islice(found, limit)):
         click.echo(piece)
 
@@ -197,10 +197,10 @@ def end_command(ctx: click.Context, session_ids: tuple[str, ...], as_json: bool)
 
     The exit status is 1 if there was no such session.
     """
-    runtime, now = _runtime(), time.time()
+    state, now = _current_state(), time.time()
     ended: dict[bool, list[str]] = {True: [], False: []}
     for session_id in session_ids:
-        there = lifecycle.end(session_id, runtime, cause=CAUSE, now=now)
+        there = lifecycle.end(session_id, state, cause=CAUSE, now=now)
         ended[there].append(session_id)
         if not as_json:
             click.echo(f"{'ended' if there else 'not there'}: {printable(session_id)}")
@@ -222,21 +222,21 @@ def end_all_command(identity: str | None, literal: bool, everybody: bool, yes: b
     """
     if everybody is (identity is not None):
         raise click.UsageError("Name an IDENTITY, or say --everybody.")
-    runtime, now = _runtime(), time.time()
+    state, now = _current_state(), time.time()
     whose = None if identity is None else _identity(identity, literal)
     if not yes:
         question = "Log everybody out?" if identity is None else f"End all sessions of {printable(identity)}?"
         click.confirm(question, abort=True, err=True)
-    ended = _end_everybody(runtime, now) if everybody else lifecycle.end_all(whose, runtime, cause=CAUSE, now=now)
+    ended = _end_everybody(state, now) if everybody else lifecycle.end_all(whose, state, cause=CAUSE, now=now)
     _tell(as_json, {"ended": ended}, f"{_counted(ended, 'session')} ended")
 
 
-def _end_everybody(runtime: Runtime, now: float) -> int:
+def _end_everybody(state: ExtensionState, now: float) -> int:
     """End what the store holds. What has ended by itself is removed too: other machines may see another time."""
-    store, ended = store_of(runtime), 0
+    store, ended = store_of(state), 0
     with _progress("Ending", lambda: store.stats(now).sessions) as advance:
         for record in store.sessions():
-            ended += lifecycle.end(record.session_id, runtime, cause=CAUSE, now=now)
+            ended += lifecycle.end(record.session_id, state, cause=CAUSE, now=now)
             advance(1)
     return ended
 

@@ -15,7 +15,7 @@ import click
 from flask.cli import AppGroup
 
 from .._context import get_app, get_state
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import ConfigurationError, StoreUnavailableError
 
 MASK = "********"
@@ -38,15 +38,15 @@ class CommandGroup(AppGroup):
             raise click.ClickException(printable(f"{error}: {error.reason}")) from None
 
 
-def runtime_at_hand() -> Runtime:
+def current_state() -> ExtensionState:
     """Return what requests of the application share. When the command ends, its store lets go of all connections.
 
     :raises ConfigurationError: if there is no JWTManager, or an option has a value that cannot work
     """
-    runtime = get_state(get_app())
-    if runtime.store is not None:
-        click.get_current_context().call_on_close(runtime.store.close)
-    return runtime
+    state = get_state(get_app())
+    if state.store is not None:
+        click.get_current_context().call_on_close(state.store.close)
+    return state
 
 
 def printable(text: str) -> str:

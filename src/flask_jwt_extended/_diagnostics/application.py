@@ -1,7 +1,7 @@
 """Checks: what is wrong with the way an application is set up.
 
-Each check is one function from the application and its :class:`Runtime` to findings; :data:`CHECKS` lists them. Judges
-and explains, and prints nothing: ``cli`` does. Does not look for the application at hand, and starts no process.
+Each check is one function from the application and its :class:`ExtensionState` to findings; :data:`CHECKS` lists them.
+Prints nothing: the command line does. Starts no process.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 from flask import Flask
 
 from .._protection.decisions import Decision, decide, guardings_of
-from .._protection.view_metadata import has_lost_its_guard, idle_decorator, is_exempt, raw, unwrap
+from .._protection.view_metadata import idle_decorator, is_bypassed, is_exempt, raw, unwrap
 from .._settings.settings import option_name, unknown_options
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import StoreUnavailableError
 from ..stores.findings import Finding
 from .humanize import DAY, duration
@@ -34,33 +34,33 @@ LONG_GRACE = 60
 #: The guards of routes that anonymous clients may call.
 _OPEN = ("none", "below", "exempt")
 
-Check = Callable[[Flask, Runtime], Iterator[Finding]]
+Check = Callable[[Flask, ExtensionState], Iterator[Finding]]
 
 
-def check(app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def check(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Run every check."""
     return chain(
-        chain.from_iterable(each(runtime) for each in KEY_CHECKS),
-        chain.from_iterable(each(app, runtime) for each in CHECKS),
+        chain.from_iterable(each(state) for each in KEY_CHECKS),
+        chain.from_iterable(each(app, state) for each in CHECKS),
     )
 
 
-def foot_guns(app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def startup_checks(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Run the checks that are cheap enough for the start of an application and leave no doubt: a view that is served
     unprotected, an exemption that opens everything, keys that are missing or cannot be used, settings that refuse every
     token, algorithms that must not share a key.
     """
-    for each in (bare_views, idle_decorators, wide_exemptions):
-        yield from (finding for finding in each(app, runtime) if finding.severity == "error")
-    yield from mixed_algorithms(runtime)
-    yield from claims_refused_at_start(app, runtime)
-    yield from key_errors(runtime)
+    for each in (unprotected_views, idle_decorators, wide_exemptions):
+        yield from (finding for finding in each(app, state) if finding.severity == "error")
+    yield from mixed_algorithms(state)
+    yield from claims_refused_at_start(app, state)
+    yield from key_errors(state)
 
 
 # --- options --------------------------------------------------------------------------------------------------------
 
 
-def misspelt_options(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
+def misspelt_options(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
     """The configuration has a ``JWT_*`` name that is not an option."""
     for name, fix in unknown_options(app.config):
         yield Finding(
@@ -72,11 +72,11 @@ def misspelt_options(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def doubtful_cookies(app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def doubtful_cookies(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Names or paths of cookies that browsers may not treat as expected, or that Flask's session has too."""
-    doubts = list(runtime.settings.cookie_doubts)
+    doubts = list(state.settings.cookie_doubts)
     session = app.config.get("SESSION_COOKIE_NAME")
-    for kind in (runtime.settings.access, runtime.settings.refresh):
+    for kind in (state.settings.access, state.settings.refresh):
         if session in (kind.cookie_name, kind.csrf_cookie_name):
             doubts.append(f"SESSION_COOKIE_NAME is {session!r}, the name of a cookie of the {kind.name} token")
     for doubt in doubts:
@@ -89,9 +89,9 @@ def doubtful_cookies(app: Flask, runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def long_lives(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def long_lives(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Tokens live for ever, or access tokens for more than a day."""
-    for kind in (runtime.settings.access, runtime.settings.refresh):
+    for kind in (state.settings.access, state.settings.refresh):
         option = option_name(f"{kind.name}_token_expires")
         if kind.token_expires is False:
             yield Finding(
@@ -120,10 +120,10 @@ def _seconds(delta: Any) -> float:
     return length
 
 
-def large_leeway(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def large_leeway(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """JWT_DECODE_LEEWAY is more than clocks differ, or than an access token lives."""
-    leeway = runtime.settings.decode_leeway
-    if leeway > LARGE_LEEWAY or leeway > _seconds(runtime.settings.access_token_expires) > 0:
+    leeway = state.settings.decode_leeway
+    if leeway > LARGE_LEEWAY or leeway > _seconds(state.settings.access_token_expires) > 0:
         yield Finding(
             "warning",
             "large_leeway",
@@ -133,16 +133,16 @@ def large_leeway(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def token_locations(app: Flask, runtime: Runtime) -> set[str]:
+def token_locations(app: Flask, state: ExtensionState) -> set[str]:
     """Where tokens are looked for: by default, and by views that choose for themselves."""
     policies = (policy for _, _, decision in _decisions(app) for policy in decision.policies)
-    return set(runtime.settings.token_location).union(*(policy.locations for policy in policies))
+    return set(state.settings.token_location).union(*(policy.locations for policy in policies))
 
 
-def exposed_cookies(app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def exposed_cookies(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Cookies carry tokens and browsers may send them over HTTP, or with requests that other sites start."""
-    settings = runtime.settings
-    if "cookies" not in token_locations(app, runtime):
+    settings = state.settings
+    if "cookies" not in token_locations(app, state):
         return
     if not settings.cookie_secure:
         yield Finding(
@@ -162,11 +162,11 @@ def exposed_cookies(app: Flask, runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def forgeable_requests(app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def forgeable_requests(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Cookies carry tokens, and nothing tells a request of this site from one of another."""
-    settings = runtime.settings
+    settings = state.settings
     protects = (settings.cookie_csrf_protect or settings.csrf_origin_check) and settings.csrf_methods != frozenset()
-    if "cookies" in token_locations(app, runtime) and not protects:
+    if "cookies" in token_locations(app, state) and not protects:
         yield Finding(
             "error",
             "no_csrf_protection",
@@ -176,9 +176,9 @@ def forgeable_requests(app: Flask, runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def tokens_in_urls(app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def tokens_in_urls(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Tokens are taken from the query string."""
-    if "query_string" in token_locations(app, runtime):
+    if "query_string" in token_locations(app, state):
         yield Finding(
             "warning",
             "token_in_url",
@@ -189,9 +189,9 @@ def tokens_in_urls(app: Flask, runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def compat_profile(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def compat_profile(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """JWT_PROFILE keeps the defaults of 4.7."""
-    if runtime.settings.profile == "compat":
+    if state.settings.profile == "compat":
         yield Finding(
             "info",
             "compat_profile",
@@ -204,12 +204,12 @@ def compat_profile(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
 # --- sessions -------------------------------------------------------------------------------------------------------
 
 
-def ailing_store(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def unhealthy_store(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """The store cannot be reached, or is weaker than what is kept there deserves."""
-    if runtime.store is None:
+    if state.store is None:
         return
     try:
-        yield from runtime.store.findings(time.time())
+        yield from state.store.findings(time.time())
     except Exception as error:  # of the engine, or of a store of the application's own; its text may hold a password
         reason = error.reason if isinstance(error, StoreUnavailableError) else type(error).__name__
         yield Finding(
@@ -221,9 +221,9 @@ def ailing_store(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def outage_lets_pass(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def outage_lets_pass(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """JWT_STORE_OUTAGE lets tokens pass that may have been revoked."""
-    if runtime.store is not None and runtime.settings.store_outage == "allow":
+    if state.store is not None and state.settings.store_outage == "allow":
         yield Finding(
             "warning",
             "outage_allows",
@@ -233,10 +233,10 @@ def outage_lets_pass(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def odd_grace(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def odd_grace(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """JWT_REFRESH_GRACE is longer than a race takes, or there is none."""
-    grace = runtime.settings.refresh_grace
-    if runtime.store is not None and grace > LONG_GRACE:
+    grace = state.settings.refresh_grace
+    if state.store is not None and grace > LONG_GRACE:
         yield Finding(
             "warning",
             "long_grace",
@@ -244,7 +244,7 @@ def odd_grace(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
             "So long after its use, whoever has stolen one gets into the session unnoticed.",
             "Set it to 10: it is for two tabs that refresh at once, and for answers that get lost.",
         )
-    elif runtime.store is not None and grace == 0:
+    elif state.store is not None and grace == 0:
         yield Finding(
             "info",
             "no_grace",
@@ -254,11 +254,11 @@ def odd_grace(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def short_sessions(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def short_sessions(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Sessions end before their tokens ask to be refreshed, or before their refresh tokens expire."""
-    settings = runtime.settings
+    settings = state.settings
     idle, access = _seconds(settings.session_idle_timeout), _seconds(settings.access_token_expires)
-    if runtime.store is not None and idle <= access and idle < math.inf:
+    if state.store is not None and idle <= access and idle < math.inf:
         yield Finding(
             "warning",
             "short_idle_timeout",
@@ -268,7 +268,7 @@ def short_sessions(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
             "Let access tokens live for less than half of JWT_SESSION_IDLE_TIMEOUT.",
         )
     lifetime, refresh = _seconds(settings.session_lifetime), _seconds(settings.refresh_token_expires)
-    if runtime.store is not None and lifetime < refresh < math.inf:
+    if state.store is not None and lifetime < refresh < math.inf:
         yield Finding(
             "info",
             "short_session_lifetime",
@@ -282,7 +282,7 @@ def short_sessions(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
 # --- views ----------------------------------------------------------------------------------------------------------
 
 
-def bare_views(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
+def unprotected_views(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
     """``@jwt_required()`` stands above the route, so that the bare function is served.
 
     The decorator leaves a trace of the wrapper on the function. If that wrapper serves no rule, or is gone, it guards
@@ -291,7 +291,7 @@ def bare_views(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
     served = {id(layer) for view in app.view_functions.values() for layer in unwrap(view)}
     for endpoint, rules in _rules(app).items():
         view = raw(app.view_functions.get(endpoint))
-        if has_lost_its_guard(view, served):
+        if is_bypassed(view, served):
             guards = {decision.guard for name, _, decision in _decisions(app) if name == endpoint}
             yield _above_its_route(", ".join(rules), getattr(view, "__qualname__", endpoint), guards)
 
@@ -310,7 +310,7 @@ def _above_its_route(where: str, name: str, guards: set[str]) -> Finding:
     )
 
 
-def idle_decorators(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
+def idle_decorators(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
     """A class has ``@jwt_required()`` where Flask does not run it: in the ``method_decorators`` of a ``MethodView``, or
     on a method that ``dispatch_request`` does not call.
     """
@@ -329,7 +329,7 @@ def idle_decorators(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def covered_decorators(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
+def covered_decorators(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
     """A decorator of another origin stands above ``@jwt_required()``: a cache, for example."""
     rules, told = _rules(app), set()
     for endpoint, _, decision in _decisions(app):
@@ -348,7 +348,7 @@ def covered_decorators(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
             )
 
 
-def idle_exemptions(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
+def idle_exemptions(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
     """A view is ``@jwt_exempt``, but ``@jwt_required`` or a ``before_request`` function still asks for a token."""
     rules, told = _rules(app), set()
     for endpoint, method, decision in _decisions(app):
@@ -365,7 +365,7 @@ def idle_exemptions(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
             )
 
 
-def wide_exemptions(app: Flask, _runtime: Runtime) -> Iterator[Finding]:
+def wide_exemptions(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
     """``jwt.protect`` has an exemption that matches everything."""
     for guarding in guardings_of(app):
         for pattern in guarding.exempt:
@@ -405,11 +405,11 @@ CHECKS: tuple[Check, ...] = (
     forgeable_requests,
     tokens_in_urls,
     compat_profile,
-    ailing_store,
+    unhealthy_store,
     outage_lets_pass,
     odd_grace,
     short_sessions,
-    bare_views,
+    unprotected_views,
     idle_decorators,
     covered_decorators,
     idle_exemptions,

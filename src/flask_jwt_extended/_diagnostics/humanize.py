@@ -56,7 +56,7 @@ def duration(seconds: float) -> str:
     return f"{count} {unit}" + ("" if count == 1 else "s")
 
 
-def demands_in_words(policy: Policy) -> str:
+def describe_requirements(policy: Policy) -> str:
     """Say what a view asks for: ``fresh access token, scope orders:read or orders:write``."""
     kind = f"{policy.token_type} token" if policy.verify_type else "token of any type"
     said = [f"fresh {kind}" if policy.fresh else kind]

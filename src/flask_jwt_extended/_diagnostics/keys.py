@@ -1,6 +1,6 @@
 """Checks of keys: missing, weak, mixed up, left behind by a rotation, or made anew in every process.
 
-Each check is one function from the :class:`Runtime` of an application to findings; :data:`KEY_CHECKS` lists them.
+Each check is one function from the :class:`ExtensionState` of an application to findings, listed in :data:`KEY_CHECKS`.
 Judges and explains, and prints nothing. No finding holds a key.
 """
 
@@ -25,10 +25,10 @@ from jwt.exceptions import InvalidKeyError
 from .._jose.jwk_set import State, thumbprint
 from .._jose.keys import Key, prepare
 from .._jose.weak_secrets import GuessableSecretWarning
-from .._keys.current import InForce, signing_key, verification_key
+from .._keys.current import ActiveKeys, signing_key, verification_key
 from .._settings.redaction import without_credentials
 from .._settings.settings import Settings
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import ConfigurationError, IssuerUnavailableError
 from ..stores.findings import Finding
 
@@ -36,7 +36,7 @@ NEW_SECRET = "python -c 'import secrets; print(secrets.token_hex(64))'"
 
 _PROBE = b"a message that is no token"
 
-Check = Callable[[Runtime], Iterator[Finding]]
+Check = Callable[[ExtensionState], Iterator[Finding]]
 
 
 @dataclass(frozen=True)
@@ -48,29 +48,29 @@ class _Role:
     option: str
     loader: str
 
-    def is_elsewhere(self, runtime: Runtime) -> bool:
+    def is_elsewhere(self, state: ExtensionState) -> bool:
         """Whether a loader or JWT_KEYS provides the key, and not the option."""
-        return getattr(runtime.loaders, self.loader) is not None or bool(runtime.settings.keys)
+        return getattr(state.loaders, self.loader) is not None or bool(state.settings.keys)
 
-    def material(self, runtime: Runtime) -> Any:
+    def material(self, state: ExtensionState) -> Any:
         """What is configured.
 
         :raises ConfigurationError: if nothing is
         """
-        return getattr(runtime.settings, self.attribute)
+        return getattr(state.settings, self.attribute)
 
-    def key(self, runtime: Runtime) -> Key:
+    def key(self, state: ExtensionState) -> Key:
         """The configured key, tried out if it is to sign.
 
         :raises InvalidKeyError: if it does not fit JWT_ALGORITHM
         """
         make = signing_key if self is _SIGNS else verification_key
-        return make(runtime.settings.algorithm, self.material(runtime), runtime.settings)
+        return make(state.settings.algorithm, self.material(state), state.settings)
 
-    def usable_key(self, runtime: Runtime) -> Key | None:
+    def usable_key(self, state: ExtensionState) -> Key | None:
         """The configured key; ``None`` if there is none, none that works, or one from elsewhere."""
         try:
-            return None if self.is_elsewhere(runtime) else self.key(runtime)
+            return None if self.is_elsewhere(state) else self.key(state)
         except (ConfigurationError, InvalidKeyError):
             return None
 
@@ -80,19 +80,19 @@ _VERIFIES = _Role("verifies", "verification_key", "verification_option", "decode
 _ROLES = (_SIGNS, _VERIFIES)
 
 
-def missing_keys(runtime: Runtime) -> Iterator[Finding]:
+def missing_keys(state: ExtensionState) -> Iterator[Finding]:
     """No key is configured for JWT_ALGORITHM, and no loader provides one."""
     missing: dict[str, _Role] = {}
     for role in _ROLES:
         try:
-            _ = role.is_elsewhere(runtime) or role.material(runtime)
+            _ = role.is_elsewhere(state) or role.material(state)
         except ConfigurationError as error:
             missing[str(error)] = role
     for message, role in missing.items():
-        is_enough = _does_without(role, runtime, is_only=len(missing) == 1)
+        is_enough = _does_without(role, state, is_only=len(missing) == 1)
         half = (
             "verify tokens but not issue any"
-            if role is _SIGNS or runtime.settings.trusted_issuers
+            if role is _SIGNS or state.settings.trusted_issuers
             else ("issue tokens but not verify any")
         )
         yield Finding(
@@ -101,20 +101,20 @@ def missing_keys(runtime: Runtime) -> Iterator[Finding]:
             message,
             f"Without the key that {role.verb} tokens, "
             + (f"this application can {half}." if is_enough else "no token can be used."),
-            _how_to_set_keys(runtime.settings, role),
+            _how_to_set_keys(state.settings, role),
         )
 
 
-def _does_without(role: _Role, runtime: Runtime, *, is_only: bool) -> bool:
+def _does_without(role: _Role, state: ExtensionState, *, is_only: bool) -> bool:
     """Whether an application works without a key: one that only verifies needs no private key, one whose loader
     provides the other key may have no use for this one, and one that overrides how tokens are made or verified may have
     no use for any.
     """
-    loaders = runtime.loaders
+    loaders = state.loaders
     instead = (loaders.encode_key, loaders.decode_key, loaders.encode_token, loaders.decode_token)
-    if runtime.settings.trusted_issuers or any(each is not None for each in instead):
+    if state.settings.trusted_issuers or any(each is not None for each in instead):
         return True
-    return role is _SIGNS and runtime.settings.is_asymmetric and is_only
+    return role is _SIGNS and state.settings.is_asymmetric and is_only
 
 
 def _how_to_set_keys(settings: Settings, role: _Role) -> str:
@@ -129,38 +129,38 @@ def _environment(option: str) -> str:
     return f"or the environment variable FLASK_{option}, with app.config.from_prefixed_env()"
 
 
-def key_errors(runtime: Runtime) -> Iterator[Finding]:
+def key_errors(state: ExtensionState) -> Iterator[Finding]:
     """What stands in the way of issuing or verifying any token."""
     checks = [missing_keys, unusable_keys, key_set]
-    if runtime.settings.key_strength == "refuse":
+    if state.settings.key_strength == "refuse":
         checks.append(weak_keys)
-    return (finding for each in checks for finding in each(runtime) if finding.severity == "error")
+    return (finding for each in checks for finding in each(state) if finding.severity == "error")
 
 
-def unusable_keys(runtime: Runtime) -> Iterator[Finding]:
+def unusable_keys(state: ExtensionState) -> Iterator[Finding]:
     """A key is configured that is not a valid key for JWT_ALGORITHM."""
     for role in _ROLES:
         try:
-            _ = role.is_elsewhere(runtime) or role.key(runtime)
+            _ = role.is_elsewhere(state) or role.key(state)
         except ConfigurationError:
             continue  # missing_keys says so
         except InvalidKeyError as error:
             yield Finding(
                 "error",
                 "unusable_key",
-                f"{getattr(runtime.settings, role.option)} cannot be used with {runtime.settings.algorithm}: {error}",
+                f"{getattr(state.settings, role.option)} cannot be used with {state.settings.algorithm}: {error}",
                 "Every request that needs it ends in an error.",
-                _how_to_set_keys(runtime.settings, role),
+                _how_to_set_keys(state.settings, role),
             )
 
 
-def weak_keys(runtime: Runtime) -> Iterator[Finding]:
+def weak_keys(state: ExtensionState) -> Iterator[Finding]:
     """A key can be guessed, or is shorter than its algorithm asks for."""
-    keys = [key for role in _ROLES if (key := role.usable_key(runtime))]
-    keys += _usable_fallbacks(runtime.settings)
+    keys = [key for role in _ROLES if (key := role.usable_key(state))]
+    keys += _usable_fallbacks(state.settings)
     for weakness in chain.from_iterable(key.weaknesses for key in dict.fromkeys(keys)):
         guessable = isinstance(weakness, GuessableSecretWarning)
-        refused = runtime.settings.key_strength == "refuse"
+        refused = state.settings.key_strength == "refuse"
         yield Finding(
             "error" if guessable or refused else "warning",
             "guessable_secret" if guessable else "short_key",
@@ -168,7 +168,7 @@ def weak_keys(runtime: Runtime) -> Iterator[Finding]:
             "Who finds the key makes tokens for whomever they like: it can be searched for offline, with one token."
             + (" JWT_KEY_STRENGTH refuses it." if refused else ""),
             "Make an RSA key of 2048 bits or more."
-            if runtime.settings.is_asymmetric
+            if state.settings.is_asymmetric
             else f"Use what this prints: {NEW_SECRET}",
         )
 
@@ -180,9 +180,9 @@ def _usable_fallbacks(settings: Settings) -> Iterator[Key]:
             yield prepare(algorithm, secret)
 
 
-def idle_fallbacks(runtime: Runtime) -> Iterator[Finding]:
+def idle_fallbacks(state: ExtensionState) -> Iterator[Finding]:
     """JWT_SECRET_KEY_FALLBACKS holds the secret that signs, or there is no symmetric algorithm to verify with."""
-    settings = runtime.settings
+    settings = state.settings
     if not settings.secret_key_fallbacks:
         return
     if settings.any_secret in settings.secret_key_fallbacks:
@@ -203,9 +203,9 @@ def idle_fallbacks(runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def unrelated_keys(runtime: Runtime) -> Iterator[Finding]:
+def unrelated_keys(state: ExtensionState) -> Iterator[Finding]:
     """The key that verifies is not the other half of the one that signs."""
-    signs, verifies = _SIGNS.usable_key(runtime), _VERIFIES.usable_key(runtime)
+    signs, verifies = _SIGNS.usable_key(state), _VERIFIES.usable_key(state)
     if signs and verifies and not verifies.verify(_PROBE, signs.sign(_PROBE)):
         yield Finding(
             "error",
@@ -216,13 +216,13 @@ def unrelated_keys(runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def mixed_algorithms(runtime: Runtime) -> Iterator[Finding]:
+def mixed_algorithms(state: ExtensionState) -> Iterator[Finding]:
     """JWT_DECODE_ALGORITHMS has symmetric and asymmetric algorithms under one key."""
-    accepted = runtime.settings.accepted_algorithms
+    accepted = state.settings.accepted_algorithms
     symmetric = [each for each in accepted if each not in requires_cryptography]
-    if symmetric and len(symmetric) < len(accepted) and not runtime.settings.keys:
+    if symmetric and len(symmetric) < len(accepted) and not state.settings.keys:
         yield Finding(
-            "warning" if _VERIFIES.is_elsewhere(runtime) else "error",
+            "warning" if _VERIFIES.is_elsewhere(state) else "error",
             "mixed_algorithms",
             f"JWT_DECODE_ALGORITHMS mixes symmetric and asymmetric algorithms: {', '.join(accepted)}",
             "A public key must never be taken for an HMAC secret: everybody has it. So one key cannot serve both "
@@ -231,10 +231,10 @@ def mixed_algorithms(runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def unfit_algorithms(runtime: Runtime) -> Iterator[Finding]:
+def unfit_algorithms(state: ExtensionState) -> Iterator[Finding]:
     """JWT_DECODE_ALGORITHMS names algorithms, of the same kind, that the key is not for."""
-    settings = runtime.settings
-    if _VERIFIES.usable_key(runtime) is None:
+    settings = state.settings
+    if _VERIFIES.usable_key(state) is None:
         return
     alike = (each for each in settings.accepted_algorithms if (each in requires_cryptography) == settings.is_asymmetric)
     unfit = [each for each in alike if not _fits(each, settings)]
@@ -248,10 +248,10 @@ def unfit_algorithms(runtime: Runtime) -> Iterator[Finding]:
         )
 
 
-def shared_key(runtime: Runtime) -> Iterator[Finding]:
+def shared_key(state: ExtensionState) -> Iterator[Finding]:
     """One key serves several of JWT_DECODE_ALGORITHMS. As in 4.7; under the strict profile it is remarked on."""
-    settings = runtime.settings
-    if settings.profile != "strict" or _VERIFIES.usable_key(runtime) is None:
+    settings = state.settings
+    if settings.profile != "strict" or _VERIFIES.usable_key(state) is None:
         return
     served = [each for each in settings.accepted_algorithms if _fits(each, settings)]
     if len(served) > 1:
@@ -275,12 +275,12 @@ def _fits(algorithm: str, settings: Settings) -> bool:
 # --- JWT_KEYS ---------------------------------------------------------------------------------------------------------
 
 
-def key_set(runtime: Runtime) -> Iterator[Finding]:
+def key_set(state: ExtensionState) -> Iterator[Finding]:
     """JWT_KEYS cannot be used, or its keys stand where they should not in their lives."""
-    if not runtime.settings.keys:
+    if not state.settings.keys:
         return
     try:
-        in_force = runtime.keys.at(time.time())
+        in_force = state.keys.at(time.time())
     except ConfigurationError as error:
         yield Finding(
             "error",
@@ -290,12 +290,12 @@ def key_set(runtime: Runtime) -> Iterator[Finding]:
             "See that the file is there and holds a JWK Set: flask jwt keys generate makes one.",
         )
         return
-    yield from _exposed_file(runtime.settings, in_force)
+    yield from _exposed_file(state.settings, in_force)
     yield from _signer_at_hand(in_force)
     yield from _odd_lives(in_force)
 
 
-def _exposed_file(settings: Settings, in_force: InForce) -> Iterator[Finding]:
+def _exposed_file(settings: Settings, in_force: ActiveKeys) -> Iterator[Finding]:
     if os.name != "posix" or not isinstance(settings.keys, (str, os.PathLike)):
         return
     path = Path(settings.keys)
@@ -313,7 +313,7 @@ def _exposed_file(settings: Settings, in_force: InForce) -> Iterator[Finding]:
         )
 
 
-def _signer_at_hand(in_force: InForce) -> Iterator[Finding]:
+def _signer_at_hand(in_force: ActiveKeys) -> Iterator[Finding]:
     if not in_force.listed:
         yield Finding(
             "error",
@@ -341,7 +341,7 @@ def _signer_at_hand(in_force: InForce) -> Iterator[Finding]:
     )
 
 
-def _odd_lives(in_force: InForce) -> Iterator[Finding]:
+def _odd_lives(in_force: ActiveKeys) -> Iterator[Finding]:
     endless = [each.kid for each in in_force.listed if each.state is State.RETIRING and each.until == math.inf]
     if endless:
         yield Finding(
@@ -361,13 +361,13 @@ def _odd_lives(in_force: InForce) -> Iterator[Finding]:
         )
 
 
-def unpublished_keys(runtime: Runtime) -> Iterator[Finding]:
+def unpublished_keys(state: ExtensionState) -> Iterator[Finding]:
     """JWT_JWKS_PATH serves a set without a key."""
-    settings = runtime.settings
+    settings = state.settings
     if settings.jwks_path is None:
         return
     try:
-        empty = not runtime.keys.published(time.time())["keys"]
+        empty = not state.keys.published(time.time())["keys"]
     except (ConfigurationError, InvalidKeyError):
         return  # others say so
     if empty:
@@ -383,9 +383,9 @@ def unpublished_keys(runtime: Runtime) -> Iterator[Finding]:
 # --- other people's issuers -------------------------------------------------------------------------------------------
 
 
-def issuer_keys(runtime: Runtime) -> Iterator[Finding]:
+def issuer_keys(state: ExtensionState) -> Iterator[Finding]:
     """The keys of a trusted issuer cannot be had, or cannot be used."""
-    for name, issuer in runtime.issuers.items():
+    for name, issuer in state.issuers.items():
         try:
             found = issuer.fetch()
         except IssuerUnavailableError as error:
@@ -434,19 +434,19 @@ KEY_CHECKS: tuple[Check, ...] = (
 # --- the same key in every process ----------------------------------------------------------------------------------
 
 
-def key_digest(runtime: Runtime, salt: bytes) -> str:
+def key_digest(state: ExtensionState, salt: bytes) -> str:
     """Return a digest of the signing key by which processes with the same salt tell whether theirs is the same.
 
     :raises ConfigurationError: if there is no such key, or it is chosen for each token, or it is of no known form
     """
-    if runtime.loaders.encode_key is not None:
+    if state.loaders.encode_key is not None:
         raise ConfigurationError("encode_key_loader chooses the key for each token")
-    octets = _octets_of_set(runtime) if runtime.settings.keys else _octets(_SIGNS.material(runtime))
+    octets = _octets_of_set(state) if state.settings.keys else _octets(_SIGNS.material(state))
     return hmac.new(salt, octets, "sha256").hexdigest()
 
 
-def _octets_of_set(runtime: Runtime) -> bytes:
-    return json.dumps([thumbprint(each.jwk) for each in runtime.keys.at(time.time()).listed]).encode()
+def _octets_of_set(state: ExtensionState) -> bytes:
+    return json.dumps([thumbprint(each.jwk) for each in state.keys.at(time.time()).listed]).encode()
 
 
 def _octets(material: Any) -> bytes:

@@ -28,7 +28,7 @@ from .._loaders import Loaders, call
 from .._request import authenticate as pipeline
 from .._request.policy import Policy
 from .._settings.settings import Settings, TokenKind, option_name
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import ConfigurationError, JWTExtendedException
 from ..stores.findings import Finding, Severity
 
@@ -36,46 +36,46 @@ from ..stores.findings import Finding, Severity
 _IDENTITY = "1"
 
 
-def claims_refused_at_start(_app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def claims_refused_at_start(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """The application refuses every token that it makes, whatever its loaders add. Asks no loader and needs no key."""
-    if runtime.loaders.additional_claims is None and _makes_tokens(runtime):
-        yield from (each for each in _refused_claims(runtime, {}, "error") if each.severity == "error")
+    if state.loaders.additional_claims is None and _makes_tokens(state):
+        yield from (each for each in _refused_claims(state, {}, "error") if each.severity == "error")
 
 
-def refused_claims(app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def refused_claims(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """The application refuses every token that it makes, for what its settings write into it. Needs no key."""
-    if not _makes_tokens(runtime):
+    if not _makes_tokens(state):
         return iter(())
-    additional = _additional_claims(app, runtime)
+    additional = _additional_claims(app, state)
     severity: Severity = "error" if additional is not None else "warning"
-    return _refused_claims(runtime, additional or {}, severity)
+    return _refused_claims(state, additional or {}, severity)
 
 
-def _makes_tokens(runtime: Runtime) -> bool:
+def _makes_tokens(state: ExtensionState) -> bool:
     """Whether the application has a key that signs. One with public keys alone checks the tokens of others."""
-    settings = runtime.settings
-    if runtime.loaders.encode_key is not None:
+    settings = state.settings
+    if state.loaders.encode_key is not None:
         return True
     if not settings.keys:
         return bool(settings.private_key) if settings.is_asymmetric else True
     try:
-        return runtime.keys.at(time.time()).ring.signer is not None
+        return state.keys.at(time.time()).ring.signer is not None
     except ConfigurationError:  # reported by others
         return True
 
 
-def _additional_claims(app: Flask, runtime: Runtime) -> dict[str, Any] | None:
+def _additional_claims(app: Flask, state: ExtensionState) -> dict[str, Any] | None:
     """What ``additional_claims_loader`` adds; ``None``: it needs an identity of the application, or a request."""
-    load = runtime.loaders.additional_claims
+    load = state.loaders.additional_claims
     try:
         with app.app_context():
-            return dict(call(runtime.ensure_sync, load, _IDENTITY)) if load else {}
+            return dict(call(state.ensure_sync, load, _IDENTITY)) if load else {}
     except Exception:
         return None
 
 
-def _refused_claims(runtime: Runtime, additional: Mapping[str, Any], severity: Severity) -> Iterator[Finding]:
-    settings, now = runtime.settings.lenient, time.time()  # what JWT_REPORT_ONLY names refuses nothing
+def _refused_claims(state: ExtensionState, additional: Mapping[str, Any], severity: Severity) -> Iterator[Finding]:
+    settings, now = state.settings.lenient, time.time()  # what JWT_REPORT_ONLY names refuses nothing
     for kind in (settings.access, settings.refresh):
         try:
             claims = _claims(kind, settings, now, additional)
@@ -135,16 +135,16 @@ _REASONS = {
 }
 
 
-def refused_tokens(app: Flask, runtime: Runtime) -> Iterator[Finding]:
+def refused_tokens(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """A token that the keys of the application have signed is refused: it is too long, or its algorithm is.
 
     Left to others: claims, and keys that are missing or cannot be used at all.
     """
-    loaders = runtime.loaders
-    if loaders.encode_key or loaders.decode_key or next(refused_claims(app, runtime), None):
+    loaders = state.loaders
+    if loaders.encode_key or loaders.decode_key or next(refused_claims(app, state), None):
         return
-    additional = _additional_claims(app, runtime)
-    probe = replace(runtime, settings=runtime.settings.lenient, loaders=Loaders(), store=None)
+    additional = _additional_claims(app, state)
+    probe = replace(state, settings=state.settings.lenient, loaders=Loaders(), store=None)
     made = [NewToken(kind, _IDENTITY, additional_claims=additional) for kind in ("access", "refresh")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weak keys are reported by others
@@ -152,14 +152,14 @@ def refused_tokens(app: Flask, runtime: Runtime) -> Iterator[Finding]:
     yield from filter(None, found)
 
 
-def _refused_token(new: NewToken, runtime: Runtime) -> Finding | None:
+def _refused_token(new: NewToken, state: ExtensionState) -> Finding | None:
     policy = Policy(refresh=new.token_type == "refresh", skip_revocation_check=True)
     try:
-        encoded = issue(new, runtime, time.time())
+        encoded = issue(new, state, time.time())
     except (ConfigurationError, PyJWTError, TypeError, ValueError):  # no key that signs, or claims that are not JSON
         return None
     try:
-        pipeline.check(encoded, policy, runtime, time.time())
+        pipeline.check(encoded, policy, state, time.time())
     except ConfigurationError:  # there is no key that verifies
         return None
     except (PyJWTError, JWTExtendedException) as error:

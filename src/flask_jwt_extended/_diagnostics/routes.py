@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 
 from .._protection.decisions import Decision, decide
 from .._protection.view_metadata import is_cross_origin
-from .humanize import demands_in_words
+from .humanize import describe_requirements
 
 
 class Route(NamedTuple):
@@ -85,4 +85,4 @@ def _route(app: Flask, rule: str, method: str, endpoint: str) -> Route:
 def _in_words(decision: Decision) -> str:
     if not decision.policies:
         return "nothing, on purpose" if decision.guard == "exempt" else "nothing"
-    return "; ".join(dict.fromkeys(map(demands_in_words, decision.policies)))
+    return "; ".join(dict.fromkeys(map(describe_requirements, decision.policies)))

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask
 
 from .._settings.settings import NAMES, OPTIONS, Option, Settings
-from .._state import Runtime
+from .._state import ExtensionState
 from ..stores.findings import Finding, Severity
 from .application import token_locations
 from .keys import weak_keys
@@ -36,15 +36,15 @@ class _Facts:
     """What is known of an application."""
 
     app: Flask
-    runtime: Runtime
+    state: ExtensionState
 
     @property
     def settings(self) -> Settings:
-        return self.runtime.settings
+        return self.state.settings
 
     @property
     def locations(self) -> set[str]:
-        return token_locations(self.app, self.runtime)
+        return token_locations(self.app, self.state)
 
     @property
     def has_cookies(self) -> bool:
@@ -59,7 +59,7 @@ class _Facts:
     @property
     def unanswered(self) -> list[str]:
         """Loaders that it does not have, so that the default answers."""
-        return [name for name in _ANSWERING if getattr(self.runtime.loaders, name) is None]
+        return [name for name in _ANSWERING if getattr(self.state.loaders, name) is None]
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ def _as_encoded(claim: str) -> Callable[[_Facts], str | None]:
 
 
 def _weak_keys(facts: _Facts) -> str | None:
-    weaknesses = [finding.message for finding in weak_keys(facts.runtime)]
+    weaknesses = [finding.message for finding in weak_keys(facts.state)]
     if weaknesses:
         return f"The key cannot be used any more: {' '.join(weaknesses)}"
-    if facts.runtime.loaders.encode_key or facts.runtime.loaders.decode_key:
+    if facts.state.loaders.encode_key or facts.state.loaders.decode_key:
         return "Keys that your loaders return are refused if they are short or can be guessed."
     return None
 
@@ -185,12 +185,12 @@ _EFFECTS: dict[str, _Effect] = {
 }
 
 
-def what_changes(app: Flask, runtime: Runtime, left: Container[str]) -> Iterator[Finding]:
+def what_changes(app: Flask, state: ExtensionState, left: Container[str]) -> Iterator[Finding]:
     """Tell what the strict profile would change.
 
     :param left: the options that the application has left to their defaults; the others stay as they are
     """
-    facts = _Facts(app, runtime)
+    facts = _Facts(app, state)
     chosen = {name: app.config[name] for name in NAMES if name in app.config and name not in left}
     strict = {**chosen, "JWT_PROFILE": "strict"}
     for option in OPTIONS:

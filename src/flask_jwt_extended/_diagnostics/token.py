@@ -17,14 +17,14 @@ from jwt.exceptions import PyJWTError
 from .._jose import claims as claims_
 from .._jose import compact
 from .._jose.token import Token
-from .._keys.issuer import ForeignIssuer, issuer_of
+from .._keys.issuer import ExternalIssuer, issuer_of
 from .._loaders import call
 from .._request import authenticate as pipeline
 from .._settings.settings import Settings
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import ConfigurationError, JWTExtendedException, StoreUnavailableError
 from ..stores.base import SessionStore
-from ..stores.records import Standing, digest, standing
+from ..stores.records import RefreshStatus, classify, digest
 from ..typing import Claims, Header
 from .humanize import by_leeway, duration, time_in_words
 
@@ -57,55 +57,55 @@ class Inspection:
         return all(verdict.passed is not False for verdict in self.verdicts)
 
 
-def inspect_token(encoded: str, runtime: Runtime, now: float) -> Inspection:
+def inspect_token(encoded: str, state: ExtensionState, now: float) -> Inspection:
     """Take a token apart and run each check on its own, so that one failure does not hide the next.
 
     :param now: seconds since the epoch
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weak keys are the business of check()
-        if runtime.loaders.decode_token is not None:
-            return _inspect_by_application(encoded, runtime, now)
-        form = _judge("form", "three segments of base64url", partial(_segments, encoded, runtime))
+        if state.loaders.decode_token is not None:
+            return _inspect_by_application(encoded, state, now)
+        form = _judge("form", "three segments of base64url", partial(_segments, encoded, state))
         if not form.passed:
             return Inspection(None, None, (form,))
-        head, payload, _ = _segments(encoded, runtime)
+        head, payload, _ = _segments(encoded, state)
         header, claims = _object(head), _object(payload)
-        issuer = issuer_of(claims or {}, runtime.issuers)
-        verdicts = [form, *_judge_signature(encoded, header, issuer, runtime, now), *_judge_payload(payload)]
+        issuer = issuer_of(claims or {}, state.issuers)
+        verdicts = [form, *_judge_signature(encoded, header, issuer, state, now), *_judge_payload(payload)]
         genuine = all(verdict.passed for verdict in verdicts)
         if claims is not None:
-            settings = _settings_for(claims, issuer, runtime)
+            settings = _settings_for(claims, issuer, state)
             meant = claims if issuer is None else _adopted(claims, issuer)
             verdicts += judge_claims(claims, settings, now)
             if issuer is not None:
                 verdicts.append(_judge("terms of the issuer", "met", partial(issuer.check, claims)))
             if "cnf" in claims:
-                verdicts.append(_judge_binding(claims, runtime))
+                verdicts.append(_judge_binding(claims, state))
             verdicts.append(_judge_type(meant.get("type", "access")))
-            verdicts += _ask_store(meant, runtime, now) if genuine else ()
-            verdicts += _ask_loaders(header, meant, runtime) if genuine else ()
+            verdicts += _ask_store(meant, state, now) if genuine else ()
+            verdicts += _ask_loaders(header, meant, state) if genuine else ()
         if all(verdict.passed is not False for verdict in verdicts):
-            verdicts.append(_judge("as a whole", "verified", partial(pipeline.verify, encoded, runtime, now)))
+            verdicts.append(_judge("as a whole", "verified", partial(pipeline.verify, encoded, state, now)))
         return Inspection(header, claims, tuple(verdicts))
 
 
-def _settings_for(claims: Claims, issuer: ForeignIssuer | None, runtime: Runtime) -> Settings:
+def _settings_for(claims: Claims, issuer: ExternalIssuer | None, state: ExtensionState) -> Settings:
     if issuer is not None:
         return issuer.settings
     is_access = claims.get("type", "access") == "access"
-    return runtime.settings.for_access_tokens if is_access else runtime.settings
+    return state.settings.for_access_tokens if is_access else state.settings
 
 
-def _inspect_by_application(encoded: str, runtime: Runtime, now: float) -> Inspection:
+def _inspect_by_application(encoded: str, state: ExtensionState, now: float) -> Inspection:
     """Let the application's own ``_decode_jwt_from_config`` judge a token, and make the checks that follow it."""
     verified: list[Token] = []
-    verify = partial(pipeline.verify, encoded, runtime, now)
+    verify = partial(pipeline.verify, encoded, state, now)
     verdict = _judge("_decode_jwt_from_config", "accepted by this application", lambda: verified.append(verify()))
     if not verified:
         return Inspection(None, None, (verdict,))
     header, claims = verified[0].header, verified[0].claims
-    following = (_judge_type(claims["type"]), *_ask_store(claims, runtime, now), *_ask_loaders(header, claims, runtime))
+    following = (_judge_type(claims["type"]), *_ask_store(claims, state, now), *_ask_loaders(header, claims, state))
     return Inspection(header, claims, (verdict, *following))
 
 
@@ -120,8 +120,8 @@ def _judge(name: str, good: str, test: Callable[[], object]) -> Verdict:
     return Verdict(name, True, good)
 
 
-def _segments(encoded: str, runtime: Runtime) -> list[bytes]:
-    segments = compact.clean(encoded, runtime.settings.max_token_bytes).split(b".")
+def _segments(encoded: str, state: ExtensionState) -> list[bytes]:
+    segments = compact.check_form(encoded, state.settings.max_token_bytes).split(b".")
     for segment, name in zip(segments, ("header", "payload", "crypto"), strict=True):
         compact.decode_segment(segment, name)
     return segments
@@ -135,39 +135,39 @@ def _object(segment: bytes) -> dict[str, Any] | None:
 
 
 def _judge_signature(
-    encoded: str, header: Header | None, issuer: ForeignIssuer | None, runtime: Runtime, now: float
+    encoded: str, header: Header | None, issuer: ExternalIssuer | None, state: ExtensionState, now: float
 ) -> Iterator[Verdict]:
     """Judge the header, its algorithm, and the signature; each only if the one before it passed."""
-    max_bytes = runtime.settings.max_token_bytes
+    max_bytes = state.settings.max_token_bytes
     yield (outcome := _judge("header", "well-formed", partial(compact.parse, encoded, max_bytes)))
     if header is None or not outcome.passed:
         return
-    yield (outcome := _judge("algorithm", "accepted", partial(_admit, header, issuer, runtime, now)))
+    yield (outcome := _judge("algorithm", "accepted", partial(_admit, header, issuer, state, now)))
     if not outcome.passed:
         return
     kid, whose = header.get("kid"), "the configured key" if issuer is None else f"a key of {issuer.terms.issuer}"
-    maker = f"the key {kid}" if kid is not None and runtime.settings.keys and issuer is None else whose
+    maker = f"the key {kid}" if kid is not None and state.settings.keys and issuer is None else whose
     if issuer is None:
-        yield _judge("signature", f"made by {maker}", partial(pipeline.verify_signature, encoded, runtime, now))
+        yield _judge("signature", f"made by {maker}", partial(pipeline.verify_signature, encoded, state, now))
     else:
         parts = compact.parse(encoded, max_bytes)
         yield _judge("signature", f"made by {maker}", partial(issuer.verify_signature, parts))
 
 
-def _admit(header: Header, issuer: ForeignIssuer | None, runtime: Runtime, now: float) -> None:
+def _admit(header: Header, issuer: ExternalIssuer | None, state: ExtensionState, now: float) -> None:
     if issuer is not None:
         algorithms: Collection[str] = issuer.terms.algorithms
-    elif runtime.settings.keys and runtime.loaders.decode_key is None:
-        algorithms = runtime.keys.at(now).algorithms
+    elif state.settings.keys and state.loaders.decode_key is None:
+        algorithms = state.keys.at(now).algorithms
     else:
-        algorithms = runtime.settings.accepted_algorithms
-    compact.admit(header, algorithms)
+        algorithms = state.settings.accepted_algorithms
+    compact.check_algorithm(header, algorithms)
 
 
-def _adopted(claims: Claims, issuer: ForeignIssuer) -> Claims:
+def _adopted(claims: Claims, issuer: ExternalIssuer) -> Claims:
     """What the claims of a foreign token would mean here, if it has an identity."""
     meant = {issuer.terms.identity_claim: None, **claims}
-    issuer.adopt(meant)
+    issuer.normalize_claims(meant)
     return meant
 
 
@@ -179,7 +179,9 @@ def _judge_payload(payload: bytes) -> Iterator[Verdict]:
 def judge_claims(claims: Claims, settings: Settings, now: float) -> Iterator[Verdict]:
     """Judge each registered claim, and the ones that are required."""
     for name in ("exp", "nbf", "iat", "iss", "aud", "sub", "jti"):
-        verdict = _judge(name, _praise(name, claims, settings), partial(_validate_alone, name, claims, settings, now))
+        verdict = _judge(
+            name, _pass_reason(name, claims, settings), partial(_validate_alone, name, claims, settings, now)
+        )
         if words := time_in_words(name, claims.get(name), now):
             words += by_leeway(name, claims[name], now, settings.decode_leeway) if verdict.passed else ""
             verdict = replace(verdict, why=words)
@@ -199,7 +201,7 @@ def _validate_alone(name: str, claims: Claims, settings: Settings, now: float) -
     claims_.validate({settings.identity_claim: "", **({name: claims[name]} if name in claims else {})}, alone, now)
 
 
-def _praise(name: str, claims: Claims, settings: Settings) -> str:
+def _pass_reason(name: str, claims: Claims, settings: Settings) -> str:
     """What to say of a claim that passed; times are told by :func:`time_in_words`."""
     if name == "iss" and settings.decode_issuer is None:
         return "not looked at: JWT_DECODE_ISSUER is not set"
@@ -217,9 +219,9 @@ def _judge_presence(claims: Claims, settings: Settings) -> Verdict:
     return Verdict("required claims", not missing, f"missing: {', '.join(missing)}" if missing else "all there")
 
 
-def _judge_binding(claims: Claims, runtime: Runtime) -> Verdict:
+def _judge_binding(claims: Claims, state: ExtensionState) -> Verdict:
     good = "it is bound to a key; accepted without proof of possession (JWT_BOUND_TOKENS)"
-    return _judge("cnf", good, partial(pipeline.check_binding, claims, runtime.settings))
+    return _judge("cnf", good, partial(pipeline.check_binding, claims, state.settings))
 
 
 def _judge_type(kind: object) -> Verdict:
@@ -228,9 +230,9 @@ def _judge_type(kind: object) -> Verdict:
     return Verdict("type", False, "neither access nor refresh: taken by views with verify_type=False alone")
 
 
-def _ask_store(claims: Claims, runtime: Runtime, now: float) -> Iterator[Verdict]:
+def _ask_store(claims: Claims, state: ExtensionState, now: float) -> Iterator[Verdict]:
     """Ask what the store knows of a genuine token, and change nothing there: a request may end the session."""
-    store = runtime.store
+    store = state.store
     if store is None:
         if claims.get("sid") is not None:
             yield Verdict("session", False, "it is of a session, and JWT_STORE_URI is not set")
@@ -239,9 +241,9 @@ def _ask_store(claims: Claims, runtime: Runtime, now: float) -> Iterator[Verdict
     name = "session" if rotates or claims.get("sid") is not None else "revoked"
     try:
         if rotates:
-            passed, why = _judge_rotation(claims, store, now, runtime.settings.refresh_grace)
+            passed, why = _judge_rotation(claims, store, now, state.settings.refresh_grace)
         else:
-            passed, why = _judge_status(claims, store, now, runtime.issuer_name(claims))
+            passed, why = _judge_status(claims, store, now, state.issuer_name(claims))
     except Exception as error:  # whatever a store of the application's own may raise
         reason = error.reason if isinstance(error, StoreUnavailableError) else type(error).__name__
         yield Verdict(name, None, f"the store could not be asked: {reason}")
@@ -265,8 +267,8 @@ def _judge_rotation(claims: Claims, store: SessionStore, now: float, grace: floa
     goes_on, why = _judge_deadline(record.deadline if record else None, now)
     if record is None or not goes_on:
         return goes_on, why
-    stands = standing(record, claims.get("jti"), now, grace)
-    return stands in (Standing.CURRENT, Standing.REPLAYED), f"{why}; {_STANDINGS[stands]}"
+    stands = classify(record, claims.get("jti"), now, grace)
+    return stands in (RefreshStatus.CURRENT, RefreshStatus.REPLAYED), f"{why}; {_STANDINGS[stands]}"
 
 
 def _judge_deadline(deadline: float | None, now: float) -> tuple[bool, str]:
@@ -278,24 +280,24 @@ def _judge_deadline(deadline: float | None, now: float) -> tuple[bool, str]:
 
 
 _STANDINGS = {
-    Standing.CURRENT: "this is its refresh token",
-    Standing.REPLAYED: "the token was used, a moment ago, and is answered with its successor",
-    Standing.UNTIMELY: "the token was used at a time that has not come: a clock was set back",
-    Standing.REUSED: "the token was used before: using it again ends the session",
+    RefreshStatus.CURRENT: "this is its refresh token",
+    RefreshStatus.REPLAYED: "the token was used, a moment ago, and is answered with its successor",
+    RefreshStatus.CLOCK_SKEW: "the token was used at a time that has not come: a clock was set back",
+    RefreshStatus.REUSED: "the token was used before: using it again ends the session",
 }
 
 
-def _ask_loaders(header: Header | None, claims: Claims, runtime: Runtime) -> Iterator[Verdict]:
+def _ask_loaders(header: Header | None, claims: Claims, state: ExtensionState) -> Iterator[Verdict]:
     """Ask what a view would ask about a genuine token. A loader that needs a request cannot answer here."""
-    is_strict = runtime.settings.profile == "strict"  # None is a forgotten return: see pipeline.is_blocklisted
+    is_strict = state.settings.profile == "strict"  # None is a forgotten return: see pipeline.is_blocklisted
     questions: tuple[tuple[str, Callable[[Any], bool]], ...] = (
         ("token_in_blocklist", lambda revoked: not revoked and (revoked is not None or not is_strict)),
         ("token_verification", bool),
         ("user_lookup", lambda user: user is not None),
     )
     for name, is_good in questions:
-        if (loader := getattr(runtime.loaders, name)) is not None:
-            yield _ask(f"{name}_loader", is_good, partial(call, runtime.ensure_sync, loader, header, claims))
+        if (loader := getattr(state.loaders, name)) is not None:
+            yield _ask(f"{name}_loader", is_good, partial(call, state.ensure_sync, loader, header, claims))
 
 
 def _ask(name: str, is_good: Callable[[Any], bool], question: Callable[[], object]) -> Verdict:

@@ -79,7 +79,7 @@ class Verifier:
 
     def _verify_unseen(self, encoded: str | bytes) -> tuple[Header, bytes]:
         parts = header, signing_input, _, _ = parse(encoded, self._max_bytes)
-        algorithm = admit(header, self._algorithms)
+        algorithm = check_algorithm(header, self._algorithms)
         candidates = self._ring.candidates(algorithm, header.get("kid"))
         if (
             not candidates and algorithm in self._ring.algorithms
@@ -135,7 +135,7 @@ class CachingVerifier(Verifier):
                 self._verified.popitem(last=False)
 
 
-def admit(header: Header, algorithms: Container[str]) -> str:
+def check_algorithm(header: Header, algorithms: Container[str]) -> str:
     """Return the algorithm that a header names, if it is one of these and the token is of a kind of ours.
 
     :raises InvalidAlgorithmError: if the algorithm is not allowed (RFC 8725bis, section 3.1)
@@ -174,7 +174,7 @@ def parse(encoded: str | bytes, max_bytes: int) -> Parts:
     :raises DecodeError: if it is not three segments of base64url, or its header no JSON object
     :raises InvalidTokenError: if the header asks for what we do not implement
     """
-    signing_input, _, signature = clean(encoded, max_bytes).rpartition(b".")
+    signing_input, _, signature = check_form(encoded, max_bytes).rpartition(b".")
     head, _, payload = signing_input.partition(b".")
     header = parse_object(decode_segment(head, "header"), "header")
     for segment, name in ((payload, "payload"), (signature, "crypto")):
@@ -207,7 +207,7 @@ def encode_segment(octets: bytes) -> bytes:
 
 
 def decode_segment(segment: bytes, name: str) -> bytes:
-    """Undo :func:`encode_segment` for octets of the alphabet, which :func:`clean` vouches for.
+    """Undo :func:`encode_segment` for octets of the alphabet, which :func:`check_form` vouches for.
 
     :raises DecodeError: if this is not how base64url spells any octets
     """
@@ -235,7 +235,7 @@ def parse_object(octets: bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def clean(encoded: str | bytes, max_bytes: int) -> bytes:
+def check_form(encoded: str | bytes, max_bytes: int) -> bytes:
     """Vouch for the size, the alphabet and the two dots of a token, and return it as octets.
 
     :raises DecodeError: if any of them is wrong

@@ -55,7 +55,7 @@ class OtherUseError(UnsupportedKeyError):
     """A JWK that is not for signatures."""
 
 
-class SetKey(NamedTuple):
+class JWK(NamedTuple):
     """A key in a set.
 
     :ivar kid: names it in the header of tokens
@@ -72,7 +72,7 @@ class SetKey(NamedTuple):
     until: float = math.inf
 
     def __repr__(self) -> str:
-        return f"<SetKey {self.kid}, {self.state.value}>"
+        return f"<JWK {self.kid}, {self.state.value}>"
 
     @property
     def public(self) -> dict[str, Any] | None:
@@ -88,7 +88,7 @@ def read_set(
     algorithms: Sequence[str] = jwk_.ALGORITHMS,
     *,
     on_unusable: Callable[[Any, InvalidKeyError], None] | None = None,
-) -> list[SetKey]:
+) -> list[JWK]:
     """Read the keys for signatures from a JWK Set, each bound to one algorithm.
 
     :param document: the set, or a list of JWKs, as parsed JSON
@@ -102,7 +102,7 @@ def read_set(
     listed = document.get("keys") if isinstance(document, Mapping) else document
     if not isinstance(listed, Sequence) or isinstance(listed, (str, bytes)):
         raise InvalidKeyError('This is not a JWK Set: it has no list of "keys"')
-    keys: list[SetKey] = []
+    keys: list[JWK] = []
     for member in listed:
         try:
             keys.append(_read_member(member, algorithms))
@@ -122,7 +122,7 @@ def _refuse(member: Any, error: InvalidKeyError) -> None:
         logger.warning("A key of a JWK Set is skipped: kid %s, %s", brief(member.get("kid")), error)
 
 
-def _read_member(member: Any, algorithms: Sequence[str]) -> SetKey:
+def _read_member(member: Any, algorithms: Sequence[str]) -> JWK:
     """Read a member of a JWK Set.
 
     :raises UnsupportedKeyError: if it is a key that is not for us
@@ -150,7 +150,7 @@ def brief(value: object) -> str:
     return ascii(value)[:MAX_SHOWN]
 
 
-def read_jwk(jwk: Mapping[str, Any], algorithm: str) -> SetKey:
+def read_jwk(jwk: Mapping[str, Any], algorithm: str) -> JWK:
     """Read one JWK as a key for one algorithm.
 
     :raises InvalidKeyError: if it is malformed, too weak, or not for this algorithm
@@ -159,7 +159,7 @@ def read_jwk(jwk: Mapping[str, Any], algorithm: str) -> SetKey:
     key = prepare(algorithm, {name: value for name, value in jwk.items() if name not in ("state", "until", "created")})
     if key.weaknesses:
         raise WeakKeyError(f"A key of a JWK Set is too weak. {key.weaknesses[0]}")
-    return SetKey(kid=kid_of(jwk), key=key, state=state, until=until, jwk=dict(jwk))
+    return JWK(kid=kid_of(jwk), key=key, state=state, until=until, jwk=dict(jwk))
 
 
 def kid_of(jwk: Mapping[str, Any]) -> str:
@@ -197,7 +197,7 @@ def seconds_of(until: Any) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def ring_of(keys: Iterable[SetKey], beside: Iterable[Key] = ()) -> KeyRing:
+def ring_of(keys: Iterable[JWK], beside: Iterable[Key] = ()) -> KeyRing:
     """Return the ring of a set: all its keys verify, the first active one signs.
 
     :param beside: keys without a name that verify as well
@@ -274,7 +274,7 @@ def to_jwk(algorithm: str, material: Any) -> dict[str, Any]:
     return {**members, "kid": thumbprint(members), "alg": algorithm}
 
 
-def published(keys: Iterable[SetKey]) -> dict[str, Any]:
+def published(keys: Iterable[JWK]) -> dict[str, Any]:
     """Return the JWK Set to publish: the public halves of keys, never a secret."""
     members = {key.kid: public for key in keys if (public := key.public) is not None}
     return {"keys": list(members.values())}

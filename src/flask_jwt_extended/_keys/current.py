@@ -1,7 +1,7 @@
 """The keys of an application that are in force at a moment: configured ones, fallbacks, and a set that may change.
 
 Reads settings and what JWT_KEYS names; knows no request and no loader. Files that changed are noticed by every worker
-within :data:`LOOK_AGAIN` seconds; what cannot be read leaves the keys as they were.
+within :data:`RELOAD_INTERVAL` seconds; what cannot be read leaves the keys as they were.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jwt.exceptions import InvalidKeyError
 
 from .._jose import compact
 from .._jose.jwk import ALGORITHMS
-from .._jose.jwk_set import SetKey, published, read_jwk, ring_of, to_jwk
+from .._jose.jwk_set import JWK, published, read_jwk, ring_of, to_jwk
 from .._jose.keys import Key, KeyRing, prepare, prepare_bound, refusal_of
 from .._loaders import Loaders
 from .._settings.settings import Settings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .files import Source
 
 #: Seconds between two looks at the files of JWT_KEYS.
-LOOK_AGAIN = 2.0
+RELOAD_INTERVAL = 2.0
 
 #: The stamp of a source that was not read yet: no other is equal to it.
 _UNREAD = object()
@@ -42,11 +42,11 @@ def _source_of(settings: Settings) -> Source | None:
     return source_of(settings.keys)
 
 
-def _read(source: Source | None, settings: Settings) -> Sequence[SetKey]:
+def _read(source: Source | None, settings: Settings) -> Sequence[JWK]:
     return source.read((settings.algorithm, *ALGORITHMS)) if source else ()
 
 
-class InForce(NamedTuple):
+class ActiveKeys(NamedTuple):
     """Keys in force.
 
     :ivar ring: the keys
@@ -59,11 +59,11 @@ class InForce(NamedTuple):
     ring: KeyRing
     verifier: compact.Verifier
     algorithms: Collection[str]
-    listed: tuple[SetKey, ...]
+    listed: tuple[JWK, ...]
     until: float
 
 
-class Keychain:
+class KeySource:
     """The keys of one configuration.
 
     :param strong: holds a key against JWT_KEY_STRENGTH
@@ -73,13 +73,13 @@ class Keychain:
         self._settings = settings
         self._strong = strong
         self._source = _source_of(settings)
-        self._read: Sequence[SetKey] = ()
+        self._read: Sequence[JWK] = ()
         self._stamp: object = _UNREAD
         self._look_again = math.inf
-        self._current: InForce | None = None
+        self._current: ActiveKeys | None = None
         self._lock = Lock()
 
-    def at(self, now: float) -> InForce:
+    def at(self, now: float) -> ActiveKeys:
         """Return the keys in force at a time.
 
         :param now: seconds since the epoch
@@ -105,7 +105,7 @@ class Keychain:
                 document["keys"].append(single.public)
         return document
 
-    def _renewed(self, now: float) -> InForce:
+    def _renewed(self, now: float) -> ActiveKeys:
         changed = self._look()
         current = self._current
         if current is None or changed or now >= current.until:
@@ -116,7 +116,7 @@ class Keychain:
         """Read the source again if it has changed, and tell whether it had."""
         if self._source is None:
             return False
-        self._look_again = time.monotonic() + LOOK_AGAIN
+        self._look_again = time.monotonic() + RELOAD_INTERVAL
         try:
             stamp = self._source.stamp()
             if stamp == self._stamp:
@@ -132,7 +132,7 @@ class Keychain:
             return False
         return True
 
-    def _compose(self, now: float) -> InForce:
+    def _compose(self, now: float) -> ActiveKeys:
         listed = tuple(each for each in self._read if each.until > now)
         ring = ring_of(listed, self._configured())
         settings = self._settings
@@ -142,7 +142,7 @@ class Keychain:
             if settings.verify_cache_size
             else compact.Verifier(algorithms, ring, settings.max_token_bytes)
         )
-        return InForce(ring, verifier, algorithms, listed, min((each.until for each in listed), default=math.inf))
+        return ActiveKeys(ring, verifier, algorithms, listed, min((each.until for each in listed), default=math.inf))
 
     def _configured(self) -> Iterator[Key]:
         """The keys that are configured one by one. Beside JWT_KEYS, they verify what JWT_DECODE_ALGORITHMS names."""

@@ -19,7 +19,7 @@ from jwt.exceptions import InvalidKeyError
 
 from .._jose import jwk_set as jwks
 from .._jose.jwk import ALGORITHMS
-from .._jose.jwk_set import SetKey
+from .._jose.jwk_set import JWK
 from ..exceptions import ConfigurationError
 
 #: Bytes above which a file is no key set.
@@ -35,7 +35,7 @@ class Source(Protocol):
         """Return a value that compares unequal once the keys have changed. Cheap."""
         ...
 
-    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[SetKey]:
+    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
         """Read the keys.
 
         :param algorithms: a key without ``alg`` is bound to the first of them that fits
@@ -77,7 +77,7 @@ class Document:
         """It stays as it is."""
         return True
 
-    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[SetKey]:
+    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
         """Read the keys."""
         return jwks.read_set(self._document, algorithms)
 
@@ -92,7 +92,7 @@ class File:
         """Identity, size and time of the file."""
         return _stamp(self._path)
 
-    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[SetKey]:
+    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
         """Read the keys."""
         return jwks.read_set(load(self._path), algorithms)
 

@@ -27,7 +27,7 @@ _OURS_ALONE = ("sid", "single_use")
 _SEPARATED = ("scope", "scp")
 
 
-class ForeignIssuer:
+class ExternalIssuer:
     """An issuer whose tokens are accepted.
 
     :param terms: its settings
@@ -75,7 +75,7 @@ class ForeignIssuer:
         :raises IssuerUnavailableError: if the keys of the issuer are not known, and cannot be fetched
         """
         header, typ = parts[0], self.terms.typ
-        algorithm = compact.admit(header, self.terms.algorithms)
+        algorithm = compact.check_algorithm(header, self.terms.algorithms)
         if typ is not None and compact.kind_of(header.get("typ")) != typ:
             raise InvalidTokenError(f"Tokens of this issuer must have the typ {typ}")
         compact.verify_with(self.keys.candidates(algorithm, header.get("kid")), parts)
@@ -92,7 +92,7 @@ class ForeignIssuer:
         if type(claims.get(self.terms.identity_claim, "")) is not str:
             raise InvalidSubjectError("Subject must be a string")
 
-    def adopt(self, claims: Claims) -> None:
+    def normalize_claims(self, claims: Claims) -> None:
         """Give verified claims the meaning that they have here, in place.
 
         ``type`` is what the settings of the issuer say and ``fresh`` is ``False``; ``sid`` and ``single_use`` are
@@ -123,7 +123,7 @@ def _limit(claims: Claims, name: str, granted: frozenset[str]) -> None:
         del claims[name]
 
 
-def foreign_issuers(settings: Settings, before: Mapping[str, ForeignIssuer]) -> dict[str, ForeignIssuer]:
+def external_issuers(settings: Settings, before: Mapping[str, ExternalIssuer]) -> dict[str, ExternalIssuer]:
     """Return the trusted issuers of an application by their names.
 
     :param before: those of its settings before they changed. An issuer whose own settings say the same about its keys
@@ -133,14 +133,14 @@ def foreign_issuers(settings: Settings, before: Mapping[str, ForeignIssuer]) -> 
     return {name: _issuer(terms, settings, before.get(name)) for name, terms in settings.trusted_issuers.items()}
 
 
-def _issuer(terms: TrustedIssuer, settings: Settings, before: ForeignIssuer | None) -> ForeignIssuer:
+def _issuer(terms: TrustedIssuer, settings: Settings, before: ExternalIssuer | None) -> ExternalIssuer:
     from .jwks_client import IssuerKeys  # an application that trusts no issuer needs no fetcher
 
     keys = before.keys if before is not None and before.keys.are_for(terms) else IssuerKeys(terms)
-    return ForeignIssuer(terms, settings, keys)
+    return ExternalIssuer(terms, settings, keys)
 
 
-def issuer_of(claims: Mapping[str, Any], issuers: Mapping[str, ForeignIssuer]) -> ForeignIssuer | None:
+def issuer_of(claims: Mapping[str, Any], issuers: Mapping[str, ExternalIssuer]) -> ExternalIssuer | None:
     """Return the trusted issuer that a token names, verified or not; ``None``: it names none."""
     name = claims.get("iss")
     return issuers.get(name) if type(name) is str else None

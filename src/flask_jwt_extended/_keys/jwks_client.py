@@ -101,7 +101,7 @@ class IssuerKeys:
         self._clock = clock
         self._known: _Answer[IssuerKeySet] | None = None
         self._metadata: _Answer[str] | None = None
-        self._flight: _Flight | None = None
+        self._flight: _Fetch | None = None
         self._quiet_until = -math.inf
         self._reason = ""
         self._lock = Lock()
@@ -126,7 +126,7 @@ class IssuerKeys:
         found = known.content.ring.candidates(algorithm, kid)
         if found or kid is None:
             return found
-        return self._after_another_look(known).content.ring.candidates(algorithm, kid)
+        return self._refetch(known).content.ring.candidates(algorithm, kid)
 
     def current(self) -> IssuerKeySet:
         """Return the keys that are known, and fetch them first if there are none.
@@ -163,13 +163,13 @@ class IssuerKeys:
             raise IssuerUnavailableError(self._reason)
         return known
 
-    def _after_another_look(self, known: _Answer[IssuerKeySet]) -> _Answer[IssuerKeySet]:
+    def _refetch(self, known: _Answer[IssuerKeySet]) -> _Answer[IssuerKeySet]:
         flight, is_ours = self._begin()
         if flight is not None:
             flight.wait(TIMEOUT if is_ours else PATIENCE)
         return self._known or known
 
-    def _begin(self) -> tuple[_Flight | None, bool]:
+    def _begin(self) -> tuple[_Fetch | None, bool]:
         """Return the fetch that is under way, or begin one unless one has just ended; and whether it was begun here."""
         with self._lock:
             if self._flight is not None and self._flight.is_alive():  # in a child, no thread of its parent is
@@ -177,7 +177,7 @@ class IssuerKeys:
             if self._clock() < self._quiet_until:
                 return None, False
             self._reason = TimeoutError.__name__  # until the fetch says otherwise
-            flight = _Flight(self._fetch)
+            flight = _Fetch(self._fetch)
             try:
                 flight.start()
             except RuntimeError as error:  # no thread is to be had
@@ -186,10 +186,10 @@ class IssuerKeys:
             self._flight = flight
             return flight, True
 
-    def _fetch(self, flight: _Flight) -> None:
+    def _fetch(self, flight: _Fetch) -> None:
         failure = None
         try:
-            place = self._terms.jwks_uri or self._place(flight)
+            place = self._terms.jwks_uri or self._jwks_uri(flight)
             self._known = self._renewed(flight, place, self._known, self._read)
             self._report(self._known.content)
         except Exception as error:  # a server can provoke anything; whoever waits must hear of it
@@ -219,7 +219,7 @@ class IssuerKeys:
         elif found.unusable:
             logger.info("Some keys of %s are ignored: %s", without_credentials(self._terms.issuer), found.reasons)
 
-    def _place(self, flight: _Flight) -> str:
+    def _jwks_uri(self, flight: _Fetch) -> str:
         """Where the issuer says its keys are."""
         old = self._metadata
         if old is None or self._clock() >= old.due:
@@ -261,7 +261,7 @@ class IssuerKeys:
         return _read_keys(document, self._terms.algorithms)
 
     def _renewed(
-        self, flight: _Flight, url: str | None, old: _Answer[_T] | None, read: Callable[[Any], _T]
+        self, flight: _Fetch, url: str | None, old: _Answer[_T] | None, read: Callable[[Any], _T]
     ) -> _Answer[_T]:
         """Ask for a document, or whether it is still the same."""
         asked = self._clock()
@@ -314,7 +314,7 @@ class _RefusedError(ValueError):
     """An answer that is not believed. The message holds nothing of it."""
 
 
-class _Flight(Thread):
+class _Fetch(Thread):
     """A thread that fetches, and the one deadline that its requests share.
 
     A socket's timeout starts anew with every read, so a timer cuts the connection of a server that drips.
@@ -322,7 +322,7 @@ class _Flight(Thread):
     :ivar late: whether the deadline has passed
     """
 
-    def __init__(self, errand: Callable[[_Flight], None]) -> None:
+    def __init__(self, errand: Callable[[_Fetch], None]) -> None:
         super().__init__(name="jwt-issuer-keys", daemon=True)
         self._errand = errand
         self._ends = time.monotonic() + TIMEOUT

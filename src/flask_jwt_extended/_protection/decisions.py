@@ -23,7 +23,7 @@ _DEFAULT = (Policy(),)
 
 
 @dataclass(eq=False)
-class Guarding:
+class DefaultDeny:
     """What :meth:`JWTManager.protect` was told.
 
     :ivar exempt: endpoints that stay public, as patterns
@@ -77,9 +77,9 @@ def serves_static_files(endpoint: str, view: Any) -> bool:
     return module == "flask.app" and "send_static_file" in view.__code__.co_names
 
 
-def guardings_of(app: Flask) -> list[Guarding]:
+def guardings_of(app: Flask) -> list[DefaultDeny]:
     """What an application protects by default."""
-    return cast("list[Guarding]", app.extensions.setdefault(_GUARDINGS, []))
+    return cast("list[DefaultDeny]", app.extensions.setdefault(_GUARDINGS, []))
 
 
 class Decision(NamedTuple):
@@ -125,7 +125,7 @@ def _in_front(front: tuple[Policy, ...], behind: tuple[Policy, ...], hooks: tupl
     return () if front else hooks or _DEFAULT
 
 
-def _is_plain_static(endpoint: str, view: Any, guardings: list[Guarding]) -> bool:
+def _is_plain_static(endpoint: str, view: Any, guardings: list[DefaultDeny]) -> bool:
     return not guardings and serves_static_files(endpoint, view)
 
 

@@ -17,7 +17,7 @@ from flask.views import http_method_funcs
 
 from .._request.policy import Policy
 from ..exceptions import ConfigurationError
-from .decisions import Guarding, decide, guardings_of
+from .decisions import DefaultDeny, decide, guardings_of
 from .view_metadata import ViewProxy, mark_exempt, raw, requirements_of
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -75,7 +75,7 @@ def protect(target: Flask | Blueprint, exempt: Iterable[str]) -> None:
         _protect_blueprint(target, patterns)
     elif isinstance(target, Flask):
         target._check_setup_finished("protect")  # no view may be decided about before
-        _install(target, Guarding(patterns))
+        _install(target, DefaultDeny(patterns))
     else:
         kind = target if isinstance(target, type) else type(target)
         raise TypeError(
@@ -124,7 +124,7 @@ def _protect_blueprint(blueprint: Blueprint, patterns: tuple[str, ...]) -> None:
 
 def _guard_by_name(state: Any, patterns: tuple[str, ...]) -> None:
     name = f"{state.name_prefix}.{state.name}".lstrip(".")
-    _install(state.app, Guarding(patterns, state.blueprint.name, frozenset({name})))
+    _install(state.app, DefaultDeny(patterns, state.blueprint.name, frozenset({name})))
 
 
 def _guard_strays(
@@ -140,14 +140,14 @@ def _guard_strays(
     others = {name for name in new if name not in names and not name.startswith(within)}
     strays = {each for each in views if not each.startswith(within) and each.rpartition(".")[0] not in others}
     if strays:
-        guarding = Guarding(patterns, blueprint.name, endpoints=frozenset(strays), registered=app.blueprints)
+        guarding = DefaultDeny(patterns, blueprint.name, endpoints=frozenset(strays), registered=app.blueprints)
         _install(app, guarding)
 
 
 # --- views ----------------------------------------------------------------------------------------------------------
 
 
-def _install(app: Flask, guarding: Guarding) -> None:
+def _install(app: Flask, guarding: DefaultDeny) -> None:
     guardings_of(app).append(guarding)
     if isinstance(app.view_functions, GuardedViews):
         app.view_functions.update(app.view_functions)  # every view is undecided again

@@ -29,7 +29,7 @@ from .._request import authenticate as pipeline
 from .._request.csrf import check_socket_origin
 from .._request.policy import Policy
 from .._request.responses import signal_refusal
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import ConfigurationError, CSRFError, JWTExtendedException, code_of
 from ..signals import logger
 
@@ -357,34 +357,34 @@ def make_watch(app: Flask, request: Request, token: Token, policy: Policy, every
 
     :raises InvalidTokenError: if its ``exp`` is beyond what a clock can show
     """
-    runtime = get_state(app)
-    loaders = runtime.loaders
+    state = get_state(app)
+    loaders = state.loaders
     is_checked = not policy.skip_revocation_check and any(
         each is not None
-        for each in (runtime.store, loaders.token_in_blocklist, loaders.token_verification, loaders.user_lookup)
+        for each in (state.store, loaders.token_in_blocklist, loaders.token_verification, loaders.user_lookup)
     )
     environ = {name: value for name, value in request.environ.items() if name not in _OF_THE_REQUEST}
-    return Watch(app, token, _expiry(token, runtime), every if is_checked else None, environ)
+    return Watch(app, token, _expiry(token, state), every if is_checked else None, environ)
 
 
 #: What a copy of an environment does not share with it.
 _OF_THE_REQUEST = {_WATCHES, "werkzeug.request"}
 
 
-def _expiry(token: Token, runtime: Runtime) -> float:
+def _expiry(token: Token, state: ExtensionState) -> float:
     try:
-        return float(token.claims.get("exp", float("inf"))) + runtime.settings.decode_leeway
+        return float(token.claims.get("exp", float("inf"))) + state.settings.decode_leeway
     except (TypeError, ValueError, OverflowError):
         raise InvalidTokenError("Expiration Time claim (exp) is out of range") from None
 
 
-def _check_again(token: Token, runtime: Runtime, now: float) -> None:
+def _check_again(token: Token, state: ExtensionState, now: float) -> None:
     """Ask the store and the loaders again, as they were asked when the token was accepted."""
-    pipeline.see_whether_revoked(token, runtime, now, is_used=token.claims.get("single_use") is True)
-    if runtime.loaders.token_verification is not None:
-        pipeline.ask_verification(runtime.loaders.token_verification, token, runtime)
-    if runtime.loaders.user_lookup is not None:
-        pipeline.look_up_user(runtime.loaders.user_lookup, token, runtime)
+    pipeline.check_revoked(token, state, now, is_used=token.claims.get("single_use") is True)
+    if state.loaders.token_verification is not None:
+        pipeline.ask_verification(state.loaders.token_verification, token, state)
+    if state.loaders.user_lookup is not None:
+        pipeline.look_up_user(state.loaders.user_lookup, token, state)
 
 
 # --- The watcher ----------------------------------------------------------------------------------------------------

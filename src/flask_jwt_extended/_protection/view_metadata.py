@@ -341,7 +341,7 @@ def _bears_exemption(marked: Any) -> bool:
 # --- what does not run ----------------------------------------------------------------------------------------------
 
 
-def has_lost_its_guard(view: Any, served: Container[int]) -> bool:
+def is_bypassed(view: Any, served: Container[int]) -> bool:
     """Whether a function is served in place of the wrapper that was to protect it.
 
     :param served: the ids of every layer of what an application serves

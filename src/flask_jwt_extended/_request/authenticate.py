@@ -28,11 +28,11 @@ from .._jose import claims as claims_
 from .._jose import compact
 from .._jose.keys import Key, KeyRing, prepare_bound
 from .._jose.token import Token
-from .._keys.issuer import ForeignIssuer, issuer_of
+from .._keys.issuer import ExternalIssuer, issuer_of
 from .._loaders import call, name_of, role_names
-from .._sessions.revocation import admit, refuse_without_store, token_digest, use_up
+from .._sessions.revocation import check_revocation, consume, refuse_without_store, token_digest
 from .._settings.settings import Settings
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import (
     ConfigurationError,
     JWTExtendedException,
@@ -44,63 +44,63 @@ from ..exceptions import (
     UserLookupError,
     code_of,
 )
-from ..signals import bound_token_accepted, legacy_subject, logger, refusal_reported
+from ..signals import bound_token_accepted, legacy_subject, logger, would_refuse
 from ..typing import Claims, DecodeKeyLoader, Header, TokenTest, UserLookupLoader
 from .current_token import recall, remember
 from .extract import find_token
 from .policy import Policy, roles_of
 
 
-def admit_request(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
+def admit_request(request: Request, policy: Policy, state: ExtensionState, now: float) -> Token | None:
     """Let a request pass, or raise. ``None`` is the anonymous request that the policy lets pass.
 
     :param now: seconds since the epoch
     """
     try:
-        return authenticate(request, policy, runtime, now)
+        return authenticate(request, policy, state, now)
     except (JWTExtendedException, PyJWTError) as error:
-        if not (policy.report_only or policy.optional or runtime.settings.report_only):
+        if not (policy.report_only or policy.optional or state.settings.report_only):
             raise
-        return _second_look(error, request, policy, runtime, now)
+        return _apply_leniency(error, request, policy, state, now)
 
 
-def _second_look(
-    error: JWTExtendedException | PyJWTError, request: Request, policy: Policy, runtime: Runtime, now: float
+def _apply_leniency(
+    error: JWTExtendedException | PyJWTError, request: Request, policy: Policy, state: ExtensionState, now: float
 ) -> Token | None:
     """Decide on a request that is refused, where not every refusal counts. What lets it pass is told of."""
-    if runtime.settings.report_only:
-        token = admit_request(request, policy, runtime.lenient, now)  # or raises what refuses it all the same
+    if state.settings.report_only:
+        token = admit_request(request, policy, state.lenient, now)  # or raises what refuses it all the same
         if token is not None:  # or this call has reported what else is wrong
-            runtime.notify(refusal_reported, code=code_of(error), error=error)
+            state.notify(would_refuse, code=code_of(error), error=error)
         return token
     if policy.report_only:
-        runtime.notify(refusal_reported, code=code_of(error), error=error)
-        return _whoever_it_is(request, policy, runtime, now)
+        state.notify(would_refuse, code=code_of(error), error=error)
+        return _authenticate_leniently(request, policy, state, now)
     if policy.optional == "if-valid" and not isinstance(error, UnavailableError):
-        runtime.notify(refusal_reported, code=code_of(error), error=error)
+        state.notify(would_refuse, code=code_of(error), error=error)
         return None
     raise error
 
 
-def _whoever_it_is(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
+def _authenticate_leniently(request: Request, policy: Policy, state: ExtensionState, now: float) -> Token | None:
     """The token of a request if it is good, whatever it lacks; ``None`` if it is not."""
     undemanding = replace(policy, fresh=False, scopes=None, roles=None, max_age=None, acr=(), report_only=False)
     try:
-        return authenticate(request, undemanding, runtime, now)
+        return authenticate(request, undemanding, state, now)
     except (JWTExtendedException, PyJWTError):
         return None
 
 
-def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float) -> Token | None:
+def authenticate(request: Request, policy: Policy, state: ExtensionState, now: float) -> Token | None:
     """Find and check the token of a request. ``None`` is the anonymous request that an optional view lets pass.
 
     :param now: seconds since the epoch
     """
-    settings = runtime.settings
+    settings = state.settings
     kind = settings.refresh if policy.refresh else settings.access
     try:
         encoded, location, csrf_value = find_token(request, policy.locations or settings.token_location, kind, settings)
-        token = check(encoded, policy, runtime, now, csrf_value=csrf_value, request=request)
+        token = check(encoded, policy, state, now, csrf_value=csrf_value, request=request)
     except NoAuthorizationError:
         if policy.optional:
             return None
@@ -112,7 +112,7 @@ def authenticate(request: Request, policy: Policy, runtime: Runtime, now: float)
 def check(
     encoded: str,
     policy: Policy,
-    runtime: Runtime,
+    state: ExtensionState,
     now: float,
     *,
     csrf_value: str | None = None,
@@ -125,21 +125,21 @@ def check(
     :param request: the request that carries it: one request may check a single-use token several times. ``None``: each
         check is a use
     """
-    loaders = runtime.loaders
-    token = verify(encoded, runtime, now, csrf_value=csrf_value)
+    loaders = state.loaders
+    token = verify(encoded, state, now, csrf_value=csrf_value)
     is_single_use = token.claims.get("single_use") is True
-    is_used = is_single_use and has_used(request, token, runtime)
-    policy.check(token, now, leeway=runtime.settings.decode_leeway)
+    is_used = is_single_use and has_used(request, token, state)
+    policy.check(token, now, leeway=state.settings.decode_leeway)
     if policy.roles is not None:
-        policy.check_roles(token, roles_held(token, runtime))
+        policy.check_roles(token, roles_held(token, state))
     if not policy.skip_revocation_check:
-        see_whether_revoked(token, runtime, now, is_used=is_used)
+        check_revoked(token, state, now, is_used=is_used)
     if loaders.token_verification is not None:
-        ask_verification(loaders.token_verification, token, runtime)
+        ask_verification(loaders.token_verification, token, state)
     if loaders.user_lookup is not None:
-        token.user = look_up_user(loaders.user_lookup, token, runtime)
+        token.user = look_up_user(loaders.user_lookup, token, state)
     if is_single_use and not is_used:
-        use(request, token, runtime)
+        use(request, token, state)
     return token
 
 
@@ -147,23 +147,23 @@ def check(
 _USED = "_jwt_extended_used"
 
 
-def has_used(request: Request | None, token: Token, runtime: Runtime) -> bool:
+def has_used(request: Request | None, token: Token, state: ExtensionState) -> bool:
     """Whether this request has used a single-use token. To check it again is not another use."""
-    return request is not None and token_digest(token.claims, runtime) in vars(request).get(_USED, ())
+    return request is not None and token_digest(token.claims, state) in vars(request).get(_USED, ())
 
 
-def use(request: Request | None, token: Token, runtime: Runtime) -> None:
+def use(request: Request | None, token: Token, state: ExtensionState) -> None:
     """Use up a single-use token for a request.
 
     :raises RevokedTokenError: if it was used before, or there is no store that could tell
     :raises StoreUnavailableError: if nobody can tell
     """
-    use_up(token, runtime)
+    consume(token, state)
     if request is not None:
-        vars(request).setdefault(_USED, set()).add(token_digest(token.claims, runtime))
+        vars(request).setdefault(_USED, set()).add(token_digest(token.claims, state))
 
 
-def see_whether_revoked(token: Token, runtime: Runtime, now: float, *, is_used: bool = False) -> None:
+def check_revoked(token: Token, state: ExtensionState, now: float, *, is_used: bool = False) -> None:
     """Ask the store, and ``token_in_blocklist_loader``.
 
     :param now: seconds since the epoch
@@ -171,20 +171,20 @@ def see_whether_revoked(token: Token, runtime: Runtime, now: float, *, is_used: 
     :raises RevokedTokenError: if it was revoked, its session has ended, or it is of a session and there is no store
     :raises StoreUnavailableError: if nobody can tell
     """
-    if runtime.store is None:
+    if state.store is None:
         if token.claims.get("sid") is not None:
-            refuse_without_store(token, runtime)
+            refuse_without_store(token, state)
     elif not is_used:
-        admit(token, runtime, now)
+        check_revocation(token, state, now)
     elif token.claims.get("sid") is not None:  # its session may have ended meanwhile
-        admit(Token(token.header, {**token.claims, "jti": None}), runtime, now)
-    if runtime.loaders.token_in_blocklist is not None and is_blocklisted(token, runtime):
+        check_revocation(Token(token.header, {**token.claims, "jti": None}), state, now)
+    if state.loaders.token_in_blocklist is not None and is_blocklisted(token, state):
         raise RevokedTokenError(token.header, token.claims)
 
 
 def verify(
     encoded: str | bytes,
-    runtime: Runtime,
+    state: ExtensionState,
     now: float,
     *,
     csrf_value: str | None = None,
@@ -198,10 +198,10 @@ def verify(
     :param own: verify it here, also where the application overrides ``_decode_jwt_from_config``
     :raises InvalidTokenError: PyJWT's error for what is wrong with it
     """
-    if runtime.loaders.decode_token is not None and not own:
-        return _verify_by_application(encoded, runtime, csrf_value=csrf_value, allow_expired=allow_expired)
-    header, claims, issuer = _read(encoded, runtime, now)
-    settings = runtime.settings if issuer is None else issuer.settings
+    if state.loaders.decode_token is not None and not own:
+        return _verify_by_application(encoded, state, csrf_value=csrf_value, allow_expired=allow_expired)
+    header, claims, issuer = _read(encoded, state, now)
+    settings = state.settings if issuer is None else issuer.settings
     if issuer is not None:
         issuer.check(claims)
         claims.pop("csrf", None)  # a double submit value is good only if this application made it
@@ -211,17 +211,17 @@ def verify(
         claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
     except ExpiredSignatureError as error:
         if issuer is not None:
-            issuer.adopt(claims)
+            issuer.normalize_claims(claims)
         error.jwt_header = header  # type: ignore[attr-defined]  # expired_token_loader is told both
         error.jwt_data = claims  # type: ignore[attr-defined]
         raise
     if issuer is not None:
-        issuer.adopt(claims)
+        issuer.normalize_claims(claims)
     elif settings.legacy_sub_until is not None and type(claims.get("sub", "")) is not str:
-        runtime.notify(legacy_subject, count=next(_LEGACY_SUBJECTS))
+        state.notify(legacy_subject, count=next(_LEGACY_SUBJECTS))
     if "cnf" in claims:
-        check_binding(claims, runtime.settings)
-        _report_binding(runtime.issuer_name(claims), runtime)
+        check_binding(claims, state.settings)
+        _report_binding(state.issuer_name(claims), state)
     return Token(header, claims)
 
 
@@ -246,80 +246,80 @@ def check_binding(claims: Claims, settings: Settings) -> None:
         raise InvalidTokenError("The token is bound to a key (cnf), and possession of the key was not proved")
 
 
-def _report_binding(issuer: str | None, runtime: Runtime) -> None:
-    runtime.warn_once(
+def _report_binding(issuer: str | None, state: ExtensionState) -> None:
+    state.warn_once(
         f"cnf {issuer}",
         "Tokens of %s are bound to a key (cnf) and accepted without proof of possession. "
         "JWT_BOUND_TOKENS = 'refuse' refuses them",
         issuer or "this application",
     )
-    runtime.notify(bound_token_accepted, issuer=issuer)
+    state.notify(bound_token_accepted, issuer=issuer)
 
 
 def _verify_by_application(
-    encoded: str | bytes, runtime: Runtime, *, csrf_value: str | None, allow_expired: bool
+    encoded: str | bytes, state: ExtensionState, *, csrf_value: str | None, allow_expired: bool
 ) -> Token:
     """Have a token verified by the application's own ``_decode_jwt_from_config``.
 
     As in 4.7, the header is read from the token as it came: one that has none to read is refused.
     """
-    claims = decode_by_application(encoded, runtime, csrf_value=csrf_value, allow_expired=allow_expired)
-    claims_.check_types(claims, runtime.settings, csrf_value=csrf_value)
+    claims = decode_by_application(encoded, state, csrf_value=csrf_value, allow_expired=allow_expired)
+    claims_.check_types(claims, state.settings, csrf_value=csrf_value)
     try:
         header = get_unverified_header(encoded)
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"Invalid header string: {type(error).__name__}") from None
     if "cnf" in claims:
-        check_binding(claims, runtime.settings)
-        _report_binding(None, runtime)
+        check_binding(claims, state.settings)
+        _report_binding(None, state)
     return Token(header, {"type": None, "fresh": False, "jti": None, **claims})
 
 
 def decode_by_application(
-    encoded: str | bytes, runtime: Runtime, *, csrf_value: str | None = None, allow_expired: bool = False
+    encoded: str | bytes, state: ExtensionState, *, csrf_value: str | None = None, allow_expired: bool = False
 ) -> Any:
     """Return what the application's own ``_decode_jwt_from_config`` returns: claims, if it does its work.
 
     :raises DecodeError: if the token is too long, or no text
     """
-    if not isinstance(encoded, (str, bytes)) or len(encoded) > runtime.settings.max_token_bytes:
-        compact.parse(encoded, runtime.settings.max_token_bytes)  # says so
-    decode = cast("Callable[..., Any]", runtime.loaders.decode_token)
-    return call(runtime.ensure_sync, decode, encoded, csrf_value, allow_expired)
+    if not isinstance(encoded, (str, bytes)) or len(encoded) > state.settings.max_token_bytes:
+        compact.parse(encoded, state.settings.max_token_bytes)  # says so
+    decode = cast("Callable[..., Any]", state.loaders.decode_token)
+    return call(state.ensure_sync, decode, encoded, csrf_value, allow_expired)
 
 
-def _read(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, Claims, ForeignIssuer | None]:
+def _read(encoded: str | bytes, state: ExtensionState, now: float) -> tuple[Header, Claims, ExternalIssuer | None]:
     """Return the header and the claims of a token whose signature is good, and the foreign issuer if it is of one."""
-    if not runtime.issuers:
-        header, payload = verify_signature(encoded, runtime, now)
+    if not state.issuers:
+        header, payload = verify_signature(encoded, state, now)
         return header, compact.parse_object(payload, "payload"), None
     # Which keys count is up to the issuer that the token names: those of one never vouch for another.
-    parts = compact.parse(encoded, runtime.settings.max_token_bytes)
+    parts = compact.parse(encoded, state.settings.max_token_bytes)
     claims = compact.parse_object(compact.decode_segment(parts[2], "payload"), "payload")
-    issuer = issuer_of(claims, runtime.issuers)
+    issuer = issuer_of(claims, state.issuers)
     if issuer is None:
-        return verify_signature(encoded, runtime, now)[0], claims, None
+        return verify_signature(encoded, state, now)[0], claims, None
     issuer.verify_signature(parts)
     return parts[0], claims, issuer
 
 
-def verify_signature(encoded: str | bytes, runtime: Runtime, now: float) -> tuple[Header, bytes]:
+def verify_signature(encoded: str | bytes, state: ExtensionState, now: float) -> tuple[Header, bytes]:
     """Verify the form and the signature of a token, and return its header and the octets of its payload.
 
     :param now: seconds since the epoch
     :raises InvalidTokenError: PyJWT's error for what is wrong with it
     """
-    if runtime.loaders.decode_key is None:
-        return runtime.keys.at(now).verifier.verify(encoded)
-    return _verify_with_loaded_key(encoded, runtime.loaders.decode_key, runtime)
+    if state.loaders.decode_key is None:
+        return state.keys.at(now).verifier.verify(encoded)
+    return _verify_with_loaded_key(encoded, state.loaders.decode_key, state)
 
 
-def _verify_with_loaded_key(encoded: str | bytes, load: DecodeKeyLoader, runtime: Runtime) -> tuple[Header, bytes]:
+def _verify_with_loaded_key(encoded: str | bytes, load: DecodeKeyLoader, state: ExtensionState) -> tuple[Header, bytes]:
     """Verify with the key that ``decode_key_loader`` names. It alone sees claims that nothing vouches for yet."""
-    parts = header, signing_input, payload, _ = compact.parse(encoded, runtime.settings.max_token_bytes)
-    algorithm = compact.admit(header, runtime.settings.accepted_algorithms)
+    parts = header, signing_input, payload, _ = compact.parse(encoded, state.settings.max_token_bytes)
+    algorithm = compact.check_algorithm(header, state.settings.accepted_algorithms)
     claims = compact.parse_object(compact.decode_segment(payload, "payload"), "payload")
-    keys = _loaded_keys(load, algorithm, header, claims, runtime)
+    keys = _loaded_keys(load, algorithm, header, claims, state)
     _, octets = compact.verify_with(keys, parts)
     # The loader may have changed what it saw. What is verified is parsed anew.
     head, _, _ = signing_input.partition(b".")
@@ -327,18 +327,18 @@ def _verify_with_loaded_key(encoded: str | bytes, load: DecodeKeyLoader, runtime
 
 
 def _loaded_keys(
-    load: DecodeKeyLoader, algorithm: str, header: Header, claims: Claims, runtime: Runtime
+    load: DecodeKeyLoader, algorithm: str, header: Header, claims: Claims, state: ExtensionState
 ) -> Sequence[Key]:
     """Ask ``decode_key_loader`` for the keys that may have signed a token."""
-    material = _load_key(load, header, claims, runtime)
+    material = _load_key(load, header, claims, state)
     if material is None:
         raise InvalidTokenError("No key to verify this token with")
     if isinstance(material, KeyRing):
         return material.candidates(algorithm, header.get("kid"))
     try:
-        return [runtime.strong(prepare_bound(algorithm, material, runtime.settings.algorithms_of_keys))]
+        return [state.strong(prepare_bound(algorithm, material, state.settings.algorithms_of_keys))]
     except InvalidKeyError as error:
-        runtime.warn_once(f"decode_key_loader {error}", "A key of decode_key_loader cannot be used: %s", error)
+        state.warn_once(f"decode_key_loader {error}", "A key of decode_key_loader cannot be used: %s", error)
         raise InvalidTokenError("The key of this token does not fit its algorithm") from None
     except ConfigurationError as error:
         # The client chose which key was loaded: an answer of 500 would be its to provoke.
@@ -354,14 +354,14 @@ _NO_KEY = (
 )
 
 
-def _load_key(load: DecodeKeyLoader, header: Header, claims: Claims, runtime: Runtime) -> Any:
+def _load_key(load: DecodeKeyLoader, header: Header, claims: Claims, state: ExtensionState) -> Any:
     """Call ``decode_key_loader``. A token that it finds no key for is refused.
 
     :raises InvalidTokenError: if it finds none
     :raises KeyUnavailableError: if it cannot reach the place where the keys are
     """
     try:
-        return call(runtime.ensure_sync, load, header, claims)
+        return call(state.ensure_sync, load, header, claims)
     except Exception as error:
         if _is_outage(error):
             logger.warning("decode_key_loader cannot reach its keys: %s", type(error).__name__)
@@ -389,14 +389,14 @@ def _is_outage(error: BaseException) -> bool:
     return is_named_so or (error.__cause__ is not None and _is_outage(error.__cause__))
 
 
-def roles_held(token: Token, runtime: Runtime) -> Collection[str]:
+def roles_held(token: Token, state: ExtensionState) -> Collection[str]:
     """Return the roles of a token: what ``roles_loader`` returns, or those in its claims."""
-    load = runtime.loaders.roles
+    load = state.loaders.roles
     if load is None:
         return roles_of(token.claims)
-    roles, are_good = role_names(call(runtime.ensure_sync, load, token.header, token.claims))
+    roles, are_good = role_names(call(state.ensure_sync, load, token.header, token.claims))
     if not are_good:
-        runtime.warn_once(
+        state.warn_once(
             "roles_loader",
             "roles_loader (%s) must return the names of roles, as a string or a list of strings: anything else it "
             "returns is no role",
@@ -405,18 +405,18 @@ def roles_held(token: Token, runtime: Runtime) -> Collection[str]:
     return roles
 
 
-def is_blocklisted(token: Token, runtime: Runtime) -> bool:
+def is_blocklisted(token: Token, state: ExtensionState) -> bool:
     """Ask ``token_in_blocklist_loader``, if there is one. An answer of ``None`` is a forgotten ``return``: it counts as
     ``False`` in compat, as in 4.7, and as ``True`` in strict.
     """
-    load = runtime.loaders.token_in_blocklist
+    load = state.loaders.token_in_blocklist
     if load is None:
         return False
-    answer: object = call(runtime.ensure_sync, load, token.header, token.claims)
+    answer: object = call(state.ensure_sync, load, token.header, token.claims)
     if answer is not None:
         return bool(answer)
-    is_strict = runtime.settings.profile == "strict"
-    runtime.warn_once(
+    is_strict = state.settings.profile == "strict"
+    state.warn_once(
         "token_in_blocklist_loader",
         "token_in_blocklist_loader (%s) returned None, and the token was %s: it must return True or False. Is a return "
         "statement missing?",
@@ -426,21 +426,21 @@ def is_blocklisted(token: Token, runtime: Runtime) -> bool:
     return is_strict
 
 
-def ask_verification(accepts: TokenTest, token: Token, runtime: Runtime) -> None:
+def ask_verification(accepts: TokenTest, token: Token, state: ExtensionState) -> None:
     """Ask ``token_verification_loader``.
 
     :raises UserClaimsVerificationError: if it does not accept a token
     """
-    answer: object = call(runtime.ensure_sync, accepts, token.header, token.claims)
-    if not answer or _is_generator(answer, "token_verification_loader", accepts, runtime):
+    answer: object = call(state.ensure_sync, accepts, token.header, token.claims)
+    if not answer or _is_generator(answer, "token_verification_loader", accepts, state):
         raise UserClaimsVerificationError("User claims verification failed", token.header, token.claims)
 
 
-def _is_generator(answer: object, name: str, load: object, runtime: Runtime) -> bool:
+def _is_generator(answer: object, name: str, load: object, state: ExtensionState) -> bool:
     """Whether a loader has ``yield`` where it needs ``return``. What it returned then is true, and no answer."""
     if not isinstance(answer, (GeneratorType, AsyncGeneratorType)):
         return False
-    runtime.warn_once(
+    state.warn_once(
         name,
         "%s (%s) is a generator function, and its tokens are refused: use return in place of yield",
         name,
@@ -449,14 +449,14 @@ def _is_generator(answer: object, name: str, load: object, runtime: Runtime) -> 
     return True
 
 
-def look_up_user(find: UserLookupLoader, token: Token, runtime: Runtime) -> dict[str, Any]:
+def look_up_user(find: UserLookupLoader, token: Token, state: ExtensionState) -> dict[str, Any]:
     """Ask ``user_lookup_loader`` whose a token is.
 
     :raises UserLookupError: if there is no such user
     """
-    user = call(runtime.ensure_sync, find, token.header, token.claims)
-    if user is None or _is_generator(user, "user_lookup_loader", find, runtime):
-        identity = token.claims[runtime.settings.identity_claim]
+    user = call(state.ensure_sync, find, token.header, token.claims)
+    if user is None or _is_generator(user, "user_lookup_loader", find, state):
+        identity = token.claims[state.settings.identity_claim]
         raise UserLookupError(f"user_lookup returned None for {identity}", token.header, token.claims)
     return {"loaded_user": user}
 

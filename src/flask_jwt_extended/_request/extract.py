@@ -26,8 +26,8 @@ from ..exceptions import (
     InvalidHeaderError,
     InvalidQueryParamError,
     JWTExtendedException,
+    MultipleTokensError,
     NoAuthorizationError,
-    SeveralTokensError,
 )
 from .csrf import protect
 
@@ -46,7 +46,7 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
     :raises NoAuthorizationError: if there is none
     :raises InvalidHeaderError: if there is none but the header tried to be one
     :raises InvalidQueryParamError: if there is none but the query parameter tried to be one
-    :raises SeveralTokensError: if there are more, and JWT_SINGLE_TOKEN is on
+    :raises MultipleTokensError: if there are more, and JWT_SINGLE_TOKEN is on
     :raises CSRFError: if it is in a cookie and not protected
     """
     refusals: list[JWTExtendedException] = []
@@ -68,7 +68,7 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
 def refuse_several(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> None:
     """Count every token of a request, in all locations and in each (RFC 6750, section 2).
 
-    :raises SeveralTokensError: if there is more than one
+    :raises MultipleTokensError: if there is more than one
     """
     count = 0
     for location in set(locations):
@@ -83,7 +83,7 @@ def refuse_several(request: Request, locations: Sequence[str], kind: TokenKind, 
         or ("query_string" in locations and len(query_values(request, settings)) > 1)
         or ("json" in locations and len(_json_values(request, kind)) > 1)
     ):
-        raise SeveralTokensError("The request carries more than one token")
+        raise MultipleTokensError("The request carries more than one token")
 
 
 def none_found(locations: Sequence[str], refusals: Sequence[JWTExtendedException]) -> JWTExtendedException:
@@ -130,7 +130,7 @@ def _credentials(value: str, settings: Settings) -> list[str]:
     fields = [parts for field in value.split(",") if (parts := field.split())]
     ours = [parts for parts in fields if parts[0].lower() == scheme.lower()]
     if len(ours) > 1 and settings.single_token:
-        raise SeveralTokensError("The request carries more than one token")
+        raise MultipleTokensError("The request carries more than one token")
     if len(ours) != 1:
         raise NoAuthorizationError(f"Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'")
     return ours[0]
@@ -267,5 +267,5 @@ def sent_tokens(request: Request, settings: Settings) -> Iterator[Any]:
     """Yield what may be a token, of both kinds, in the cookies of a request and in JWT_TOKEN_LOCATION."""
     for kind in (settings.access, settings.refresh):
         for location in {"cookies", *settings.token_location}:
-            with suppress(*NOT_HERE, SeveralTokensError):
+            with suppress(*NOT_HERE, MultipleTokensError):
                 yield _READERS[location](request, kind, settings)

@@ -6,7 +6,7 @@ Values and pure functions: made once when a view is decorated, held against each
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -22,13 +22,13 @@ from ..exceptions import (
 from ..typing import Claims
 
 #: What demands scopes or roles: one, several of which any will do, or :func:`all_of` them.
-Demanded: TypeAlias = "str | Collection[str] | Demand | None"
+Requirements: TypeAlias = "str | Collection[str] | Requirement | None"
 
 #: What a scope and an ``acr`` value are written with (RFC 6749, section 3.3): no space, no quote and no backslash.
 _SCOPE_TOKEN = frozenset(map(chr, range(0x21, 0x7F))) - {'"', "\\"}
 
 
-class Demand(NamedTuple):
+class Requirement(NamedTuple):
     """Scopes or roles, one of which is asked for, or every one.
 
     :ivar names: at least one
@@ -46,43 +46,43 @@ class Demand(NamedTuple):
         return (" and " if self.every else " or ").join(sorted(self.names))
 
 
-def all_of(*names: str) -> Demand:
-    """Demand every one of several scopes or roles: ``@jwt_required(scopes=all_of("orders:read", "orders:write"))``."""
-    return _demand(names, "all_of", every=True)
+def all_of(*names: str) -> Requirement:
+    """Require every one of several scopes or roles: ``@jwt_required(scopes=all_of("orders:read", "orders:write"))``."""
+    return _requirement(names, "all_of", every=True)
 
 
-def scopes_demanded(scopes: Any) -> Demand | None:
+def parse_scopes(scopes: Any) -> Requirement | None:
     """Take what ``scopes=`` may be: one, several of which any will do, or :func:`all_of` them.
 
     :raises ConfigurationError: if it is none of that, or no scope can be written like that
     """
-    demand = _demanded(scopes, "scopes")
+    demand = _requirements(scopes, "scopes")
     for name in demand.names if demand else ():
         check_written(name, "scopes")
     return demand
 
 
-def roles_demanded(roles: Any) -> Demand | None:
+def parse_roles(roles: Any) -> Requirement | None:
     """Take what ``roles=`` may be: one, several of which any will do, or :func:`all_of` them.
 
     :raises ConfigurationError: if it is none of that
     """
-    return _demanded(roles, "roles")
+    return _requirements(roles, "roles")
 
 
-def _demanded(value: Any, what: str) -> Demand | None:
-    if value is None or isinstance(value, Demand):
+def _requirements(value: Any, what: str) -> Requirement | None:
+    if value is None or isinstance(value, Requirement):
         return value
-    return _demand((value,) if isinstance(value, str) else value, what)
+    return _requirement((value,) if isinstance(value, str) else value, what)
 
 
-def _demand(names: Any, what: str, *, every: bool = False) -> Demand:
+def _requirement(names: Any, what: str, *, every: bool = False) -> Requirement:
     if not isinstance(names, (tuple, list, set, frozenset)) or not all(isinstance(name, str) for name in names):
         raise ConfigurationError(f"{what} must be a string, a list of strings or all_of(...), not {names!r}")
     chosen = frozenset(names)
     if not chosen or not all(chosen):
         raise ConfigurationError(f"{what} cannot be empty: leave it away to demand nothing")
-    return Demand(chosen, every)
+    return Requirement(chosen, every)
 
 
 def check_written(name: str, what: str) -> None:
@@ -118,8 +118,8 @@ class Policy:
     locations: tuple[str, ...] = ()
     verify_type: bool = True
     skip_revocation_check: bool = False
-    scopes: Demand | None = None
-    roles: Demand | None = None
+    scopes: Requirement | None = None
+    roles: Requirement | None = None
     token_type: str | None = None
     max_age: float | None = None
     acr: tuple[str, ...] = ()
@@ -139,27 +139,36 @@ class Policy:
         return bool(self.optional or self.report_only)
 
     @classmethod
-    def demanding(
+    def from_arguments(
         cls,
-        *known: Any,
-        scopes: Demanded = None,
-        roles: Demanded = None,
+        *,
+        optional: bool | Literal["if-valid"] = False,
+        fresh: bool = False,
+        refresh: bool = False,
+        locations: str | Iterable[str] | None = None,
+        verify_type: bool = True,
+        skip_revocation_check: bool = False,
+        scopes: Requirements = None,
+        roles: Requirements = None,
         token_type: str | None = None,
         max_age: timedelta | float | None = None,
         acr: str | Collection[str] | None = None,
         report_only: bool = False,
     ) -> Policy:
-        """Make a policy of what users write.
+        """Make a policy from the arguments of ``jwt_required``.
 
-        :param known: what 4.7 knows, in its order: from ``optional`` to ``skip_revocation_check``
-        :raises ConfigurationError: if a demand cannot be met, or two contradict each other
+        :raises ConfigurationError: if a requirement cannot be met, or two contradict each other
         """
-        policy = cls(*known)
-        return replace(
-            policy,
-            scopes=scopes_demanded(scopes),
-            roles=roles_demanded(roles),
-            token_type=policy.token_type if token_type is None else token_type,
+        return cls(
+            optional=optional,
+            fresh=fresh,
+            refresh=refresh,
+            locations=parse_locations(locations),
+            verify_type=verify_type,
+            skip_revocation_check=skip_revocation_check,
+            scopes=parse_scopes(scopes),
+            roles=parse_roles(roles),
+            token_type=token_type,
             max_age=seconds_of(max_age),
             acr=contexts(acr),
             report_only=report_only,
@@ -203,6 +212,11 @@ class Policy:
             raise InsufficientAuthenticationError(token.header, claims, max_age=self.max_age, acr_values=self.acr)
 
 
+def parse_locations(locations: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Take what ``locations=`` may be: one, several, or ``None``."""
+    return (locations,) if isinstance(locations, str) else tuple(locations or ())
+
+
 def seconds_of(max_age: Any) -> float | None:
     """Take what ``max_age=`` may be: a ``timedelta``, seconds, or ``None``.
 
@@ -219,7 +233,7 @@ def contexts(acr: str | Iterable[str] | None) -> tuple[str, ...]:
 
     :raises ConfigurationError: if one cannot be written like that
     """
-    demand = _demanded(acr, "acr")
+    demand = _requirements(acr, "acr")
     for name in demand.names if demand else ():
         check_written(name, "acr")
     return tuple(sorted(demand.names)) if demand else ()

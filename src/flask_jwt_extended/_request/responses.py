@@ -22,9 +22,9 @@ from ..exceptions import (
     InvalidQueryParamError,
     JWTDecodeError,
     JWTExtendedException,
+    MultipleTokensError,
     NoAuthorizationError,
     RevokedTokenError,
-    SeveralTokensError,
     StoreUnavailableError,
     TokenRefused,
     UnavailableError,
@@ -136,7 +136,7 @@ class Refusal(NamedTuple):
 _REFUSALS: dict[type[Exception], Refusal] = {
     NoAuthorizationError: Refusal(401, None, "Authentication is required"),
     CSRFError: Refusal(400, "invalid_request", "The request does not prove that it comes from this site"),
-    SeveralTokensError: Refusal(400, "invalid_request", "The request does not carry one token in the expected form"),
+    MultipleTokensError: Refusal(400, "invalid_request", "The request does not carry one token in the expected form"),
     InvalidHeaderError: Refusal(400, "invalid_request", "The request does not carry one token in the expected form"),
     InvalidQueryParamError: Refusal(
         400, "invalid_request", "The request does not carry one token in the expected form"

@@ -17,22 +17,22 @@ from typing import Any, NamedTuple
 from .._issue import NewToken, issue, subject_of
 from .._jose import claims as claims_
 from .._jose.token import Token
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import ConfigurationError, SessionEndedError, StoreUnavailableError
-from ..signals import logger, refresh_replayed, session_ended, session_refreshed, session_started
+from ..signals import logger, refresh_retried, session_ended, session_refreshed, session_started
 from ..stores.records import (
     MAX_TEXT,
     NEVER,
+    RefreshStatus,
     RefreshToken,
     SessionRecord,
-    Standing,
+    classify,
+    extended,
     owner_of,
     rotated,
-    standing,
-    touched,
 )
 from ..typing import Claims, Fresh
-from .revocation import accepted_until, judge, store_of, token_digest
+from .revocation import accepted_until, check_rotation, store_of, token_digest
 
 #: How often a change is tried while others change the same session.
 _ATTEMPTS = 8
@@ -95,17 +95,17 @@ class NewSession(NamedTuple):
 # --- starting and refreshing ----------------------------------------------------------------------------------------
 
 
-def start(new: NewSession, runtime: Runtime, now: float, replaced: Iterable[Claims] = ()) -> TokenPair:
+def start(new: NewSession, state: ExtensionState, now: float, replaced: Iterable[Claims] = ()) -> TokenPair:
     """Start a session and make its first tokens.
 
     :param now: seconds since the epoch
     :param replaced: the claims of tokens whose sessions it replaces: see :func:`replace_sessions`
     :raises StoreUnavailableError: if it cannot be kept
     """
-    store, settings = store_of(runtime), runtime.settings
-    identity, claims = as_json([subject_of(new.identity, runtime), new.claims or {}], runtime)
+    store, settings = store_of(state), state.settings
+    identity, claims = as_json([subject_of(new.identity, state), new.claims or {}], state)
     ends_at = _limit(settings.session_lifetime, now)
-    current = _new_refresh_token(runtime, now, ends_at)
+    current = _new_refresh_token(state, now, ends_at)
     record = SessionRecord(
         session_id=str(uuid.uuid4()),
         identity=identity,
@@ -116,19 +116,19 @@ def start(new: NewSession, runtime: Runtime, now: float, replaced: Iterable[Clai
         created_at=now,
         refreshed_at=now,
         ends_at=ends_at,
-        deadline=_deadline(runtime, now, current),
+        deadline=_deadline(state, now, current),
         generation=1,
         current=current,
     )
     presented = {"type": "refresh", "csrf": str(uuid.uuid4())}  # as if a first one had been exchanged
-    pair = _Pair(record, runtime, new.identity, presented).signed(now, fresh=new.fresh)
+    pair = _Pair(record, state, new.identity, presented).signed(now, fresh=new.fresh)
     store.add(record)
-    runtime.notify(session_started, session_id=record.session_id, identity=identity, cause="login")
-    replace_sessions(replaced, record, runtime, now)
+    state.notify(session_started, session_id=record.session_id, identity=identity, cause="login")
+    replace_sessions(replaced, record, state, now)
     return pair
 
 
-def replace_sessions(presented: Iterable[Claims], by: SessionRecord, runtime: Runtime, now: float) -> None:
+def replace_sessions(presented: Iterable[Claims], by: SessionRecord, state: ExtensionState, now: float) -> None:
     """End the sessions whose tokens came with a login (ASVS 7.2.4). The login stands if the store fails meanwhile.
 
     :param presented: the claims of verified tokens, which may have expired or been superseded
@@ -137,32 +137,32 @@ def replace_sessions(presented: Iterable[Claims], by: SessionRecord, runtime: Ru
     """
     try:
         for claims in presented:
-            if claims["sid"] != by.session_id and _is_replaced(claims, by, runtime, now):
-                end(claims["sid"], runtime, cause="replaced", now=now)
+            if claims["sid"] != by.session_id and _is_replaced(claims, by, state, now):
+                end(claims["sid"], state, cause="replaced", now=now)
     except StoreUnavailableError as error:
         logger.warning("The session before a login could not be ended: the store is unavailable (%s)", error.reason)
 
 
-def _is_replaced(claims: Claims, by: SessionRecord, runtime: Runtime, now: float) -> bool:
+def _is_replaced(claims: Claims, by: SessionRecord, state: ExtensionState, now: float) -> bool:
     """Whether a token stands for the session that a login replaces: it would pass, or both are of the same identity.
     An old copy of a token does not end the session of another identity.
     """
-    record = store_of(runtime).get(claims["sid"])
+    record = store_of(state).get(claims["sid"])
     if record is None:
         return False
-    return record.owner == by.owner or _would_pass(claims, record, runtime, now)
+    return record.owner == by.owner or _would_pass(claims, record, state, now)
 
 
-def _would_pass(claims: Claims, record: SessionRecord, runtime: Runtime, now: float) -> bool:
+def _would_pass(claims: Claims, record: SessionRecord, state: ExtensionState, now: float) -> bool:
     jti = claims.get("jti")
     if jti is None or _has_expired(claims, now):
         return False
     if claims.get("type") == "refresh":
-        return standing(record, jti, now, runtime.settings.refresh_grace) is not Standing.REUSED
-    return not store_of(runtime).status(record.session_id, token_digest(claims, runtime)).revoked
+        return classify(record, jti, now, state.settings.refresh_grace) is not RefreshStatus.REUSED
+    return not store_of(state).status(record.session_id, token_digest(claims, state)).revoked
 
 
-def refresh(token: Token, runtime: Runtime, now: float, user: Any) -> TokenPair:
+def refresh(token: Token, state: ExtensionState, now: float, user: Any) -> TokenPair:
     """Exchange a refresh token for the next pair of its session. One exchange wins; within the grace, whoever comes
     with the same token is answered with the same successor.
 
@@ -173,22 +173,22 @@ def refresh(token: Token, runtime: Runtime, now: float, user: Any) -> TokenPair:
     :raises StoreUnavailableError: if the store does not answer
     """
     for _ in range(_ATTEMPTS):
-        record, stands = judge(token, runtime, now)
+        record, stands = check_rotation(token, state, now)
         loaded = record.identity if user is None else user
-        if stands is Standing.REPLAYED:
-            pair = _Pair(record, runtime, loaded, token.claims).signed(now)
-            _tell(refresh_replayed, record, runtime, "grace")
+        if stands is RefreshStatus.REPLAYED:
+            pair = _Pair(record, state, loaded, token.claims).signed(now)
+            _tell(refresh_retried, record, state, "grace")
             return pair
-        successor = _new_refresh_token(runtime, now, record.ends_at)
-        after = rotated(record, successor, now, _deadline(runtime, now, successor))
-        pair = _Pair(after, runtime, loaded, token.claims).signed(now)
-        if store_of(runtime).replace(after, record.generation):
-            _tell(session_refreshed, after, runtime, "rotation")
+        successor = _new_refresh_token(state, now, record.ends_at)
+        after = rotated(record, successor, now, _deadline(state, now, successor))
+        pair = _Pair(after, state, loaded, token.claims).signed(now)
+        if store_of(state).replace(after, record.generation):
+            _tell(session_refreshed, after, state, "rotation")
             return pair
     raise StoreUnavailableError("contention")
 
 
-def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str | None:
+def extend(token: Token, state: ExtensionState, now: float, user: Any) -> str | None:
     """Make another access token for the session of one that may pass now, without its refresh token. ``None``: the last
     login or exchange is longer ago than JWT_COOKIE_EXTENSION_LIFETIME, or the token is older than that exchange.
 
@@ -197,31 +197,31 @@ def prolong(token: Token, runtime: Runtime, now: float, user: Any) -> str | None
     :raises SessionEndedError: if the session has ended, or the token was revoked
     :raises StoreUnavailableError: if the store does not answer
     """
-    store, session_id = store_of(runtime), token.claims["sid"]
+    store, session_id = store_of(state), token.claims["sid"]
     for _ in range(_ATTEMPTS):
         record = store.get(session_id)
-        mark = token_digest(token.claims, runtime)
+        mark = token_digest(token.claims, state)
         if record is None or record.deadline <= now or store.status(session_id, mark).revoked:
             raise SessionEndedError(token.header, token.claims)
         exchanged_at = record.exchanged_at
         # An exchange has made a newer access token: a copy of an older one is not extended any more.
         is_old = token.claims.get("iat", exchanged_at) < int(exchanged_at)
-        if is_old or now >= _limit(runtime.settings.cookie_extension_lifetime, exchanged_at):
+        if is_old or now >= _limit(state.settings.cookie_extension_lifetime, exchanged_at):
             return None
-        after = touched(record, now, _deadline(runtime, now, record.current))
+        after = extended(record, now, _deadline(state, now, record.current))
         if store.replace(after, record.generation):
-            _tell(session_refreshed, after, runtime, "implicit")
-            return _Pair(after, runtime, record.identity if user is None else user, token.claims).access(now)
+            _tell(session_refreshed, after, state, "implicit")
+            return _Pair(after, state, record.identity if user is None else user, token.claims).access(now)
     raise StoreUnavailableError("contention")
 
 
-def _new_refresh_token(runtime: Runtime, now: float, ends_at: float) -> RefreshToken:
-    expires_at = min(_limit(runtime.settings.refresh_token_expires, now), int(ends_at))
+def _new_refresh_token(state: ExtensionState, now: float, ends_at: float) -> RefreshToken:
+    expires_at = min(_limit(state.settings.refresh_token_expires, now), int(ends_at))
     return RefreshToken(jti=str(uuid.uuid4()), issued_at=int(now), expires_at=expires_at)
 
 
-def _deadline(runtime: Runtime, now: float, current: RefreshToken) -> float:
-    return min(current.expires_at, _limit(runtime.settings.session_idle_timeout, now))
+def _deadline(state: ExtensionState, now: float, current: RefreshToken) -> float:
+    return min(current.expires_at, _limit(state.settings.session_idle_timeout, now))
 
 
 def _limit(lifetime: Any, now: float) -> int:
@@ -233,9 +233,9 @@ def _cut(text: Any) -> str | None:
     return None if text is None else str(text)[:MAX_TEXT]
 
 
-def as_json(value: Any, runtime: Runtime) -> Any:
+def as_json(value: Any, state: ExtensionState) -> Any:
     """What a value is once it has been written into a token."""
-    return json.loads(runtime.encode(value))
+    return json.loads(state.encode(value))
 
 
 class _Pair(NamedTuple):
@@ -246,7 +246,7 @@ class _Pair(NamedTuple):
     """
 
     record: SessionRecord
-    runtime: Runtime
+    state: ExtensionState
     loaded: Any
     presented: Claims
 
@@ -254,7 +254,7 @@ class _Pair(NamedTuple):
         return TokenPair(self.access(now, fresh=fresh), self.refresh(), self.record.session_id)
 
     def access(self, now: float, *, fresh: Fresh = False) -> str:
-        expires_at = min(_limit(self.runtime.settings.access_token_expires, now), int(self.record.ends_at))
+        expires_at = min(_limit(self.state.settings.access_token_expires, now), int(self.record.ends_at))
         fixed = {"jti": str(uuid.uuid4()), "exp": expires_at}
         if "auth_time" not in self.record.claims:  # or the application knows better when its user logged in
             fixed["auth_time"] = int(self.record.created_at)
@@ -266,7 +266,7 @@ class _Pair(NamedTuple):
 
     def _issue(self, token_type: str, now: float, fixed: Claims, fresh: Fresh) -> str:
         fixed |= {"type": token_type, "sid": self.record.session_id}
-        fixed[self.runtime.settings.identity_claim] = self.record.identity
+        fixed[self.state.settings.identity_claim] = self.record.identity
         if fixed["exp"] == NEVER:
             del fixed["exp"]
         if not fresh:
@@ -282,7 +282,7 @@ class _Pair(NamedTuple):
             additional_claims=dict(self.record.claims),
             fixed=fixed,
         )
-        return issue(new, self.runtime, now)
+        return issue(new, self.state, now)
 
     def _csrf_value(self, token_type: str) -> str | None:
         """The double submit value: one for each kind of token, the same for as long as the session goes on.
@@ -292,7 +292,7 @@ class _Pair(NamedTuple):
         which neither the store nor a log ever sees.
         """
         value = self.presented.get("csrf")
-        if not self.runtime.settings.cookie_csrf_protect or not isinstance(value, str):
+        if not self.state.settings.cookie_csrf_protect or not isinstance(value, str):
             return None
         if self.presented["type"] == token_type:
             return value
@@ -302,22 +302,28 @@ class _Pair(NamedTuple):
 # --- ending and listing ---------------------------------------------------------------------------------------------
 
 
-def end(session_id: str, runtime: Runtime, *, cause: str, owner: str | None = None, now: float = 0) -> bool:
+def end(session_id: str, state: ExtensionState, *, cause: str, owner: str | None = None, now: float = 0) -> bool:
     """End a session, and say whether there was one.
 
     :param owner: whose it must be, as :func:`owner_of` gives it; ``None``: anybody's
     :param now: seconds since the epoch: one that had ended by itself until then is removed, and does not count
     """
-    store = store_of(runtime)
+    store = store_of(state)
     record = store.get(session_id)
     if record is None or owner not in (None, record.owner) or not store.remove(session_id) or record.deadline <= now:
         return False
-    _tell(session_ended, record, runtime, cause)
+    _tell(session_ended, record, state, cause)
     return True
 
 
 def end_all(
-    identity: Any, runtime: Runtime, *, cause: str, keep: str | None = None, now: float = 0, issuer: str | None = None
+    identity: Any,
+    state: ExtensionState,
+    *,
+    cause: str,
+    keep: str | None = None,
+    now: float = 0,
+    issuer: str | None = None,
 ) -> int:
     """End all sessions of an identity, and return how many there were.
 
@@ -326,12 +332,12 @@ def end_all(
     :param now: as for :func:`end`
     :param issuer: the trusted issuer that chose the identity; ``None``: this application
     """
-    sessions = store_of(runtime).sessions_of(owner_of(identity, issuer))
-    return sum(end(each.session_id, runtime, cause=cause, now=now) for each in sessions if each.session_id != keep)
+    sessions = store_of(state).sessions_of(owner_of(identity, issuer))
+    return sum(end(each.session_id, state, cause=cause, now=now) for each in sessions if each.session_id != keep)
 
 
 def sessions_of(
-    identity: Any, runtime: Runtime, now: float, current: str | None, issuer: str | None = None
+    identity: Any, state: ExtensionState, now: float, current: str | None, issuer: str | None = None
 ) -> list[SessionInfo]:
     """List the sessions of an identity that go on, the youngest first.
 
@@ -341,17 +347,17 @@ def sessions_of(
     :param issuer: the trusted issuer that chose the identity; ``None``: this application
     """
     owner = owner_of(identity, issuer)
-    records = [each for each in store_of(runtime).sessions_of(owner) if each.deadline > now]
+    records = [each for each in store_of(state).sessions_of(owner) if each.deadline > now]
     records.sort(key=lambda record: record.created_at, reverse=True)
     return [info(record, current) for record in records]
 
 
-def all_sessions(runtime: Runtime, now: float) -> Iterator[SessionInfo]:
+def all_sessions(state: ExtensionState, now: float) -> Iterator[SessionInfo]:
     """Go through all sessions that go on, in any order.
 
     :param now: seconds since the epoch
     """
-    return (info(record, None) for record in store_of(runtime).sessions() if record.deadline > now)
+    return (info(record, None) for record in store_of(state).sessions() if record.deadline > now)
 
 
 def info(record: SessionRecord, current: str | None) -> SessionInfo:
@@ -376,7 +382,7 @@ def _utc(seconds: float) -> datetime:
 # --- revoking -------------------------------------------------------------------------------------------------------
 
 
-def revoke(claims: Claims, runtime: Runtime, now: float) -> bool:
+def revoke(claims: Claims, state: ExtensionState, now: float) -> bool:
     """Revoke a verified token, and say whether that was news. With its refresh token a session ends
     (RFC 7009, section 2.1), unless that token has expired or has a successor in use: an old copy ends nothing.
 
@@ -387,28 +393,28 @@ def revoke(claims: Claims, runtime: Runtime, now: float) -> bool:
     if session_id is not None and not isinstance(session_id, str):
         return False  # of no session of ours: it passes nowhere
     if claims["type"] == "refresh" and session_id is not None:
-        return _end_by_refresh_token(session_id, claims, runtime, now)
-    mark = token_digest(claims, runtime)
+        return _end_by_refresh_token(session_id, claims, state, now)
+    mark = token_digest(claims, state)
     if mark is None:
         fix = "require the claim in JWT_REQUIRED_CLAIMS, or in required_claims of the trusted issuer"
         raise ConfigurationError(f"A token without a jti claim cannot be revoked: {fix}")
-    return store_of(runtime).revoke(mark, accepted_until(claims, runtime), session_id)
+    return store_of(state).revoke(mark, accepted_until(claims, state), session_id)
 
 
-def _end_by_refresh_token(session_id: str, claims: Claims, runtime: Runtime, now: float) -> bool:
+def _end_by_refresh_token(session_id: str, claims: Claims, state: ExtensionState, now: float) -> bool:
     """End a session with a refresh token that could still be exchanged."""
-    record = store_of(runtime).get(session_id)
+    record = store_of(state).get(session_id)
     if record is None or _has_expired(claims, now):
         return False
-    if standing(record, claims["jti"], now, runtime.settings.refresh_grace) is Standing.REUSED:
+    if classify(record, claims["jti"], now, state.settings.refresh_grace) is RefreshStatus.REUSED:
         logger.info("A refresh token that was exchanged before was to be revoked: its session stays active")
         return False
-    return end(session_id, runtime, cause="token_revoked", now=now)
+    return end(session_id, state, cause="token_revoked", now=now)
 
 
 def _has_expired(claims: Claims, now: float) -> bool:
     return "exp" in claims and int(claims["exp"]) <= now
 
 
-def _tell(signal: Any, record: SessionRecord, runtime: Runtime, cause: str) -> None:
-    runtime.notify(signal, session_id=record.session_id, identity=record.identity, cause=cause)
+def _tell(signal: Any, record: SessionRecord, state: ExtensionState, cause: str) -> None:
+    state.notify(signal, session_id=record.session_id, identity=record.identity, cause=cause)

@@ -10,7 +10,7 @@ import time
 from typing import NoReturn
 
 from .._jose.token import Token
-from .._state import Runtime
+from .._state import ExtensionState
 from ..exceptions import (
     ConfigurationError,
     RefreshTokenReusedError,
@@ -18,13 +18,13 @@ from ..exceptions import (
     SessionEndedError,
     StoreUnavailableError,
 )
-from ..signals import logger, refresh_reused, session_ended, store_outage
+from ..signals import logger, refresh_theft_detected, session_ended, store_outage
 from ..stores.base import SessionStore
-from ..stores.records import NEVER, SessionRecord, Standing, digest, standing
+from ..stores.records import NEVER, RefreshStatus, SessionRecord, classify, digest
 from ..typing import Claims
 
 
-def admit(token: Token, runtime: Runtime, now: float) -> None:
+def check_revocation(token: Token, state: ExtensionState, now: float) -> None:
     """Let a verified token pass, or raise.
 
     :param now: seconds since the epoch
@@ -34,22 +34,22 @@ def admit(token: Token, runtime: Runtime, now: float) -> None:
     is_refresh = token.claims["type"] == "refresh"
     try:
         if is_refresh and "sid" in token.claims:
-            judge(token, runtime, now)
+            check_rotation(token, state, now)
         else:
-            _check_status(token, runtime, now)
+            _check_status(token, state, now)
     except StoreUnavailableError as error:
-        if is_refresh or runtime.settings.store_outage != "allow":
+        if is_refresh or state.settings.store_outage != "allow":
             raise
         logger.warning("The store is unavailable (%s): a token passes unchecked", error.reason)
-        runtime.notify(store_outage, cause=error.reason, allowed=True)
+        state.notify(store_outage, cause=error.reason, allowed=True)
 
 
-def refuse_without_store(token: Token, runtime: Runtime) -> NoReturn:
+def refuse_without_store(token: Token, state: ExtensionState) -> NoReturn:
     """Refuse the token of a session where there is no store: whether the session has ended is not known.
 
     :raises SessionEndedError: always
     """
-    runtime.warn_once(
+    state.warn_once(
         "sid without a store",
         "A token with the claim sid was refused: it belongs to a session, and JWT_STORE_URI is not set. Set "
         "JWT_STORE_URI. Give the claim another name if your application adds it for a purpose of its own, and declare "
@@ -58,18 +58,18 @@ def refuse_without_store(token: Token, runtime: Runtime) -> NoReturn:
     raise SessionEndedError(token.header, token.claims)
 
 
-def _check_status(token: Token, runtime: Runtime, now: float) -> None:
+def _check_status(token: Token, state: ExtensionState, now: float) -> None:
     session_id = token.claims.get("sid")
     if session_id is not None and type(session_id) is not str:
         raise SessionEndedError(token.header, token.claims)
-    deadline, revoked = store_of(runtime).status(session_id, token_digest(token.claims, runtime))
+    deadline, revoked = store_of(state).status(session_id, token_digest(token.claims, state))
     if revoked:
         raise RevokedTokenError(token.header, token.claims)
     if session_id is not None and (deadline is None or deadline <= now):
         raise SessionEndedError(token.header, token.claims)
 
 
-def judge(token: Token, runtime: Runtime, now: float) -> tuple[SessionRecord, Standing]:
+def check_rotation(token: Token, state: ExtensionState, now: float) -> tuple[SessionRecord, RefreshStatus]:
     """Return the session of a refresh token and how the token stands to it: current, or replayed within its grace.
 
     :param now: seconds since the epoch
@@ -77,59 +77,59 @@ def judge(token: Token, runtime: Runtime, now: float) -> tuple[SessionRecord, St
     :raises RefreshTokenReusedError: if the token was used before; its session has ended then
     """
     session_id = token.claims.get("sid")
-    record = store_of(runtime).get(session_id) if type(session_id) is str else None
+    record = store_of(state).get(session_id) if type(session_id) is str else None
     if record is None or record.deadline <= now:
         raise SessionEndedError(token.header, token.claims)
-    stands = standing(record, token.claims["jti"], now, runtime.settings.refresh_grace)
-    if stands is Standing.UNTIMELY:  # or it was this request that stood still since its time was read
-        stands = standing(record, token.claims["jti"], time.time(), runtime.settings.refresh_grace)
-    if stands is Standing.REUSED:
-        _end_for_reuse(record, token, runtime)
+    stands = classify(record, token.claims["jti"], now, state.settings.refresh_grace)
+    if stands is RefreshStatus.CLOCK_SKEW:  # or it was this request that stood still since its time was read
+        stands = classify(record, token.claims["jti"], time.time(), state.settings.refresh_grace)
+    if stands is RefreshStatus.REUSED:
+        _end_for_reuse(record, token, state)
         raise RefreshTokenReusedError(token.header, token.claims)
-    if stands is Standing.UNTIMELY:
+    if stands is RefreshStatus.CLOCK_SKEW:
         raise RevokedTokenError(token.header, token.claims)
     return record, stands
 
 
-def _end_for_reuse(record: SessionRecord, token: Token, runtime: Runtime) -> None:
-    ended = store_of(runtime).remove(record.session_id)
+def _end_for_reuse(record: SessionRecord, token: Token, state: ExtensionState) -> None:
+    ended = store_of(state).remove(record.session_id)
     cause = "after_grace" if token.claims["jti"] == record.previous_jti else "superseded"
-    runtime.notify(refresh_reused, session_id=record.session_id, identity=record.identity, cause=cause)
+    state.notify(refresh_theft_detected, session_id=record.session_id, identity=record.identity, cause=cause)
     if ended:
-        runtime.notify(session_ended, session_id=record.session_id, identity=record.identity, cause="reuse")
+        state.notify(session_ended, session_id=record.session_id, identity=record.identity, cause="reuse")
 
 
-def use_up(token: Token, runtime: Runtime) -> None:
+def consume(token: Token, state: ExtensionState) -> None:
     """Let a token pass that is for one use: of many that come with it at once, one passes.
 
     :raises RevokedTokenError: if it was used before, or there is no store that could tell
     :raises StoreUnavailableError: if nobody can tell; JWT_STORE_OUTAGE makes no difference here
     """
-    claims, mark = token.claims, token_digest(token.claims, runtime)
-    if runtime.store is None or mark is None:
+    claims, mark = token.claims, token_digest(token.claims, state)
+    if state.store is None or mark is None:
         raise RevokedTokenError(token.header, claims)
-    if not runtime.store.revoke(mark, accepted_until(claims, runtime), None):
+    if not state.store.revoke(mark, accepted_until(claims, state), None):
         raise RevokedTokenError(token.header, claims)
 
 
-def token_digest(claims: Claims, runtime: Runtime) -> str | None:
+def token_digest(claims: Claims, state: ExtensionState) -> str | None:
     """Return what stands for a verified token in the store; ``None`` if it has no ``jti``. Equal ``jti`` claims of two
     issuers are two tokens.
     """
     jti = claims.get("jti")
-    return None if jti is None else digest(jti, runtime.issuer_name(claims))
+    return None if jti is None else digest(jti, state.issuer_name(claims))
 
 
-def accepted_until(claims: Claims, runtime: Runtime) -> float:
+def accepted_until(claims: Claims, state: ExtensionState) -> float:
     """Return until when a verified token is accepted, seconds since the epoch, as a time that every store can hold."""
-    return min(max(claims["exp"], 0) + runtime.settings.decode_leeway, NEVER) if "exp" in claims else NEVER
+    return min(max(claims["exp"], 0) + state.settings.decode_leeway, NEVER) if "exp" in claims else NEVER
 
 
-def store_of(runtime: Runtime) -> SessionStore:
+def store_of(state: ExtensionState) -> SessionStore:
     """Return the store of an application.
 
     :raises ConfigurationError: if it has none
     """
-    if runtime.store is None:
+    if state.store is None:
         raise ConfigurationError('Sessions need a store: JWT_STORE_URI = "sqlite:///jwt.db", say')
-    return runtime.store
+    return state.store

@@ -495,7 +495,7 @@ class Settings:
     report_only: tuple[str, ...] = option(
         (),
         parsers.words_or_none,
-        "Options whose checks are made and told of, by the signal ``refusal_reported``, but refuse nothing yet, on the "
+        "Options whose checks are made and told of, by the signal ``would_refuse``, but refuse nothing yet, on the "
         "way to the strict profile: JWT_REQUIRED_CLAIMS, JWT_VERIFY_AUD, JWT_DECODE_AUDIENCE, JWT_DECODE_ISSUER, "
         "JWT_SINGLE_TOKEN, JWT_CSRF_ORIGIN_CHECK, JWT_CSRF_METHODS, JWT_BOUND_TOKENS.",
     )

@@ -69,7 +69,7 @@ class TableMissingError(StoreUnavailableError):
     """A table is not there yet."""
 
 
-class Wire:
+class SqlConnection:
     """Sends statements of SQLAlchemy straight to a driver, which is half the cost. Each is a transaction of its own, in
     autocommit. A process has at most :data:`POOL_SIZE` connections, made when needed.
 
@@ -460,17 +460,17 @@ class _Gate:
             self._changed.notify_all()
 
 
-def _watch_forks(wire: weakref.ref[Wire]) -> None:
+def _watch_forks(wire: weakref.ref[SqlConnection]) -> None:
     """Tell a wire of forks for as long as it lives: the hooks themselves cannot be taken back."""
 
-    def tell(method: Callable[[Wire], None]) -> None:
+    def tell(method: Callable[[SqlConnection], None]) -> None:
         this = wire()
         if this is not None:
             method(this)
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=partial(tell, Wire._before_fork),
-            after_in_parent=partial(tell, Wire._after_fork),
-            after_in_child=partial(tell, Wire._in_child),
+            before=partial(tell, SqlConnection._before_fork),
+            after_in_parent=partial(tell, SqlConnection._after_fork),
+            after_in_child=partial(tell, SqlConnection._in_child),
         )

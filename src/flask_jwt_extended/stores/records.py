@@ -118,7 +118,7 @@ def digest(text: str, issuer: str | None = None) -> str:
     return hashlib.sha256(octets).hexdigest()
 
 
-class Standing(Enum):
+class RefreshStatus(Enum):
     """How a refresh token stands to its session."""
 
     #: It is the one that may be used.
@@ -126,25 +126,25 @@ class Standing(Enum):
     #: It was used a moment ago: by this client, which did not hear the answer or asked twice at once.
     REPLAYED = "replayed"
     #: It was used at a time that has not come: a clock was set back. Nothing can be said of it.
-    UNTIMELY = "untimely"
+    CLOCK_SKEW = "untimely"
     #: It was used before, and somebody else may have it.
     REUSED = "reused"
 
 
-def standing(record: SessionRecord, jti: Any, now: float, grace: float) -> Standing:
+def classify(record: SessionRecord, jti: Any, now: float, grace: float) -> RefreshStatus:
     """Tell how a refresh token stands to its session.
 
     :param now: seconds since the epoch
     :param grace: seconds after its first use for which the predecessor of the current token is answered with that
     """
     if jti == record.current.jti:
-        return Standing.CURRENT
+        return RefreshStatus.CURRENT
     if jti != record.previous_jti or record.rotated_at is None:
-        return Standing.REUSED
+        return RefreshStatus.REUSED
     elapsed = now - record.rotated_at
     if not grace or elapsed >= grace:
-        return Standing.REUSED
-    return Standing.REPLAYED if elapsed > -CLOCK_TOLERANCE else Standing.UNTIMELY
+        return RefreshStatus.REUSED
+    return RefreshStatus.REPLAYED if elapsed > -CLOCK_TOLERANCE else RefreshStatus.CLOCK_SKEW
 
 
 def rotated(record: SessionRecord, successor: RefreshToken, now: float, deadline: float) -> SessionRecord:
@@ -164,6 +164,6 @@ def rotated(record: SessionRecord, successor: RefreshToken, now: float, deadline
     )
 
 
-def touched(record: SessionRecord, now: float, deadline: float) -> SessionRecord:
+def extended(record: SessionRecord, now: float, deadline: float) -> SessionRecord:
     """Return the record after it was kept alive without its refresh token."""
     return replace(record, refreshed_at=now, deadline=deadline, generation=record.generation + 1)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from ..exceptions import StoreUnavailableError
-from ._sql_wire import Answer, TableMissingError, Wire
+from ._sql_wire import Answer, SqlConnection, TableMissingError
 from .base import MARGIN, Stats, Status
 from .findings import Finding
 from .records import CLOCK_TOLERANCE, SessionRecord
@@ -139,7 +139,7 @@ class SqlStore:
     """
 
     def __init__(self, uri: str, timeout: float) -> None:
-        self._wire = Wire(uri, timeout)
+        self._wire = SqlConnection(uri, timeout)
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 from unittest.mock import patch
 
@@ -18,6 +19,7 @@ from .._request.policy import Policy, roles_of
 from .._request.responses import signal_refusal
 from ..typing import Claims, Fresh, Header
 from ..utils import create_access_token, create_refresh_token, decode_token
+from ..view_decorators import verify_jwt_in_request
 
 
 def logged_in(
@@ -96,7 +98,9 @@ def override_identity(
     held = granted(scopes, roles) | (claims or {})
 
     def verify(*known: Any, **demands: Any) -> tuple[Header, Claims]:
-        return _pass(identity, held, Policy.demanding(*known, **demands))
+        return _pass(
+            identity, held, Policy.from_arguments(**signature(verify_jwt_in_request).bind(*known, **demands).arguments)
+        )
 
     with patch("flask_jwt_extended.view_decorators.verify_jwt_in_request", verify):
         yield
@@ -104,7 +108,7 @@ def override_identity(
 
 def _pass(identity: Any, held: Claims, policy: Policy) -> tuple[Header, Claims]:
     app, now = get_app(), time.time()
-    runtime = get_state(app)
+    state = get_state(app)
     usual: Claims = {
         "type": policy.token_type,
         "fresh": True,
@@ -112,13 +116,13 @@ def _pass(identity: Any, held: Claims, policy: Policy) -> tuple[Header, Claims]:
         "iat": int(now),
         "auth_time": int(now),
     }
-    token = Token({}, usual | {runtime.settings.identity_claim: identity} | held)
+    token = Token({}, usual | {state.settings.identity_claim: identity} | held)
     if request.method != "OPTIONS":
         try:
             policy.check(token, now)
             policy.check_roles(token, roles_of(token.claims))
-            if runtime.loaders.user_lookup is not None:
-                token.user = pipeline.look_up_user(runtime.loaders.user_lookup, token, runtime)
+            if state.loaders.user_lookup is not None:
+                token.user = pipeline.look_up_user(state.loaders.user_lookup, token, state)
         except Exception as error:
             raise signal_refusal(app, error) from None
     pipeline.remember(g, token)
