@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flask import Flask, request
 
-from flask_jwt_extended import JWTManager, create_access_token, get_jwt, jwt_required, key_ring
+from flask_jwt_extended import JWTManager, KeyRing, create_access_token, get_jwt, jwt_required
 
 app = Flask(__name__)
 app.config["JWT_ALGORITHM"] = "ES256"
@@ -17,7 +17,8 @@ app.config["JWT_DECODE_ALGORITHMS"] = ["ES256"]  # of all tenants
 jwt = JWTManager(app)
 
 # Prepared once: a ring signs with its first active key and verifies with all.
-RINGS = {path.stem: key_ring(json.loads(path.read_text())) for path in Path(os.environ["TENANTS"]).glob("*.json")}
+FILES = Path(os.environ["TENANTS"]).glob("*.json")
+RINGS = {path.stem: KeyRing.from_jwks(json.loads(path.read_text())) for path in FILES}
 
 
 @jwt.encode_key_loader

@@ -1,12 +1,12 @@
 """It keeps the promises of a store: the contract that the stores of the package pass."""
 
 import pytest
-from store import DiaryStore
+from store import FileStore
 
-from flask_jwt_extended.testing.store_contract import StoreContract
+from flask_jwt_extended.testing.store_contract import SharedStoreContract
 
 
-class TestDiaryStore(StoreContract):
+class TestFileStore(SharedStoreContract):
     @pytest.fixture
-    def store(self):
-        return DiaryStore()
+    def store(self, tmp_path):
+        return FileStore(tmp_path / "sessions.db", timeout=10)

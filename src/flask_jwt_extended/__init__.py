@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ._jose.jwk_set import key_ring
+from ._jose.keys import KeyRing
 from ._protection.default_deny import jwt_exempt
 from ._removed import explain_missing
 from ._request.policy import all_of
@@ -48,6 +48,7 @@ __all__ = [
     "ConfigurationError",
     "JWTConfigWarning",
     "JWTManager",
+    "KeyRing",
     "SessionInfo",
     "TokenPair",
     "all_of",
@@ -69,7 +70,6 @@ __all__ = [
     "has_scope",
     "jwt_exempt",
     "jwt_required",
-    "key_ring",
     "list_sessions",
     "refresh_expiring_cookies",
     "refresh_session",

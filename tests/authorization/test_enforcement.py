@@ -836,7 +836,6 @@ def test_a_rule_without_methods_is_listed() -> None:
 def test_every_place_that_a_view_looks_for_tokens_is_known() -> None:
     """Also of a method that is not GET: what the check says of URLs and cookies depends on it."""
     from flask_jwt_extended._diagnostics.application import token_locations
-
     from flask_jwt_extended.jwt_manager import runtime_of
 
     class Orders(MethodView):

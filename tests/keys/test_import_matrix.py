@@ -25,8 +25,8 @@ from joserfc.errors import JoseError
 from jwt.exceptions import InvalidKeyError
 
 from flask_jwt_extended._jose import compact
-from flask_jwt_extended._jose.jwk_set import key_ring, read_set, to_jwk
-from flask_jwt_extended._jose.keys import Key, prepare
+from flask_jwt_extended._jose.jwk_set import read_set, to_jwk
+from flask_jwt_extended._jose.keys import Key, KeyRing, prepare
 from flask_jwt_extended._keys.files import from_pem
 
 from ..conftest import ED448, PRIVATE_KEYS
@@ -84,7 +84,7 @@ def signed_by_us(key: Key, kid: str) -> str:
 
 
 def verified_by_us(token: str, jwk: dict[str, Any]) -> bytes:
-    ring = key_ring([jwk])
+    ring = KeyRing.from_jwks([jwk])
     return compact.Verifier(ring.algorithms, ring, 8192).verify(token)[1]
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.exceptions import InvalidKeyError
 
+from flask_jwt_extended import KeyRing
 from flask_jwt_extended._jose import jwk_set as jwks
 from flask_jwt_extended._jose import key_states as key_life
 from flask_jwt_extended._jose.jwk_set import JWK, PRIVATE_MEMBERS, State, published, read_set, thumbprint, to_jwk
@@ -235,18 +236,18 @@ def test_the_first_active_key_signs_and_all_verify() -> None:
         JWKS["ES256"],
         JWKS["EdDSA"] | {"state": "active"},
     ]
-    ring = jwks.key_ring(listed)
+    ring = KeyRing.from_jwks(listed)
     assert ring.signer is not None
     assert ring.signer[0] == EC["kid"]
     for jwk in listed:
         assert [key.algorithm for key in ring.candidates(jwk["alg"], jwk["kid"])] == [jwk["alg"]]
-    assert jwks.key_ring([JWKS["ES384"] | {"state": "next"}]).signer is None
+    assert KeyRing.from_jwks([JWKS["ES384"] | {"state": "next"}]).signer is None
 
 
 def test_a_ring_for_a_loader_has_no_clock() -> None:
     """A key that should stop to verify one day would not: it is refused with the way out."""
     with pytest.raises(InvalidKeyError, match="leave out a key when it retires"):
-        jwks.key_ring([EC, JWKS["ES384"] | {"state": "retiring", "until": "2027-01-31"}])
+        KeyRing.from_jwks([EC, JWKS["ES384"] | {"state": "retiring", "until": "2027-01-31"}])
 
 
 # --- what is published ----------------------------------------------------------------------------------------------

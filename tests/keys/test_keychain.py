@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from flask import Flask
 
-from flask_jwt_extended import ConfigurationError, JWTManager, create_access_token, jwt_required, key_ring
+from flask_jwt_extended import ConfigurationError, JWTManager, KeyRing, create_access_token, jwt_required
 from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose.jwk_set import PRIVATE_MEMBERS, read_set, thumbprint, to_jwk
 from flask_jwt_extended._keys import current as keychain_module
@@ -357,7 +357,7 @@ def forms_of(name: str) -> dict[str, tuple[Any, Any]]:
         "JWK": (jwk, public(jwk)),
         "PyJWK": (pyjwt.PyJWK(jwk), pyjwt.PyJWK(public(jwk))),
         "objects": (key, key.public_key()),
-        "a ring": (key_ring([jwk]), key_ring([public(jwk)])),
+        "a ring": (KeyRing.from_jwks([jwk]), KeyRing.from_jwks([public(jwk)])),
     }
 
 
@@ -380,8 +380,8 @@ def test_loaders_return_keys_in_any_form(make_app: MakeApp, name: str, form: str
 def test_each_tenant_has_a_ring_of_its_own(make_app: MakeApp) -> None:
     """The token of one is not verified by the keys of another, whatever it says about itself."""
     rings = {
-        "red": key_ring([EC, JWKS["ES384"]]),
-        "blue": key_ring([to_jwk("ES256", ec.generate_private_key(ec.SECP256R1())) | {"kid": "b"}]),
+        "red": KeyRing.from_jwks([EC, JWKS["ES384"]]),
+        "blue": KeyRing.from_jwks([to_jwk("ES256", ec.generate_private_key(ec.SECP256R1())) | {"kid": "b"}]),
     }
     app = make_app(ALGORITHM="ES256", DECODE_ALGORITHMS=["ES256", "ES384"], SECRET_KEY=None)
     manager: JWTManager = app.extensions["flask-jwt-extended"]

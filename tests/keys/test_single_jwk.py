@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from jwt.exceptions import InvalidKeyError
 
-from flask_jwt_extended import ConfigurationError, create_access_token, key_ring
+from flask_jwt_extended import ConfigurationError, KeyRing, create_access_token
 from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.application import check
 
@@ -58,7 +58,7 @@ def by_pyjwk(make_app: MakeApp, jwk: Any, **options: Any) -> Flask:
 
 
 def by_ring(make_app: MakeApp, jwk: Any, **options: Any) -> Flask:
-    return by_loader(make_app, key_ring([jwk]), **options)
+    return by_loader(make_app, KeyRing.from_jwks([jwk]), **options)
 
 
 WAYS = [by_option, by_late_option, by_loader, by_pyjwk]
@@ -163,7 +163,7 @@ def test_a_jwk_for_something_else_signs_nothing(
         loaded: dict[str, Callable[[], Any]] = {
             "loader": lambda: jwk | members,
             "PyJWK": lambda: pyjwt.PyJWK(jwk | members),
-            "ring": lambda: key_ring([jwk | members]),
+            "ring": lambda: KeyRing.from_jwks([jwk | members]),
         }
         if source != "option":
             app.extensions["flask-jwt-extended"].encode_key_loader(lambda _identity: loaded[source]())
@@ -266,7 +266,7 @@ def test_a_key_of_our_own_set_without_alg_serves_one_algorithm(
 
 def test_a_ring_serves_the_algorithms_that_it_was_given(make_app: MakeApp) -> None:
     """A set for a loader, whose keys leave the algorithm open."""
-    ring = key_ring([without(RSA, "alg"), EC], ["PS256", "RS256", "ES256"])
+    ring = KeyRing.from_jwks([without(RSA, "alg"), EC], ["PS256", "RS256", "ES256"])
     app = by_loader(make_app, ring, DECODE_ALGORITHMS=[*RSA_ALGORITHMS, "ES256"])
     assert accepted(lambda: app) == {"PS256"}
     assert status(app, signed("ES256", PRIVATE_KEYS["ES256"])) == 200

@@ -26,7 +26,6 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose import compact
-from flask_jwt_extended._jose.jwk_set import key_ring
 from flask_jwt_extended._jose.keys import Key, KeyRing
 
 from ..conftest import SECRET, MakeApp, bearer
@@ -50,7 +49,7 @@ class CountingKey(Key):
 
 def counting(name: str) -> tuple[CountingKey, KeyRing]:
     """A ring of one key, whose verifications are counted."""
-    ring = key_ring([JWKS[name]])
+    ring = KeyRing.from_jwks([JWKS[name]])
     assert ring.signer is not None
     kid, key = ring.signer
     counted = CountingKey(key.algorithm, pyjwt.get_algorithm_by_name(key.algorithm), key._private)

@@ -21,7 +21,6 @@ from click.testing import Result
 from flask import Flask
 
 from flask_jwt_extended import start_session
-from flask_jwt_extended._cli.sessions import user_agent_in_words
 from flask_jwt_extended.exceptions import StoreUnavailableError
 from flask_jwt_extended.signals import session_ended
 from flask_jwt_extended.stores import open_store
@@ -185,51 +184,6 @@ def test_long_text_does_not_move_the_columns(shop: Flask, store: SessionStore) -
     assert len(sessions(shop, "list").stdout.splitlines()[1]) < 220
     (found,) = as_json(shop, "list")
     assert (found["identity"], found["label"], found["user_agent"]) == ("i" * 200, "l" * 200, "u" * 200)
-
-
-@pytest.mark.parametrize(
-    ("agent", "words"),
-    [
-        ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox 128, Linux"),
-        (
-            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 "
-            "Safari/537.36",
-            "Chrome 131, Windows",
-        ),
-        (
-            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 "
-            "Safari/537.36 Edg/131.0.2903.70",
-            "Edge 131, Windows",
-        ),
-        (
-            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 "
-            "Safari/605.1.15",
-            "Safari 18, macOS",
-        ),
-        (
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-            "CriOS/131.0.6778.73 Mobile/15E148 Safari/604.1",
-            "Chrome 131, iPhone",
-        ),
-        (
-            "Mozilla/5.0 (Linux; Android 14; SM-S921B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/27.0 "
-            "Chrome/125.0.0.0 Mobile Safari/537.36",
-            "Samsung Internet 27, Android",
-        ),
-        (
-            "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 "
-            "Safari/537.36 OPR/116.0.0.0",
-            "Opera 116, ChromeOS",
-        ),
-        ("Firefox/1", "Firefox 1"),
-        ("curl/8.5.0", "curl/8.5.0"),
-        ("", ""),
-        (None, None),
-    ],
-)
-def test_browsers_are_told_by_their_names(agent: str | None, words: str | None) -> None:
-    """A browser claims to be several; the one that it is, is named."""
-    assert user_agent_in_words(agent) == words
 
 
 class Endless(MemoryStore):

@@ -6,7 +6,6 @@ Prints and asks back; what happens to sessions is up to ``lifecycle``, how they 
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -126,7 +125,7 @@ def _row(info: SessionInfo) -> tuple[str, ...]:
         _minute(info.last_refreshed_at),
         _minute(info.expires_at) if info.expires_at else "never",
         info.address or "-",
-        _short(user_agent_in_words(info.user_agent), _AGENT),
+        _short(info.user_agent, _AGENT),
     )
 
 
@@ -154,35 +153,6 @@ def _object(info: SessionInfo) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
-
-
-#: Browsers claim to be others, which come last.
-_BROWSERS = {
-    r"Edg(?:A|iOS)?": "Edge",
-    "OPR": "Opera",
-    "SamsungBrowser": "Samsung Internet",
-    "Firefox|FxiOS": "Firefox",
-    "Chrome|CriOS": "Chrome",
-    r"Version(?=/.* Safari/)": "Safari",
-}
-_SYSTEMS = {
-    "Windows": "Windows",
-    "Android": "Android",
-    "iPhone": "iPhone",
-    "iPad": "iPad",
-    "CrOS": "ChromeOS",
-    "Mac OS X": "macOS",
-    "Linux": "Linux",
-}
-
-
-def user_agent_in_words(text: str | None) -> str | None:
-    """Say which browser a ``User-Agent`` claims to be, and on what; any other client speaks for itself."""
-    for pattern, browser in _BROWSERS.items():
-        if text and (version := re.search(rf"(?:{pattern})/(\d+)", text)):
-            system = next((f", {name}" for mark, name in _SYSTEMS.items() if mark in text), "")
-            return f"{browser} {version[1]}{system}"
-    return text
 
 
 # --- end ------------------------------------------------------------------------------------------------------------

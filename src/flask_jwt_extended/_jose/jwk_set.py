@@ -207,23 +207,6 @@ def ring_of(keys: Iterable[JWK], beside: Iterable[Key] = ()) -> KeyRing:
     return KeyRing(beside, ((each.kid, each.key) for each in keys), signer)
 
 
-def key_ring(document: Any, algorithms: Sequence[str] = jwk_.ALGORITHMS) -> KeyRing:
-    """Make a ring from a JWK Set, for ``encode_key_loader`` and ``decode_key_loader`` to return, for example a set for
-    each tenant. Make it once and keep it.
-
-    :param document: a JWK Set, or a list of JWKs; without ``until``: a ring has no clock
-    :param algorithms: the algorithms that are accepted. A key without ``alg`` is bound to the first of them that fits;
-        by default RS256, HS256, or the algorithm of its curve
-    :raises InvalidKeyError: if it is not a JWK Set, or a key of it cannot be used
-
-    .. versionadded:: 5.0
-    """
-    keys = read_set(document, algorithms)
-    if any(each.until < math.inf for each in keys):
-        raise InvalidKeyError("A ring has no clock: leave out a key when it retires, in place of giving it an until")
-    return ring_of(keys)
-
-
 def thumbprint(jwk: Mapping[str, Any]) -> str:
     """Return the SHA-256 thumbprint of a key (RFC 7638): the same for all its forms, the public and the private.
 

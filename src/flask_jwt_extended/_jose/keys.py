@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -136,6 +137,26 @@ class KeyRing:
             self._anonymous[key.algorithm] = (*self._anonymous.get(key.algorithm, ()), key)
         for kid, key in named:
             self._named.setdefault(key.algorithm, {})[kid] = key
+
+    @classmethod
+    def from_jwks(cls, document: Any, algorithms: Sequence[str] | None = None) -> KeyRing:
+        """Make a ring from a JWK Set, for ``encode_key_loader`` and ``decode_key_loader`` to return: for example one for
+        each tenant. Make it once and keep it.
+
+        :param document: a JWK Set, or a list of JWKs, without ``until``: a ring has no clock
+        :param algorithms: the algorithms that are accepted. A key without ``alg`` is bound to the first of them that
+            fits; ``None``: RS256, HS256, or the algorithm of its curve
+        :raises InvalidKeyError: if it is not a JWK Set, or a key of it cannot be used
+
+        .. versionadded:: 5.0
+        """
+        from . import jwk_set  # it needs this module
+        from .jwk import ALGORITHMS
+
+        keys = jwk_set.read_set(document, ALGORITHMS if algorithms is None else algorithms)
+        if any(each.until < math.inf for each in keys):
+            raise InvalidKeyError("A ring has no clock: leave out a key when it retires, instead of giving it an until")
+        return jwk_set.ring_of(keys)
 
     @property
     def algorithms(self) -> frozenset[str]:

@@ -20,7 +20,10 @@ def open_store(uri: Any, timeout: float) -> SessionStore:
     if not isinstance(uri, str):
         if isinstance(uri, SessionStore):
             return uri
-        raise ConfigurationError(f"JWT_STORE_URI must be a URI or a SessionStore, not a {type(uri).__name__}")
+        raise ConfigurationError(
+            f"JWT_STORE_URI must be a URI or a SessionStore, not a {type(uri).__name__}. "
+            "A store of your own derives from flask_jwt_extended.stores.base.SessionStore"
+        )
     scheme, separator, _ = uri.partition("://")
     if not separator:
         raise ConfigurationError("JWT_STORE_URI must begin with a scheme: sqlite:///jwt.db, say, or redis://localhost")

@@ -1,20 +1,19 @@
-"""What a store of sessions must do. Write a class with these methods, run the contract tests over it, and hand an
-instance to JWT_STORE_URI; no base class is needed.
+"""What a session store has to do.
 
-The contract tests are :mod:`flask_jwt_extended.testing.store_contract`.
+To write one, derive a class from :class:`SessionStore`, run the contract tests over it
+(:mod:`flask_jwt_extended.testing.store_contract`), and set JWT_STORE_URI to an instance.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
+from .findings import Finding
 from .records import SessionRecord
 
-if TYPE_CHECKING:
-    from .findings import Finding
-
-#: Seconds that a record is kept past the moment it stops to matter, so that a clock that is behind finds it still.
+#: Seconds for which a record is kept after it is needed, so that a clock that is behind still finds it.
 MARGIN = 3600
 
 
@@ -30,89 +29,113 @@ class Status(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """How much a store holds."""
+    """How much a store holds.
+
+    :ivar sessions: sessions that are kept
+    :ivar revoked_tokens: revoked tokens that are remembered
+    :ivar prunable: records of both kinds that :meth:`SessionStore.prune` would remove
+    """
 
     sessions: int
     revoked_tokens: int
     prunable: int
 
 
-@runtime_checkable
-class SessionStore(Protocol):
+class SessionStore(ABC):
     """Keeps sessions and revoked tokens.
 
     Every method raises :class:`~flask_jwt_extended.exceptions.StoreUnavailableError` if the engine does not answer
-    within the timeout of the store, or not at all. What a method has written when it returns is as durable as the
-    engine makes it. Instances are used by many threads at once, and in the children of a process that made them.
+    within the timeout of the store. What a method has written when it returns is as durable as the engine makes it.
+    Instances are used by many threads at the same time, and in the children of a process that made them.
+
+    Nine methods are abstract. The others have a default that works for every store. New methods will have one too, so
+    that a store keeps working after an upgrade.
+
+    .. versionadded:: 5.0
     """
 
-    def create(self) -> None:
-        """Create what the store needs, tables say. Doing it twice does no harm; every method does it on first use."""
-        ...
+    # --- sessions ---
 
+    @abstractmethod
     def add(self, record: SessionRecord) -> None:
-        """Keep a new session until its deadline at least."""
-        ...
+        """Keep a new session, at least until its deadline."""
 
+    @abstractmethod
     def get(self, session_id: str) -> SessionRecord | None:
-        """Return a session as it was last written, also if its deadline has passed; ``None`` if there is none."""
-        ...
+        """Return a session as it was last written, also after its deadline; ``None`` if there is none."""
 
+    @abstractmethod
     def replace(self, record: SessionRecord, generation: int) -> bool:
-        """Write a session anew if its stored generation is this one, in one atomic step.
+        """Replace a session if its stored generation is this one, in one atomic step.
 
-        :return: whether it was. ``False``: somebody else was faster, or the session has ended
+        :return: whether it was replaced. ``False``: another writer was faster, or the session has ended
         """
-        ...
 
+    @abstractmethod
     def remove(self, session_id: str) -> bool:
         """End a session. Once this has returned, no method finds it, and no :meth:`replace` brings it back.
 
         :return: whether there was one
         """
-        ...
+
+    @abstractmethod
+    def sessions(self) -> Iterator[SessionRecord]:
+        """Iterate over all sessions, in any order. One that is added or removed meanwhile may be among them or not."""
 
     def sessions_of(self, owner: str) -> list[SessionRecord]:
-        """Return the sessions of an identity (:attr:`SessionRecord.owner`), in any order."""
-        ...
+        """Return the sessions of an identity (:attr:`SessionRecord.owner`), in any order.
 
-    def sessions(self) -> Iterator[SessionRecord]:
-        """Go through all sessions, in any order. One that comes or goes meanwhile may be among them or not."""
-        ...
+        The default looks at all sessions: override it with an index.
+        """
+        return [record for record in self.sessions() if record.owner == owner]
 
+    # --- tokens ---
+
+    @abstractmethod
     def status(self, session_id: str | None, token: str | None) -> Status:
-        """Tell what matters for an access token, in one round trip.
+        """Return what decides about an access token, in one round trip.
 
         :param session_id: its ``sid``; ``None``: it belongs to no session
         :param token: the digest of its ``jti``; ``None``: it has none
         """
-        ...
 
+    @abstractmethod
     def revoke(self, token: str, until: float, session_id: str | None) -> bool:
-        """Remember that a token was revoked, for as long as anybody may present it.
+        """Remember that a token was revoked, for as long as it may be presented.
 
         :param token: the digest of its ``jti``
         :param until: seconds since the epoch
         :param session_id: its ``sid``; ``None``: it belongs to no session. The revocation need not outlive the session
         :return: ``True`` for exactly one of those that revoke the same token, unless it has ended with its session
         """
-        ...
 
+    # --- maintenance ---
+
+    @abstractmethod
     def prune(self, now: float, limit: int) -> int:
-        """Remove at most this many records that nobody can ask for any more, and return how many there were.
+        """Remove at most this many records that are not needed any more, and return how many were removed.
 
         :param now: seconds since the epoch
         """
-        ...
 
+    def create(self) -> None:
+        """Create what the store needs, such as tables. It is called before anything else and may be called twice."""
+        return
+
+    @abstractmethod
     def stats(self, now: float) -> Stats:
-        """Count what is kept."""
-        ...
+        """Count what is kept.
 
-    def findings(self, now: float) -> Iterator[Finding]:
-        """Judge the engine behind the store: does it lose what it acknowledged, can it be reached in time?"""
-        ...
+        :param now: seconds since the epoch
+        """
+
+    def findings(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # a store of its own may need it
+        """Return what an operator should know of the engine: whether it loses acknowledged writes, for example.
+
+        :param now: seconds since the epoch
+        """
+        yield from ()
 
     def close(self) -> None:
-        """Let go of all connections. The next call makes new ones."""
-        ...
+        """Close all connections. The next call opens new ones."""
+        return

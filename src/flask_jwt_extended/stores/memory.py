@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from threading import Lock
 
 from ._deadline import after_fork
-from .base import MARGIN, Stats, Status
+from .base import MARGIN, SessionStore, Stats, Status
 from .findings import Finding
 from .records import SessionRecord
 
 
-class MemoryStore:
+class MemoryStore(SessionStore):
     """A store in the memory of this process."""
 
     def __init__(self) -> None:
@@ -21,9 +21,6 @@ class MemoryStore:
         self._revoked: dict[str, float] = {}
         self._lock = Lock()
         after_fork(self.close)
-
-    def create(self) -> None:
-        """There is nothing to create."""
 
     def close(self) -> None:
         """Make a new lock: a child may have been forked while the old one was held."""

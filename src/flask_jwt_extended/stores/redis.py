@@ -18,7 +18,7 @@ from redis.exceptions import NoScriptError
 from ..exceptions import StoreUnavailableError
 from ._deadline import Call, Watchdog, after_fork
 from ._redis_wire import OUTAGES, Link, Route, Server, parse
-from .base import MARGIN, Stats, Status
+from .base import MARGIN, SessionStore, Stats, Status
 from .findings import Finding
 from .records import CLOCK_TOLERANCE, NEVER, SessionRecord
 
@@ -69,7 +69,7 @@ _INDEX = _Script(
 )
 
 
-class RedisStore:
+class RedisStore(SessionStore):
     """A store in a Redis server of version 5 or later, a Valkey server, or several of them.
 
     ============================================================ =====================================================

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import mysql
 
 from ..exceptions import StoreUnavailableError
 from ._sql_wire import Answer, SqlConnection, TableMissingError
-from .base import MARGIN, Stats, Status
+from .base import MARGIN, SessionStore, Stats, Status
 from .findings import Finding
 from .records import CLOCK_TOLERANCE, SessionRecord
 
@@ -126,7 +126,7 @@ _JUDGE_MYSQL = sa.text("SELECT innodb_flush_log_at_trx_commit, UNIX_TIMESTAMP(NO
 # --- the store --------------------------------------------------------------------------------------------------------
 
 
-class SqlStore:
+class SqlStore(SessionStore):
     """A store in a SQL database.
 
     :param uri: a URL of SQLAlchemy. ``sqlite:///jwt.db`` is a file in the working directory, ``sqlite:////srv/jwt.db``

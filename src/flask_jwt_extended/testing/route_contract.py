@@ -163,10 +163,6 @@ def _of_another_kind(policy: Policy) -> str:
     return create_access_token("somebody", fresh=True) if policy.refresh else create_refresh_token("somebody")
 
 
-def _of_a_strange_kind(_policy: Policy) -> str:
-    return create_token("some_other_kind", "somebody")
-
-
 def _unsigned(token: str) -> str:
     _, payload, _ = token.split(".")
     return f"{encode_segment(json.dumps({'alg': 'none', 'typ': 'JWT'}).encode()).decode()}.{payload}."
