@@ -836,7 +836,7 @@ def test_a_rule_without_methods_is_listed() -> None:
 def test_every_place_that_a_view_looks_for_tokens_is_known() -> None:
     """Also of a method that is not GET: what the check says of URLs and cookies depends on it."""
     from flask_jwt_extended._diagnostics.application import token_locations
-    from flask_jwt_extended.jwt_manager import runtime_of
+    from flask_jwt_extended._context import get_state
 
     class Orders(MethodView):
         @jwt_required(locations=["cookies"])
@@ -846,7 +846,7 @@ def test_every_place_that_a_view_looks_for_tokens_is_known() -> None:
     app = make(False)
     app.add_url_rule("/orders", view_func=Orders.as_view("orders"))
     app.add_url_rule("/report", "report", jwt_required(locations="query_string")(lambda: "x"), methods=["POST"])
-    assert token_locations(app, runtime_of(app)) == {"headers", "cookies", "query_string"}
+    assert token_locations(app, get_state(app)) == {"headers", "cookies", "query_string"}
 
 
 def test_a_patched_check_is_asked_in_front_too() -> None:

@@ -257,9 +257,9 @@ def test_an_exchange_that_was_not_heard_of_can_be_repeated(make: MakeService) ->
         replace(*arguments)
         raise StoreUnavailableError(REASON)
 
-    store.__dict__["replace"] = lost
+    vars(store)["replace"] = lost
     assert is_unavailable(service.refresh(pair.refresh_token))
-    del store.__dict__["replace"]
+    del vars(store)["replace"]
     assert service.passes(service.refreshed(pair.refresh_token).access_token)
 
 
