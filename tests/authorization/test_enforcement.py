@@ -835,8 +835,8 @@ def test_a_rule_without_methods_is_listed() -> None:
 
 def test_every_place_that_a_view_looks_for_tokens_is_known() -> None:
     """Also of a method that is not GET: what the check says of URLs and cookies depends on it."""
-    from flask_jwt_extended._diagnostics.application import token_locations
     from flask_jwt_extended._context import get_state
+    from flask_jwt_extended._diagnostics.application import token_locations
 
     class Orders(MethodView):
         @jwt_required(locations=["cookies"])

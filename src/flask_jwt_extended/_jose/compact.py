@@ -22,6 +22,7 @@ from jwt.exceptions import (
     InvalidTokenError,
 )
 
+from .._settings.token_kinds import is_other_kind, kind_of
 from ..typing import Header, JSONDefault
 from .keys import Key, KeyRing
 
@@ -33,8 +34,6 @@ _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _PADDING = (b"", b"", b"==", b"=")
 _LAST = (_ALPHABET, b"", b"AQgw", b"AEIMQUYcgkosw048")
 
-#: Kinds of JWT that are an access or refresh token, or leave their kind open (RFC 7519, 5.1; RFC 9068, 2.1).
-_OUR_KINDS = ("jwt", "at+jwt")
 #: How many headers a verifier remembers. Tokens of one key share one.
 REMEMBERED_HEADERS = 2048
 
@@ -312,20 +311,6 @@ def _check_kind(typ: Any) -> None:
         raise InvalidTokenError("Type header parameter must be a string")
     if is_other_kind(kind_of(typ)):
         raise InvalidTokenError(f"A token of type '{typ}' is not accepted")
-
-
-def kind_of(typ: Any) -> str | None:
-    """Return the ``typ`` of a header in the form in which kinds are compared (RFC 7515, section 4.1.9); ``None`` if it
-    is not text.
-    """
-    return typ.strip().lower().removeprefix("application/") if type(typ) is str else None
-
-
-def is_other_kind(kind: str | None) -> bool:
-    """Whether this is a kind of JWT that is neither an access nor a refresh token."""
-    return (
-        kind is not None and ("+" in kind or kind.startswith("jose") or kind == "passport") and kind not in _OUR_KINDS
-    )
 
 
 def check_access_typ(header: Header, is_access: bool) -> None:

@@ -140,8 +140,9 @@ class KeyRing:
 
     @classmethod
     def from_jwks(cls, document: Any, algorithms: Sequence[str] | None = None) -> KeyRing:
-        """Make a ring from a JWK Set, for ``encode_key_loader`` and ``decode_key_loader`` to return. Make it once and keep
-        it: one for each tenant, for example.
+        """Make a ring from a JWK Set, for ``encode_key_loader`` and ``decode_key_loader`` to return.
+
+        Make it once and keep it: one for each tenant, for example.
 
         :param document: a JWK Set, or a list of JWKs, without ``until``: a ring has no clock
         :param algorithms: the algorithms that are accepted. A key without ``alg`` is bound to the first of them that

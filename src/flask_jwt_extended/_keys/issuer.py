@@ -16,6 +16,7 @@ from jwt.exceptions import InvalidAudienceError, InvalidSubjectError, InvalidTok
 from .._jose import compact
 from .._settings.issuers import ANY, TrustedIssuer
 from .._settings.settings import Settings
+from .._settings.token_kinds import kind_of
 from ..typing import Claims
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class ExternalIssuer:
         """
         header, typ = parts[0], self.terms.typ
         algorithm = compact.check_algorithm(header, self.terms.algorithms)
-        if typ is not None and compact.kind_of(header.get("typ")) != typ:
+        if typ is not None and kind_of(header.get("typ")) != typ:
             raise InvalidTokenError(f"Tokens of this issuer must have the typ {typ}")
         compact.verify_with(self.keys.candidates(algorithm, header.get("kid")), parts)
 

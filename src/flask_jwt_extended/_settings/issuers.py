@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .._jose.compact import is_other_kind, kind_of
 from ..exceptions import ConfigurationError
 from .parsers import in_order
 from .redaction import shown, without_credentials
+from .token_kinds import is_other_kind, kind_of
 
 #: Algorithms that a foreign issuer may sign with, unless it is held to fewer. Never a symmetric one.
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
