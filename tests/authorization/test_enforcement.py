@@ -524,7 +524,8 @@ def test_the_decorators_of_call_are_those_of_an_object(protect: bool) -> None:
     app.add_url_rule("/required", "required", Called())
     app.add_url_rule("/partial", "partial", functools.partial(Called()))
     app.add_url_rule("/public", "public", CalledByAnyone())
-    app.add_url_rule("/plain", "plain", type("Plain", (), {"__call__": lambda self: "x"})())
+    plain: Any = type("Plain", (), {"__call__": lambda self: "x"})()
+    app.add_url_rule("/plain", "plain", plain)
     for path in ("/required", "/partial"):
         assert route_of(app, path).guard == "decorator"
         assert statuses(app, path, kind="refresh") == CLOSED
