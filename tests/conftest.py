@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,8 +31,12 @@ settings.load_profile("patient")
 STARTED = int(os.environ.setdefault("TESTS_STARTED", str(int(time.time()))))
 
 IN_CI = bool(os.environ.get("CI"))
-#: `make test` does not install what drives a browser.
-collect_ignore = [] if IN_CI or find_spec("playwright") else ["browser"]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the browser tests if they are not to be run and what drives a browser is not installed."""
+    is_wanted = "not browser" not in config.getoption("markexpr")
+    return True if collection_path.name == "browser" and not is_wanted and find_spec("playwright") is None else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
