@@ -1,4 +1,4 @@
-"""JSON Web Tokens for Flask: issue, carry, verify, refresh and revoke them."""
+"""JSON Web Tokens for Flask: issue, transport, verify, refresh and revoke them."""
 
 from typing import TYPE_CHECKING
 
