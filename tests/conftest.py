@@ -35,7 +35,7 @@ IN_CI = bool(os.environ.get("CI"))
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the browser tests if they are not to be run and what drives a browser is not installed."""
-    is_wanted = "not browser" not in config.getoption("markexpr")
+    is_wanted = "not browser" not in str(config.getoption("markexpr"))
     return True if collection_path.name == "browser" and not is_wanted and find_spec("playwright") is None else None
 
 
