@@ -18,6 +18,7 @@ from .crowd import kill_this_process, outlived
 _TIMEOUT = 10.0
 
 
+@SessionStore.register  # it passes on whatever is called, by __getattr__
 class LethalStore:
     """Passes every call on, and kills this process at a certain moment.
 

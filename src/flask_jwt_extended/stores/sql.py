@@ -120,7 +120,7 @@ _JUDGE_POSTGRESQL = sa.text(
     "SELECT current_setting('fsync'), current_setting('synchronous_commit'),"
     " CAST(extract(epoch FROM clock_timestamp()) AS float8)"
 )
-_JUDGE_MYSQL = sa.text("SELECT innodb_flush_log_at_trx_commit, UNIX_TIMESTAMP(NOW(6))")
+_JUDGE_MYSQL = sa.text("SELECT @@innodb_flush_log_at_trx_commit, UNIX_TIMESTAMP(NOW(6))")
 
 
 # --- the store --------------------------------------------------------------------------------------------------------
