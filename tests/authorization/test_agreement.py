@@ -84,6 +84,11 @@ def decorate(view: Any, names: list[str]) -> Any:
     return functools.reduce(lambda inner, name: DECORATORS[name](inner), names, view)
 
 
+def member(view: Any) -> Any:
+    """What a class holds. Python is about to make methods of partial functions, and warns from 3.13 on."""
+    return staticmethod(view) if isinstance(view, functools.partial) else view
+
+
 # --- views ----------------------------------------------------------------------------------------------------------
 
 
@@ -129,9 +134,9 @@ def class_of(spec: Spec, base: Any, **more: Any) -> Any:
     stack = [DECORATORS[each] for each in spec.stack]
     members: dict[str, Any] = {name: answer, **more}
     if spec.place == "method":
-        members[name] = decorate(answer, list(spec.stack))
+        members[name] = member(decorate(answer, list(spec.stack)))
     elif spec.place == "other method":
-        members["head" if base is not View else "get"] = decorate(head, list(spec.stack))
+        members["head" if base is not View else "get"] = member(decorate(head, list(spec.stack)))
     else:
         members[spec.place] = stack
     made = type("Orders", (base,), members)
@@ -150,7 +155,7 @@ def add(spec: Spec, app: Flask, target: Any, number: int, apis: dict[Any, Any]) 
     elif spec.kind == "handles options":
         target.add_url_rule(path, name, function(spec), methods=["GET", "OPTIONS"])
     elif spec.kind == "called object":
-        target.add_url_rule(path, name, type("Called", (), {"__call__": function(spec), "__name__": name})())
+        target.add_url_rule(path, name, type("Called", (), {"__call__": member(function(spec)), "__name__": name})())
     elif spec.kind in ("method view", "method view subclass", "view", "one object", "calls super", "answers itself"):
         target.add_url_rule(path, view_func=_flask_class(spec).as_view(name))
     elif spec.kind in ("restful", "restx"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ US = "https://us.example"
 
 
 @pytest.fixture(params=["compat", "strict"])
-def app(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Path) -> Flask:
+def app(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Path) -> Iterator[Flask]:
     """An application with sessions of its own, that trusts two issuers and names itself."""
     made = make_app(
         PROFILE=request.param,
@@ -46,7 +47,10 @@ def app(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Path) -> Fl
         STORE_URI="memory://" if request.param == "compat" else f"sqlite:///{tmp_path}/jwt.db",
     )
     add_views(made)
-    return made
+    yield made
+    store = get_state(made).store
+    assert store is not None
+    store.close()
 
 
 def add_views(app: Flask) -> None:
