@@ -75,7 +75,7 @@ def called(user_agent: str, names: dict[str, str]) -> str | None:
 
 
 def new_session(user: User, *, keep_previous: bool = False) -> TokenPair:
-    """Start a session for whoever has just typed a password: its first access token is fresh.
+    """Start a session for a user who has just typed a password: its first access token is fresh.
 
     It replaces the session that this browser had, unless ``keep_previous`` is set.
     """

@@ -113,7 +113,7 @@ class KeySource:
         return current
 
     def _look(self) -> bool:
-        """Read the source again if it has changed, and tell whether it had."""
+        """Read the source again if it has changed, and return whether it had."""
         if self._source is None:
             return False
         self._look_again = time.monotonic() + RELOAD_INTERVAL
