@@ -35,7 +35,11 @@ OLDEST = {
     "urllib3": "2.0",
 }
 #: The tests that need nothing but the package and its extras.
-TESTS = ["tests/core", "tests/test_loaders.py", "tests/test_options.py", "tests/test_threats.py"]
+TESTS = [
+    *("tests/_jose/test_claims.py", "tests/_jose/test_compact.py", "tests/_jose/test_keys.py"),
+    *("tests/_request/test_policy.py", "tests/_settings/test_options.py"),
+    *("tests/test_loaders.py", "tests/hostile/test_threats.py"),
+]
 
 
 def _find_pythons() -> None:

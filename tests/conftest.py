@@ -22,6 +22,17 @@ from hypothesis import settings
 from flask_jwt_extended import JWTManager, get_jwt, get_jwt_identity, jwt_required
 
 from . import servers
+from .engines import (  # noqa: F401  # fixtures, for every folder
+    contract_mariadb,
+    contract_postgres,
+    contract_redis,
+    mariadb_uri,
+    memory_uri,
+    postgres_uri,
+    redis_uri,
+    sqlite_uri,
+    store,
+)
 
 # A busy machine is no finding.
 settings.register_profile("patient", deadline=None)
@@ -37,6 +48,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out the browser tests if they are not to be run and what drives a browser is not installed."""
     is_wanted = "not browser" not in str(config.getoption("markexpr"))
     return True if collection_path.name == "browser" and not is_wanted and find_spec("playwright") is None else None
+
+
+#: Fixtures that start a server.
+_SERVERS = {"contract_postgres", "contract_mariadb", "contract_redis", "postgres", "mariadb", "database"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs a server."""
+    if _SERVERS.intersection(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.server)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

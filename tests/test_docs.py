@@ -77,9 +77,7 @@ def is_tested(path: str) -> bool:
 TESTS_OF_EXAMPLES = [
     *(ROOT / "tests" / "examples").glob("test_*.py"),
     *(ROOT / "tests" / "browser").glob("test_*.py"),
-    ROOT / "tests" / "keys" / "test_providers.py",
-    ROOT / "tests" / "sessions" / "test_examples.py",
-    ROOT / "tests" / "authorization" / "test_example.py",
+    ROOT / "tests" / "_keys" / "test_providers.py",
 ]
 
 

@@ -30,8 +30,8 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended._issue import _tell_of_subject
 
+from ._cli.test_cli import run
 from .conftest import SECRET
-from .test_cli import run
 
 PAGE = (Path(__file__).parent.parent / "docs" / "refuses.md").read_text()
 GOOD = {"JWT_SECRET_KEY": SECRET}

@@ -12,9 +12,9 @@ from flask import Flask
 from flask_jwt_extended import create_access_token
 from flask_jwt_extended._cli import jwt
 
+from .._keys.helpers import without
+from .._keys.lying_server import LyingServer, serves
 from ..conftest import SECRET, bearer
-from ..keys.helpers import without
-from ..keys.lying_server import LyingServer, serves
 from .conftest import Load
 from .servers import served
 from .test_classic import get, log_in

@@ -26,8 +26,8 @@ from cryptography.x509.oid import NameOID
 from simple_websocket.errors import ConnectionClosed
 from socketio.exceptions import ConnectionError as RefusedError
 
+from .._keys.helpers import eventually
 from ..conftest import SECRET, bearer
-from ..keys.helpers import eventually
 from ..servers import program
 from .conftest import EXAMPLES, Load
 from .servers import WebSocket, direct, free_port, python, running, served

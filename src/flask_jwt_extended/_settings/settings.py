@@ -899,7 +899,7 @@ def resolve(config: Mapping[str, Any]) -> Settings:
 
 
 #: How similar a name is to an option that it is taken for a misspelling of (``difflib``). What this shall catch and
-#: ignore is a table in tests/test_unknown_options.py.
+#: ignore is a table in tests/_settings/test_unknown_options.py.
 _CLOSE = 0.885
 #: Names that are not that similar, but are often written instead.
 _CONFUSED = {

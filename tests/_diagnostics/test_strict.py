@@ -1,0 +1,136 @@
+"""``flask jwt check --moving``: what strict would change for an application, and nothing that would not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_jwt_extended import JWTManager, create_access_token, jwt_required
+from flask_jwt_extended._diagnostics.strict import _EFFECTS
+from flask_jwt_extended._settings.settings import OPTIONS, UNSET
+
+from .._cli.test_cli import run
+from ..conftest import SECRET, MakeApp, bearer
+
+ALWAYS = {"strict_error_style", "strict_required_claims", "strict_verify_aud", "strict_max_token_bytes"}
+#: Of the views of ``make_app``, which handle OPTIONS themselves.
+OPTIONS_VIEWS = {"strict_protect_options_method"}
+WITH_COOKIES = {
+    "strict_cookie_secure",
+    "strict_cookie_samesite",
+    "strict_access_cookie_name",
+    "strict_refresh_cookie_name",
+    "strict_access_csrf_cookie_name",
+    "strict_refresh_csrf_cookie_name",
+    "strict_csrf_origin_check",
+}
+
+
+def changes(app: Flask) -> dict[str, dict[str, str]]:
+    """What the command prints, by code."""
+    findings = json.loads(run(app, "check", "--moving", "--json").output)
+    return {finding["code"]: finding for finding in findings}
+
+
+def test_every_option_that_strict_changes_has_an_effect_in_words() -> None:
+    """A new one cannot be forgotten."""
+    assert set(_EFFECTS) == {option.attribute for option in OPTIONS if option.strict is not UNSET}
+
+
+def test_an_application_with_headers_hears_nothing_of_cookies(make_app: MakeApp) -> None:
+    """Four options concern everybody, one those with views for OPTIONS."""
+    assert set(changes(make_app())) == ALWAYS | OPTIONS_VIEWS
+
+
+def test_an_application_with_cookies_hears_of_them() -> None:
+    """By default, and by the locations of a single view."""
+    for locations in ("cookies", "headers"):
+        app = Flask("app")
+        app.config.update(JWT_SECRET_KEY=SECRET, JWT_TOKEN_LOCATION=locations)
+        JWTManager(app)
+        app.add_url_rule("/", view_func=jwt_required(locations=["cookies"])(lambda: ""))
+        several = {"strict_single_token"} if locations == "headers" else set()
+        assert set(changes(app)) == ALWAYS | WITH_COOKIES | several
+
+
+def test_what_is_set_stays_and_is_not_named(make_app: MakeApp) -> None:
+    """An option that is set always wins, whatever the profile."""
+    kept = {
+        "ERROR_STYLE": "compat",
+        "REQUIRED_CLAIMS": [],
+        "VERIFY_AUD": False,
+        "MAX_TOKEN_BYTES": 16384,
+        "KEY_STRENGTH": "warn",
+        "PROTECT_OPTIONS_METHOD": False,
+    }
+    assert changes(make_app(**kept)) == {}
+    assert "Nothing to complain about" in run(make_app(**kept), "check", "--moving").output
+
+
+def test_the_fixes_together_keep_the_application_as_it_is(make_app: MakeApp) -> None:
+    """Written as they are printed, beside the profile, nothing is left to change; and a token of before passes."""
+    app = make_app(TOKEN_LOCATION=["headers", "cookies"], ACCESS_TOKEN_EXPIRES=False, SESSION_COOKIE=False)
+    with app.app_context():
+        before = create_access_token("ada")
+    lines = [finding["fix"].partition(": ")[2] for finding in changes(app).values()]
+    options = dict(line.split(" = ", 1) for line in lines)
+    kept: dict[str, Any] = {name[4:]: eval(value) for name, value in options.items()}
+    moved = make_app(
+        PROFILE="strict",
+        TOKEN_LOCATION=["headers", "cookies"],
+        ACCESS_TOKEN_EXPIRES=False,
+        SESSION_COOKIE=False,
+        **kept,
+    )
+    assert moved.test_client().get("/access", headers=bearer(before)).status_code == 200
+    assert changes(moved) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "word"),
+    [
+        ({"SECRET_KEY": "too short"}, "strict_key_strength", "cannot be used any more"),
+        ({"ACCESS_TOKEN_EXPIRES": False}, "strict_required_claims", "access tokens never expire"),
+        ({"ENCODE_AUDIENCE": "shop"}, "strict_verify_aud", "JWT_ENCODE_AUDIENCE"),
+        ({"TOKEN_LOCATION": ["headers", "query_string"]}, "strict_single_token", "two places"),
+        ({"TOKEN_LOCATION": "cookies", "SESSION_COOKIE": False}, "strict_cookie_outlives_token", "not after a year"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+def test_it_looks_at_the_application(make_app: MakeApp, options: dict[str, Any], code: str, word: str) -> None:
+    """What is said fits what is set."""
+    assert word in changes(make_app(**options))[code]["why"]
+
+
+def test_a_method_of_one_s_own_is_named(make_app: MakeApp) -> None:
+    """Strict asks for a CSRF value on everything that is not known to be safe."""
+    app = make_app(TOKEN_LOCATION="cookies")
+    app.add_url_rule("/purge", view_func=jwt_required()(lambda: ""), methods=["PURGE"], endpoint="purge")
+    assert "PURGE" in changes(app)["strict_csrf_methods"]["why"]
+
+
+def test_an_audience_and_loaders_of_one_s_own_settle_it(make_app: MakeApp) -> None:
+    """Where loaders answer, nobody sees other answers."""
+    app = make_app(DECODE_AUDIENCE="shop")
+    manager: JWTManager = app.extensions["flask-jwt-extended"]
+    for name in (
+        "expired_token",
+        "needs_fresh_token",
+        "revoked_token",
+        "token_verification_failed",
+        "user_lookup_error",
+    ):
+        getattr(manager, f"{name}_loader")(lambda _header, _claims: {})
+    for name in ("invalid_token", "unauthorized"):
+        getattr(manager, f"{name}_loader")(lambda _why: {})
+    assert set(changes(app)) == (ALWAYS | OPTIONS_VIEWS) - {"strict_error_style", "strict_verify_aud"}
+
+
+def test_a_configuration_that_does_not_work_is_said_first(make_app: MakeApp) -> None:
+    """As without ``--moving``."""
+    app = make_app()
+    app.config["JWT_TOKEN_LOCATION"] = "pigeons"
+    assert set(changes(app)) == {"configuration"}

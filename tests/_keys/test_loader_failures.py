@@ -1,0 +1,248 @@
+"""A ``decode_key_loader`` that finds no key refuses the token; one that cannot reach its keys is an outage."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from pathlib import Path
+from typing import Any
+
+import jwt as pyjwt
+import pytest
+from flask import Flask, abort
+
+from flask_jwt_extended import ConfigurationError, create_access_token, decode_token
+from flask_jwt_extended.exceptions import KeyUnavailableError, RevokedTokenError
+
+from .._sessions.helpers import NOW
+from ..conftest import PRIVATE_KEYS, MakeApp, bearer
+from .helpers import JWKS, public
+from .lying_server import LyingServer, serves
+
+EC = JWKS["ES256"]
+
+
+def signed(kid: str = EC["kid"]) -> str:
+    claims = {"sub": "ada", "type": "access", "jti": "1", "fresh": False, "iat": NOW, "exp": NOW + 10**9}
+    return pyjwt.encode(claims, PRIVATE_KEYS["ES256"], "ES256", headers={"kid": kid})
+
+
+def loading(make_app: MakeApp, load: Callable[[Any, Any], Any], *, is_async: bool = False, **options: Any) -> Flask:
+    app = make_app(ALGORITHM="ES256", SECRET_KEY=None, **options)
+
+    async def load_later(header: Any, claims: Any) -> Any:
+        return load(header, claims)
+
+    app.extensions["flask-jwt-extended"].decode_key_loader(load_later if is_async else load)
+    return app
+
+
+def raises(error: BaseException) -> Callable[[Any, Any], Any]:
+    def load(_header: Any, _claims: Any) -> Any:
+        raise error
+
+    return load
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+class LibraryError(Exception):
+    """What an HTTP client raises, from the error of the system."""
+
+
+class Redis:
+    """An error that only has the usual name: redis-py's are no OSErrors."""
+
+    class ConnectionError(Exception):  # noqa: A001
+        pass
+
+    class BusyLoadingError(ConnectionError):
+        pass
+
+
+NO_KEY: list[Exception] = [
+    pyjwt.PyJWKClientError('Unable to find a signing key that matches: "x"'),
+    pyjwt.PyJWKSetError("The JWK Set did not contain any keys"),
+    pyjwt.PyJWKError("Unable to find an algorithm for key"),
+    pyjwt.PyJWTError("any"),
+    pyjwt.InvalidKeyError("kty is not found"),
+    LookupError("x"),
+    KeyError("kid"),
+    TypeError("x"),
+    ValueError("x"),
+    AttributeError("x"),
+    ArithmeticError(),
+    RecursionError(),
+    FileNotFoundError(errno.ENOENT, "No such file or directory", "keys/x.pem"),
+    NotADirectoryError(),
+    IsADirectoryError(),
+    OSError(errno.ENAMETOOLONG, "File name too long"),
+    caused(KeyError("kid"), OSError("looked for on a server")),
+]
+OUTAGES: list[Exception] = [
+    pyjwt.PyJWKClientConnectionError('Fail to fetch data from the url, err: "timed out"'),
+    urllib.error.URLError("Connection refused"),
+    ConnectionRefusedError(),
+    ConnectionResetError(),
+    TimeoutError(),
+    asyncio.TimeoutError(),
+    FutureTimeoutError(),
+    socket.gaierror(-2, "Name or service not known"),
+    OSError(errno.EHOSTUNREACH, "No route to host"),
+    Redis.BusyLoadingError(),
+    caused(LibraryError(), ConnectionRefusedError()),
+    caused(LibraryError(), caused(LibraryError(), TimeoutError())),
+]
+
+
+def named(error: BaseException) -> str:
+    return f"{type(error).__name__} {error.__cause__ and type(error.__cause__).__name__}"
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize(("profile", "expected"), [("compat", 422), ("strict", 401)])
+@pytest.mark.parametrize("error", NO_KEY, ids=named)
+def test_no_key_is_a_refusal(make_app: MakeApp, error: Exception, profile: str, expected: int, is_async: bool) -> None:
+    """Whatever PyJWT raises for it, and whatever a claim that was made up leads to."""
+    app = loading(make_app, raises(error), is_async=is_async, PROFILE=profile)
+    response = app.test_client().get("/access", headers=bearer(signed()))
+    assert response.status_code == expected
+    assert str(error)[:20] not in response.text or not str(error)
+    good = loading(make_app, lambda _header, _claims: public(EC), is_async=is_async, PROFILE=profile)
+    assert good.test_client().get("/access", headers=bearer(signed())).status_code == 200
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("profile", ["compat", "strict"])
+@pytest.mark.parametrize("error", OUTAGES, ids=named)
+def test_keys_that_cannot_be_reached_are_an_outage(
+    make_app: MakeApp, error: Exception, profile: str, is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """503 with ``Retry-After``, as for a store or an issuer: the token may be as good as any."""
+    app = loading(make_app, raises(error), is_async=is_async, PROFILE=profile)
+    with caplog.at_level(logging.WARNING, "flask_jwt_extended"):
+        response = app.test_client().get("/access", headers=bearer(signed()))
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert f"decode_key_loader cannot reach its keys: {type(error).__name__}" in caplog.text
+    assert signed() not in caplog.text
+    optional = app.test_client().get("/optional", headers=bearer(signed()))
+    assert optional.status_code == 503  # whose token it is cannot be told
+
+
+@pytest.mark.parametrize("error", [ConfigurationError("mine"), RuntimeError("mine"), NotImplementedError("mine")])
+def test_a_mistake_of_the_developer_is_raised(make_app: MakeApp, error: Exception) -> None:
+    """It is not taken for a bad token."""
+    app = loading(make_app, raises(error))
+    app.testing = True
+    with pytest.raises(type(error), match="mine"):
+        app.test_client().get("/access", headers=bearer(signed()))
+
+
+def test_errors_of_ours_and_of_werkzeug_pass_on(make_app: MakeApp) -> None:
+    """A loader may refuse for a reason of its own."""
+    revoked = loading(make_app, raises(RevokedTokenError({}, {"sub": "ada"})))
+    assert revoked.test_client().get("/access", headers=bearer(signed())).status_code == 401
+    unknown = loading(make_app, raises(pyjwt.InvalidIssuerError("No such tenant")))
+    response = unknown.test_client().get("/access", headers=bearer(signed()))
+    assert (response.status_code, response.get_json()) == (422, {"msg": "No such tenant"})  # as in 4.7
+    expired = loading(make_app, raises(pyjwt.ExpiredSignatureError("x")))
+    assert expired.test_client().get("/access", headers=bearer(signed())).status_code == 401
+    gone = loading(make_app, lambda _header, _claims: abort(410))
+    assert gone.test_client().get("/access", headers=bearer(signed())).status_code == 410
+
+
+def test_outside_a_request_the_errors_can_be_caught(make_app: MakeApp) -> None:
+    """``decode_token`` raises them; what the loader raised is their cause."""
+    refused, out = loading(make_app, raises(NO_KEY[0])), loading(make_app, raises(OUTAGES[0]))
+    with refused.app_context(), pytest.raises(pyjwt.InvalidTokenError) as raised:
+        decode_token(signed())
+    assert raised.value.__cause__ is NO_KEY[0]
+    with out.app_context(), pytest.raises(KeyUnavailableError) as unavailable:
+        decode_token(signed())
+    assert unavailable.value.reason == "PyJWKClientConnectionError"
+
+
+def test_an_encode_key_loader_that_fails_is_the_developers_error(make_app: MakeApp) -> None:
+    """No client is told that its token is bad: there is none yet."""
+    app = make_app(ALGORITHM="ES256")
+    for error in (NO_KEY[0], OUTAGES[0], KeyError("tenant")):
+        app.extensions["flask-jwt-extended"].encode_key_loader(lambda _identity, error=error: raises(error)({}, {}))
+        with app.app_context(), pytest.raises(type(error)):
+            create_access_token("ada")
+
+
+# --- the pattern of PyJWT's documentation -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[LyingServer]:
+    with LyingServer() as running:
+        yield running
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["PyJWK", "its key"])
+def test_the_client_of_pyjwt_works_as_its_documentation_shows(
+    make_app: MakeApp, server: LyingServer, whole: bool
+) -> None:
+    """An unknown ``kid`` is refused, and so is every token of a server that is down."""
+    server.answers["/keys"] = serves({"keys": [public(EC), public(JWKS["RS256"]) | {"use": "enc"}]})
+    client = pyjwt.PyJWKClient(server.url("/keys"), timeout=2)
+
+    def load(header: Any, _claims: Any) -> Any:
+        found = client.get_signing_key(header["kid"])
+        return found if whole else found.key
+
+    app = loading(make_app, load)
+
+    def answer(kid: str) -> int:
+        return app.test_client().get("/access", headers=bearer(signed(kid))).status_code
+
+    assert [answer(kid) for kid in (EC["kid"], "unknown", JWKS["RS256"]["kid"], "", "../x\0")] == [200] + [422] * 4
+    del server.answers["/keys"]
+    client.jwk_set_cache = None
+    client = pyjwt.PyJWKClient("http://127.0.0.1:9/keys", timeout=2)  # nothing listens there
+    assert answer("another") == 503
+
+
+def test_files_named_by_kid_are_no_way_to_a_500(make_app: MakeApp, tmp_path: Path) -> None:
+    """Whatever ``kid`` a client makes up."""
+    (tmp_path / "good").write_text("x")
+
+    def load(header: Any, _claims: Any) -> Any:
+        (tmp_path / header["kid"]).read_text()
+        return public(EC)
+
+    app = loading(make_app, load)
+    for kid, expected in {"good": 200, "bad": 422, "good/x": 422, ".": 422, "k" * 5000: 422, "a\0b": 422}.items():
+        assert app.test_client().get("/access", headers=bearer(signed(kid))).status_code == expected
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        ([public(EC)], "of the type list: use text"),
+        ({"keys": [public(EC)]}, "The kty of a JWK must be"),
+        (pyjwt.PyJWKSet([public(EC)]), "of the type PyJWKSet: use text"),
+        ("keys/public.pem", "path of a file"),
+    ],
+)
+def test_what_can_never_be_a_key_is_reported_once(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, returned: Any, told: str
+) -> None:
+    """Else all tokens would be refused without a word. The token is refused as before."""
+    app = loading(make_app, lambda _header, _claims: returned)
+    for _ in range(3):
+        assert app.test_client().get("/access", headers=bearer(signed())).status_code == 422
+    (record,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert "decode_key_loader" in record.getMessage()
+    assert told in record.getMessage()

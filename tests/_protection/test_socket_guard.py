@@ -1,0 +1,603 @@
+# mypy: disable-error-code="import-untyped,misc,untyped-decorator,no-untyped-call"
+# The libraries have no types.
+"""A WebSocket route is protected alike in whichever way that is declared, in both profiles, under every server."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import flask_sock
+import jwt
+import pytest
+import websocket
+from flask import Flask, request
+from werkzeug.serving import make_server
+
+from flask_jwt_extended import (
+    JWTManager,
+    create_access_token,
+    create_token,
+    end_session,
+    get_jwt_identity,
+    jwt_required,
+    start_session,
+)
+from flask_jwt_extended._cli import jwt as commands
+from flask_jwt_extended.exceptions import StoreUnavailableError
+from flask_jwt_extended.sockets import sock_required, socketio_required
+from flask_jwt_extended.stores.memory import MemoryStore
+
+from .._keys.helpers import eventually
+from ..conftest import SECRET
+from ..examples.servers import free_port, listens, running, served
+from .socket_apps import WAYS, make_app, make_echo
+
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+#: A handshake that the client of Flask can send.
+HANDSHAKE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"}
+PROFILES = ("compat", "strict")
+#: Every way once in each profile costs too much time: profiles alternate.
+ROTATED = [(way, PROFILES[number % 2]) for number, way in enumerate(WAYS)]
+#: A cookie from a page of another site, as browsers report it.
+CROSS_SITE = {
+    "another host": {"Origin": "https://evil.example"},
+    "no origin at all": {"Origin": "null"},
+    "another port": {"Origin": "http://127.0.0.1:1"},
+    "a subdomain": {"Origin": "http://evil.127.0.0.1"},
+    "user information": {"Origin": "http://127.0.0.1@evil.example"},
+    "cross-site": {"Sec-Fetch-Site": "cross-site"},
+    "same-site": {"Sec-Fetch-Site": "same-site", "Origin": "http://evil.127.0.0.1"},
+    "an extension": {"Sec-Fetch-Site": "none", "Origin": "chrome-extension://abcdef"},
+    "a forged host": {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example"},
+}
+
+
+def token(app: Flask, **arguments: Any) -> str:
+    with app.app_context():
+        return create_access_token("ada", **arguments)
+
+
+@contextmanager
+def connected(port: int, headers: dict[str, str], path: str = "/ws") -> Iterator[Any]:
+    """A connection, closed when it is done with. ``headers`` may have an Origin, and has none of its own."""
+    sent = [f"{name}: {value}" for name, value in headers.items()]
+    ws = websocket.WebSocket()
+    ws.settimeout(8)
+    try:
+        ws.connect(f"ws://127.0.0.1:{port}{path}", header=sent, suppress_origin=True)
+        yield ws
+    finally:
+        with suppress(Exception):
+            ws.close(timeout=1)
+        ws.shutdown()
+
+
+def outcome(port: int, headers: dict[str, str], path: str = "/ws") -> Any:
+    """``"in"``, or how it was refused: an HTTP status, a status of a close frame, or ``"cut"``."""
+    try:
+        with connected(port, headers, path) as ws:
+            opcode, data = ws.recv_data()
+            return int.from_bytes(data[:2], "big") if opcode == websocket.ABNF.OPCODE_CLOSE else "in"
+    except websocket.WebSocketBadStatusException as error:
+        return error.status_code
+    except (websocket.WebSocketException, OSError):
+        return "cut"
+
+
+def end_of(ws: Any, seconds: float) -> tuple[float, bytes]:
+    """Wait for the end of a connection: how long that took, and what the close frame said."""
+    began = time.monotonic()
+    ws.settimeout(seconds)
+    try:
+        opcode, data = ws.recv_data()
+        assert opcode == websocket.ABNF.OPCODE_CLOSE
+    except websocket.WebSocketConnectionClosedException:
+        data = b""
+    except websocket.WebSocketTimeoutException:
+        pytest.fail("It is still open")
+    return time.monotonic() - began, data
+
+
+def cookie(app: Flask, made: str) -> dict[str, str]:
+    return {"Cookie": f"{app.config['JWT_ACCESS_COOKIE_NAME']}={made}"}
+
+
+def bearer(made: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {made}"}
+
+
+# --- Who may open one -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("way", "profile"), ROTATED)
+def test_another_site_cannot_open_one_with_the_cookie(way: str, profile: str) -> None:
+    """Same-site pages, trusted origins, other clients and tokens in the header can."""
+    app = make_app(way, profile, TRUSTED_ORIGINS=["https://app.example"])
+    made = token(app)
+    with served(app) as port:
+        for name, headers in CROSS_SITE.items():
+            assert outcome(port, cookie(app, made) | headers) != "in", name
+        assert outcome(port, {}) != "in"
+        good: tuple[dict[str, str], ...] = (
+            {"Origin": f"http://127.0.0.1:{port}"},
+            {"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "none"},
+            {"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-origin"},
+            {},
+        )
+        for headers in good:
+            assert outcome(port, cookie(app, made) | headers) == "in", headers
+        for headers in CROSS_SITE.values():
+            assert outcome(port, bearer(made) | headers) == "in"
+        assert outcome(port, {"Origin": "https://evil.example"}, f"/ws?jwt={made}") == "in"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_refusal_reaches_the_client(way: str) -> None:
+    """As an answer of HTTP before the connection is made, as a close frame after that."""
+    app = make_app(way)
+    with served(app) as port:
+        got = {outcome(port, bearer("nonsense")), outcome(port, cookie(app, token(app)) | CROSS_SITE["another host"])}
+    opened_before = way in ("by_decorator", "by_sock_required", "by_protect_and_sock_required")
+    if way == "by_call":  # the handler of the application gets the exception, HTTP cannot answer any more
+        assert "in" not in got
+    else:
+        assert got == ({1008} if opened_before else {422, 401})
+
+
+def test_the_origin_counts_whatever_the_csrf_options_say() -> None:
+    """They are for forms and scripts, which CORS and SameSite restrict as well."""
+    app = make_app("by_decorator", COOKIE_CSRF_PROTECT=False, CSRF_METHODS=["POST"])
+    with served(app) as port:
+        assert outcome(port, cookie(app, token(app)) | CROSS_SITE["another host"]) == 1008
+        assert outcome(port, cookie(app, token(app))) == "in"
+
+
+def test_a_report_only_check_does_not_let_another_site_in_as_the_user() -> None:
+    """It is let in as anonymous."""
+    app = make_app("by_protect", PROFILE="compat")
+
+    @app.route("/report", websocket=True)
+    @jwt_required(report_only=True)
+    def report() -> str:
+        return str(get_jwt_identity())
+
+    headers = HANDSHAKE | cookie(app, token(app))
+    assert app.test_client().get("/report", headers=headers | {"Origin": "https://evil.example"}).text == "None"
+
+
+def test_options_is_no_way_around() -> None:
+    """A preflight passes as anonymous, a handshake does not."""
+    app = make_app("by_decorator")
+
+    @app.route("/any", methods=["GET", "OPTIONS"], websocket=True)
+    @jwt_required()
+    def any_method() -> str:
+        return "in"
+
+    @app.route("/page", methods=["GET", "OPTIONS"])
+    @jwt_required()
+    def page() -> str:
+        return "in"
+
+    client = app.test_client()
+    assert client.open("/any", method="OPTIONS", headers=HANDSHAKE).status_code == 401
+    assert client.open("/page", method="OPTIONS").status_code == 200
+
+
+def test_a_token_may_come_as_a_subprotocol() -> None:
+    """Browsers cannot set other headers."""
+    app = make_app("by_decorator", HEADER_NAME="Sec-WebSocket-Protocol", HEADER_TYPE="")
+    with served(app) as port:
+        made = {"Sec-WebSocket-Protocol": token(app)}
+        assert outcome(port, made | {"Origin": "https://app.example"}) == "in"
+        assert outcome(port, {"Sec-WebSocket-Protocol": "nonsense"}) == 1008
+
+
+# --- For how long ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("way", "profile"), ROTATED)
+def test_it_ends_with_its_token(way: str, profile: str) -> None:
+    """And with its session; another one stays open."""
+    app = make_app(way, profile)
+    with app.test_request_context():
+        pair = start_session("ada")
+    with (
+        served(app) as port,
+        connected(port, bearer(token(app, expires_delta=2))) as short,
+        connected(port, bearer(pair.access_token)) as of_session,
+        connected(port, bearer(token(app))) as other,
+    ):
+        assert {short.recv(), of_session.recv(), other.recv()} == {"ada"}
+        with app.test_request_context():
+            end_session(pair.session_id)
+        assert end_of(short, 4)[1][:2] == (1008).to_bytes(2, "big")
+        assert end_of(of_session, 5)[1][2:] == b"session_ended"
+        other.send("still here")
+        assert other.recv() == "still here"
+
+
+KINDS = ["gthread", "gevent", "gevent.pywsgi"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", ["by_decorator", "by_protect", "by_sock_required"])
+def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> None:
+    """Gunicorn with threads and with gevent, and the server of gevent itself."""
+    port = free_port()
+    factory = f"tests._protection.socket_apps:make_app({way!r})"
+    if kind == "gevent.pywsgi":
+        program = (
+            "from gevent import monkey; monkey.patch_all()\n"
+            "from gevent.pywsgi import WSGIServer\n"
+            "from tests._protection.socket_apps import make_app\n"
+            f"WSGIServer(('127.0.0.1', {port}), make_app({way!r})).serve_forever()\n"
+        )
+        command = [sys.executable, "-c", program]
+    else:
+        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", kind]
+        command += ["--threads", "8", "--graceful-timeout", "1", factory]
+    root = Path(__file__).parents[2]
+    app = make_app(way)
+    environment = os.environ | {"PYTHONPATH": f"{root / 'src'}:{root}"}
+    with (
+        running(command, port, tmp_path, environment),
+        connected(port, bearer(token(app))) as other,  # a worker may take seconds to start
+        connected(port, bearer(token(app, expires_delta=3))) as short,
+    ):
+        assert (short.recv(), other.recv()) == ("ada", "ada")
+        assert outcome(port, cookie(app, token(app)) | CROSS_SITE["another host"]) != "in"
+        assert end_of(short, 5)[1] == (1008).to_bytes(2, "big") + b"expired_token"
+        other.send("still here")
+        assert other.recv() == "still here"
+
+
+def test_it_ends_under_tls() -> None:
+    """Without a close frame: nobody but the server can write into the encrypted stream."""
+    app = make_app("by_protect")
+    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context="adhoc")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    ws = websocket.WebSocket(sslopt={"cert_reqs": ssl.CERT_NONE})
+    try:
+        header = [f"Authorization: Bearer {token(app, expires_delta=2)}"]
+        ws.connect(f"wss://127.0.0.1:{server.port}/ws", header=header, suppress_origin=True, timeout=5)
+        assert ws.recv() == "ada"
+        with pytest.raises((websocket.WebSocketConnectionClosedException, ssl.SSLError, ConnectionError)):
+            ws.recv()
+    finally:
+        ws.shutdown()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_socket_that_could_not_be_closed_is_refused() -> None:
+    """Some servers keep their sockets to themselves. Without an end, the token needs none."""
+    app = make_app("by_hook", STORE_URI=None)
+    app.add_url_rule("/here", endpoint="here", view_func=lambda: "in", websocket=True)
+    app.add_url_rule("/page", endpoint="page", view_func=lambda: "page")
+    app.testing = True
+    with pytest.raises(RuntimeError, match=r"/here could not be closed .* gevent or Werkzeug"):
+        app.test_client().get("/here", headers=HANDSHAKE | bearer(token(app)))
+    forever = bearer(token(app, expires_delta=False))
+    assert app.test_client().get("/here", headers=HANDSHAKE | forever).text == "in"
+    assert app.test_client().get("/page", headers={"Upgrade": "websocket"} | bearer(token(app))).text == "page"
+    assert app.test_client().get("/page", headers=HANDSHAKE | bearer(token(app))).status_code == 400
+
+
+def test_a_watch_ends_with_its_request() -> None:
+    """What looks like a handshake may be answered with HTTP, and its connection used again."""
+    app = make_app("by_decorator")
+
+    @app.route("/short", websocket=True)
+    @jwt_required()
+    def short() -> str:
+        assert "jwt-sockets" in {each.name for each in threading.enumerate()}
+        return "short"
+
+    with served(app) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/short", headers=HANDSHAKE | bearer(token(app)))
+        assert connection.getresponse().read() == b"short"
+        connection.close()
+        assert eventually(lambda: "jwt-sockets" not in {each.name for each in threading.enumerate()})
+
+
+# --- It fails closed ------------------------------------------------------------------------------------------------
+
+LoaderOf = Callable[[JWTManager, list[bool]], None]
+
+
+def _raising_blocklist(jwt: JWTManager, broken: list[bool]) -> None:
+    @jwt.token_in_blocklist_loader
+    def is_revoked(_header: Any, _claims: Any) -> bool:
+        if broken:
+            raise ZeroDivisionError
+        return False
+
+
+def _exiting_blocklist(jwt: JWTManager, broken: list[bool]) -> None:
+    @jwt.token_in_blocklist_loader
+    def is_revoked(_header: Any, _claims: Any) -> bool:
+        if broken:
+            raise SystemExit
+        return False
+
+
+def _hanging_blocklist(jwt: JWTManager, broken: list[bool]) -> None:
+    @jwt.token_in_blocklist_loader
+    def is_revoked(_header: Any, _claims: Any) -> bool:
+        if broken:
+            time.sleep(30)
+        return False
+
+
+def _raising_user_lookup(jwt: JWTManager, broken: list[bool]) -> None:
+    @jwt.user_lookup_loader
+    def user(_header: Any, claims: Any) -> Any:
+        if broken:
+            raise ConnectionError
+        return claims["sub"]
+
+
+def _deleted_user(jwt: JWTManager, broken: list[bool]) -> None:
+    @jwt.user_lookup_loader
+    def user(_header: Any, claims: Any) -> Any:
+        return None if broken else claims["sub"]
+
+
+def _refusing_verification(jwt: JWTManager, broken: list[bool]) -> None:
+    @jwt.token_verification_loader
+    def is_good(_header: Any, _claims: Any) -> bool:
+        return not broken
+
+
+def _broken_settings(jwt: JWTManager, broken: list[bool]) -> None:
+    """Nothing can be checked any more."""
+
+
+FAILURES = [
+    _raising_blocklist,
+    _exiting_blocklist,
+    _hanging_blocklist,
+    _raising_user_lookup,
+    _deleted_user,
+    _refusing_verification,
+    _broken_settings,
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("way", ["by_decorator", "by_sock_required"])
+def test_what_cannot_be_checked_is_closed_within_five_seconds(way: str, failure: LoaderOf) -> None:
+    """Whatever fails, and however."""
+    app, broken = make_app(way), list[bool]()
+    failure(app.extensions["flask-jwt-extended"], broken)
+    with served(app) as port, connected(port, bearer(token(app))) as ws:
+        assert ws.recv() == "ada"
+        broken.append(True)
+        if failure is _broken_settings:
+            app.config["JWT_ALGORITHM"] = "nonsense"
+        assert end_of(ws, 6)[0] < 5.2
+
+
+class FailingStore(MemoryStore):
+    """A store that breaks down when it is told to."""
+
+    failure: Callable[[], Any] | None = None
+
+    def status(self, session_id: str | None, token: str | None) -> Any:
+        if self.failure:
+            self.failure()
+        return super().status(session_id, token)
+
+
+def _outage() -> None:
+    raise StoreUnavailableError("ConnectionRefused")
+
+
+def _bug() -> None:
+    raise KeyError("status")
+
+
+@pytest.mark.parametrize("failure", [_outage, _bug, lambda: time.sleep(20)], ids=["outage", "bug", "hang"])
+@pytest.mark.parametrize("way", ["by_protect", "by_sock_required"])
+def test_a_store_that_fails_closes_within_five_seconds(way: str, failure: Callable[[], None]) -> None:
+    """Whether it says so or not."""
+    store = FailingStore()
+    app = make_app(way, STORE_URI=store)
+    with served(app) as port, connected(port, bearer(token(app))) as ws:
+        assert ws.recv() == "ada"
+        store.failure = failure
+        took, said = end_of(ws, 6)
+        assert took < 5.2
+        assert said[2:] in (b"store_unavailable", b"unavailable")
+
+
+@pytest.mark.parametrize("way", ["by_decorator", "by_sock_required"])
+def test_a_time_beyond_every_clock_opens_nothing(way: str) -> None:
+    """No float can hold it."""
+
+    app = make_app(way, STORE_URI=None)
+    claims = {"sub": "ada", "type": "access", "jti": "x", "iat": 0, "nbf": 0, "exp": 10**400}
+    with served(app) as port:
+        assert outcome(port, bearer(jwt.encode(claims, SECRET))) != "in"
+        assert outcome(port, bearer(jwt.encode(claims | {"exp": 2**53}, SECRET))) == "in"
+
+
+def test_a_check_that_hangs_keeps_no_other_socket_open() -> None:
+    """Neither beyond its expiry, nor after its revocation; and those that are good stay open."""
+    app = make_app("by_decorator")
+    revoked: set[str] = set()
+
+    @app.extensions["flask-jwt-extended"].token_in_blocklist_loader
+    def is_revoked(_header: Any, claims: Any) -> bool:
+        if claims["sub"] in revoked and claims.get("hangs"):
+            time.sleep(20)
+        return claims["sub"] in revoked and not claims.get("hangs")
+
+    def made(name: str, **arguments: Any) -> dict[str, str]:
+        with app.app_context():
+            return bearer(create_access_token(name, **arguments))
+
+    hangs = [{"additional_claims": {"hangs": True}}] * 6
+    with (
+        served(app) as port,
+        connected(port, made("short", expires_delta=7)) as short,
+        connected(port, made("revoked")) as single,
+        connected(port, made("good")) as good,
+        ExitStack() as stack,
+    ):
+        stuck = [stack.enter_context(connected(port, made(f"stuck{n}", **each))) for n, each in enumerate(hangs)]
+        for ws in (short, single, good, *stuck):
+            ws.recv()
+        revoked.update(f"stuck{n}" for n in range(6))
+        for ws in stuck:
+            end_of(ws, 6)
+        revoked.add("revoked")
+        assert end_of(single, 5)[1][2:] == b"revoked_token"
+        assert end_of(short, 5)[1][2:] == b"expired_token"
+        good.send("still here")
+        assert good.recv() == "still here"
+
+
+def test_a_loader_may_read_the_request() -> None:
+    """As it may when a view is called: the socket stays open."""
+    app = make_app("by_sock_required")
+
+    @app.extensions["flask-jwt-extended"].user_lookup_loader
+    def user(_header: Any, claims: Any) -> Any:
+        return claims["sub"] + request.path
+
+    with served(app) as port, connected(port, bearer(token(app))) as ws:
+        ws.recv()
+        time.sleep(4)
+        ws.send("still here")
+        assert ws.recv() == "still here"
+
+
+def test_a_ticket_for_one_use_opens_a_socket_that_stays() -> None:
+    """It is used up when the connection is made, which is not a revocation. Loaders see the token as it came."""
+    app = Flask("app")
+    app.config.update(JWT_SECRET_KEY=SECRET, JWT_STORE_URI="memory://")
+    JWTManager(app).token_in_blocklist_loader(lambda _header, claims: len(claims["jti"]) != 36)
+    flask_sock.Sock(app).route("/ws")(sock_required(token_type="ticket", check_every=0.2)(make_echo()))
+    with app.app_context():
+        made = create_token("ticket", "ada", single_use=True)
+    with served(app) as port, connected(port, bearer(made)) as ws:
+        assert ws.recv() == "ada"
+        assert outcome(port, bearer(made)) == 1008
+        time.sleep(1)
+        ws.send("still here")
+        assert ws.recv() == "still here"
+
+
+# --- One thread -----------------------------------------------------------------------------------------------------
+
+
+def test_one_thread_watches_every_socket() -> None:
+    """It ends with the last one."""
+    app = make_app("by_decorator")
+    made = bearer(token(app))
+
+    def watchers() -> int:
+        return sum(each.name == "jwt-sockets" for each in threading.enumerate())
+
+    before = watchers()
+    with served(app) as port:
+        with ExitStack() as stack:
+            opened = [stack.enter_context(connected(port, made)) for _ in range(12)]
+            for ws in opened:
+                ws.recv()
+            assert watchers() == 1
+        assert eventually(lambda: watchers() <= before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork")
+def test_a_forked_worker_watches_its_own_sockets(tmp_path: Path) -> None:
+    """A thread does not survive a fork: a child of a process that has watched starts another."""
+    port, other = free_port(), free_port()
+    program = f"""
+import os, threading, time
+from werkzeug.serving import make_server
+from tests._protection.socket_apps import make_app
+app = make_app("by_decorator")
+first = make_server("127.0.0.1", {other}, app, threaded=True)
+threading.Thread(target=first.serve_forever, daemon=True).start()
+while not os.path.exists("fork"):
+    time.sleep(0.05)
+if os.fork() == 0:
+    make_server("127.0.0.1", {port}, app, threaded=True).serve_forever()
+threading.Event().wait(20)
+"""
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": f"{root / 'src'}:{root}", "PYTHONWARNINGS": "ignore"}
+    app = make_app("by_decorator")
+    with (
+        running([sys.executable, "-c", program], other, tmp_path, environment),
+        connected(other, bearer(token(app))) as first,
+    ):
+        assert first.recv() == "ada"
+        (tmp_path / "fork").touch()
+        assert any(listens(port) for _ in range(200))
+        with connected(port, bearer(token(app, expires_delta=2))) as ws:
+            assert ws.recv() == "ada"
+            assert end_of(ws, 4)[1][2:] == b"expired_token"
+
+
+# --- Above the route ------------------------------------------------------------------------------------------------
+
+
+def test_a_decorator_above_the_route_is_an_error() -> None:
+    """flask-sock returns nothing there, so that nothing would be protected."""
+    app = make_app("by_decorator")
+    sock: Any = flask_sock.Sock(app)
+    with pytest.raises(TypeError, match=r"below @sock\.route"):
+        jwt_required()(sock.route("/other")(lambda ws: make_echo()(ws)))
+    with pytest.raises(TypeError, match=r"below @sock\.route"):
+        sock_required()(sock.route("/another", endpoint="another")(lambda ws: make_echo()(ws)))
+    with pytest.raises(TypeError, match=r"below @socketio\.on"):
+        socketio_required(None)(None)  # type: ignore[type-var]
+
+
+def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A driver's message may hold an address with a password."""
+    app, broken = make_app("by_decorator"), list[bool]()
+
+    @app.extensions["flask-jwt-extended"].token_in_blocklist_loader
+    def is_revoked(_header: Any, _claims: Any) -> bool:
+        if broken:
+            raise OSError("redis://:hunter2@store")
+        return False
+
+    made = token(app)
+    with caplog.at_level(logging.DEBUG), served(app) as port, connected(port, bearer(made)) as ws:
+        ws.recv()
+        broken.append(True)
+        end_of(ws, 6)
+    assert "OSError" in caplog.text
+    assert "hunter2" not in caplog.text
+    assert made not in caplog.text
+
+
+@pytest.mark.parametrize("way", ["by_sock_required", "by_protect_and_sock_required", "by_decorator"])
+def test_the_audit_counts_the_decorators_of_sockets(way: str) -> None:
+    """As it counts those of views."""
+    listed = make_app(way).test_cli_runner().invoke(commands, ["routes"]).output
+    assert "decorator" in next(line for line in listed.splitlines() if "/ws" in line)
