@@ -32,6 +32,7 @@ from flask_jwt_extended._issue import _tell_of_subject
 
 from ._cli.test_cli import run
 from .conftest import SECRET
+from .tokens import access_token
 
 PAGE = (Path(__file__).parent.parent / "docs" / "refuses.md").read_text()
 GOOD = {"JWT_SECRET_KEY": SECRET}
@@ -55,12 +56,6 @@ def shop(**options: Any) -> Flask:
     app.add_url_rule("/refresh", "refresh", jwt_required(refresh=True)(lambda: {}), methods=["POST"])
     app.add_url_rule("/fresh", "fresh", jwt_required(fresh=True)(lambda: {}))
     return app
-
-
-def token(app: Flask, identity: Any = "ada", **arguments: Any) -> str:
-    """An access token of an application."""
-    with app.app_context():
-        return create_access_token(identity, **arguments)
 
 
 def answer(app: Flask, path: str = "/me", method: str = "GET", **arguments: Any) -> str:
@@ -140,14 +135,14 @@ def the_decorator_above_the_route() -> str:
 @mistake
 def no_manager() -> str:
     app = Flask("shop")
-    return raised(lambda: token(app))
+    return raised(lambda: access_token(app))
 
 
 @mistake
 def no_secret() -> str:
     app = Flask("shop")
     JWTManager(app)
-    return raised(lambda: token(app))
+    return raised(lambda: access_token(app))
 
 
 @mistake
@@ -167,12 +162,12 @@ def an_unknown_location() -> str:
 
 @mistake
 def a_short_secret() -> str:
-    return warned(lambda: token(shop(JWT_SECRET_KEY=token_hex(3)[:5])))  # told of each key once
+    return warned(lambda: access_token(shop(JWT_SECRET_KEY=token_hex(3)[:5])))  # told of each key once
 
 
 @mistake
 def a_short_secret_under_strict() -> str:
-    return raised(lambda: token(shop(JWT_SECRET_KEY="short", JWT_PROFILE="strict")))
+    return raised(lambda: access_token(shop(JWT_SECRET_KEY="short", JWT_PROFILE="strict")))
 
 
 @mistake
@@ -188,7 +183,7 @@ def a_folder_of_keys() -> str:
 
 @mistake
 def rs256_with_a_secret() -> str:
-    return raised(lambda: token(shop(JWT_ALGORITHM="RS256")))
+    return raised(lambda: access_token(shop(JWT_ALGORITHM="RS256")))
 
 
 @mistake
@@ -213,7 +208,7 @@ def a_second_manager() -> str:
 
 @mistake
 def a_file_of_keys_that_is_not_there() -> str:
-    return raised(lambda: token(shop(JWT_KEYS="keys.json")))
+    return raised(lambda: access_token(shop(JWT_KEYS="keys.json")))
 
 
 @mistake
@@ -253,7 +248,7 @@ def current_user_without_a_loader() -> str:
     app = shop()
     app.add_url_rule("/user", view_func=jwt_required()(lambda: str(current_user)), endpoint="user")
     app.testing = True
-    headers = {"Authorization": f"Bearer {token(app)}"}
+    headers = {"Authorization": f"Bearer {access_token(app)}"}
     return raised(lambda: app.test_client().get("/user", headers=headers))
 
 
@@ -261,18 +256,18 @@ def current_user_without_a_loader() -> str:
 def a_user_that_there_is_not() -> str:
     app = shop()
     app.extensions["flask-jwt-extended"].user_lookup_loader(lambda _header, _claims: None)
-    return with_header(app, f"Bearer {token(app)}")
+    return with_header(app, f"Bearer {access_token(app)}")
 
 
 @mistake
 def an_identity_that_is_a_number() -> str:
     app = shop()
-    return with_header(app, f"Bearer {token(app, 5)}")
+    return with_header(app, f"Bearer {access_token(app, 5)}")
 
 
 @mistake
 def an_identity_that_is_an_object() -> str:
-    return raised(lambda: token(shop(), object()))
+    return raised(lambda: access_token(shop(), object()))
 
 
 @mistake
@@ -295,7 +290,7 @@ def no_header() -> str:
 @mistake
 def no_scheme() -> str:
     app = shop()
-    return with_header(app, token(app))
+    return with_header(app, access_token(app))
 
 
 @mistake
@@ -306,13 +301,13 @@ def a_token_with_a_space() -> str:
 @mistake
 def a_token_in_quotes() -> str:
     app = shop()
-    return with_header(app, f'Bearer "{token(app)}"')
+    return with_header(app, f'Bearer "{access_token(app)}"')
 
 
 @mistake
 def half_a_token() -> str:
     app = shop()
-    return with_header(app, f"Bearer {token(app).rpartition('.')[0]}")
+    return with_header(app, f"Bearer {access_token(app).rpartition('.')[0]}")
 
 
 @mistake
@@ -322,12 +317,12 @@ def null() -> str:
 
 @mistake
 def a_token_of_another_secret() -> str:
-    return with_header(shop(), f"Bearer {token(shop(JWT_SECRET_KEY=SECRET[::-1]))}")
+    return with_header(shop(), f"Bearer {access_token(shop(JWT_SECRET_KEY=SECRET[::-1]))}")
 
 
 @mistake
 def a_token_of_another_algorithm() -> str:
-    return with_header(shop(), f"Bearer {token(shop(JWT_ALGORITHM='HS512'))}")
+    return with_header(shop(), f"Bearer {access_token(shop(JWT_ALGORITHM='HS512'))}")
 
 
 @mistake
@@ -341,13 +336,13 @@ def a_refresh_token_for_an_access_token() -> str:
 @mistake
 def an_access_token_to_refresh() -> str:
     app = shop()
-    return with_header(app, f"Bearer {token(app)}", "/refresh", "POST")
+    return with_header(app, f"Bearer {access_token(app)}", "/refresh", "POST")
 
 
 @mistake
 def an_expired_token() -> str:
     app = shop()
-    return with_header(app, f"Bearer {token(app, expires_delta=timedelta(seconds=-5))}")
+    return with_header(app, f"Bearer {access_token(app, expires_delta=timedelta(seconds=-5))}")
 
 
 @mistake
@@ -359,24 +354,24 @@ def a_clock_that_is_ahead() -> str:
 
 @mistake
 def a_token_for_another_audience() -> str:
-    return with_header(shop(JWT_DECODE_AUDIENCE="shop"), f"Bearer {token(shop(JWT_ENCODE_AUDIENCE='till'))}")
+    return with_header(shop(JWT_DECODE_AUDIENCE="shop"), f"Bearer {access_token(shop(JWT_ENCODE_AUDIENCE='till'))}")
 
 
 @mistake
 def a_token_of_another_issuer() -> str:
-    return with_header(shop(JWT_DECODE_ISSUER="shop"), f"Bearer {token(shop(JWT_ENCODE_ISSUER='till'))}")
+    return with_header(shop(JWT_DECODE_ISSUER="shop"), f"Bearer {access_token(shop(JWT_ENCODE_ISSUER='till'))}")
 
 
 @mistake
 def a_token_that_is_bound_to_a_key() -> str:
     app = shop(JWT_BOUND_TOKENS="refuse")
-    return with_header(app, f"Bearer {token(app, additional_claims={'cnf': {'jkt': 'x'}})}")
+    return with_header(app, f"Bearer {access_token(app, additional_claims={'cnf': {'jkt': 'x'}})}")
 
 
 @mistake
 def a_token_that_is_not_fresh() -> str:
     app = shop()
-    return with_header(app, f"Bearer {token(app)}", "/fresh")
+    return with_header(app, f"Bearer {access_token(app)}", "/fresh")
 
 
 @mistake
@@ -423,7 +418,7 @@ def a_body_of_another_type() -> str:
 @mistake
 def a_token_in_two_places_under_strict() -> str:
     app = shop(JWT_PROFILE="strict", JWT_TOKEN_LOCATION=["headers", "query_string"])
-    return answer(app, f"/me?jwt={token(app)}", headers={"Authorization": f"Bearer {token(app)}"})
+    return answer(app, f"/me?jwt={access_token(app)}", headers={"Authorization": f"Bearer {access_token(app)}"})
 
 
 SHOWN = {entry.strip("`") for entry in re.findall(r"^### (`+.+`+)$", PAGE, re.MULTILINE)}
@@ -456,7 +451,7 @@ def test_an_identity_that_is_no_text_is_logged_when_its_token_is_made(caplog: py
     """Once, and without the identity; not where numbers are wanted."""
     _tell_of_subject.cache_clear()
     for verify in (True, True, False):
-        token(shop(JWT_VERIFY_SUB=verify), 12345)
+        access_token(shop(JWT_VERIFY_SUB=verify), 12345)
     (record,) = caplog.records
     assert "user_identity_loader" in record.getMessage()
     assert "12345" not in record.getMessage()

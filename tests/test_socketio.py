@@ -19,7 +19,6 @@ from socketio.exceptions import TimeoutError as SocketIOTimeoutError
 
 from flask_jwt_extended import (
     JWTManager,
-    create_access_token,
     get_jwt_identity,
     jwt_required,
     revoke_token,
@@ -31,6 +30,7 @@ from flask_jwt_extended.sockets import sock_required, socketio_required
 from ._keys.helpers import eventually
 from .conftest import SECRET
 from .examples.servers import served
+from .tokens import access_token
 
 pytestmark = [
     pytest.mark.server,
@@ -48,11 +48,6 @@ def make(**options: Any) -> tuple[Flask, SocketIO]:
     io = flask_socketio.SocketIO(app, async_mode="threading", cors_allowed_origins="*")
     io.on_event("echo", lambda text: text)
     return app, io
-
-
-def token(app: Flask, **arguments: Any) -> str:
-    with app.app_context():
-        return create_access_token("ada", **arguments)
 
 
 @contextmanager
@@ -210,14 +205,14 @@ def test_a_connect_handler_of_any_form_is_protected(register: Register) -> None:
     app, io = make()
     register(io)
     with served(app) as port:
-        made = token(app, expires_delta=3)
+        made = access_token(app, expires_delta=3)
         options: dict[str, Any] = {"headers": {"Authorization": f"Bearer {made}"}, "auth": {"token": made}}
         with client(port, **options) as (_, seen):
             assert eventually(lambda: "welcome ada" in seen)
             with client(port, auth={"x": 1}) as (refused, told):
                 assert "connected" not in told
                 assert not refused.connected
-            evil = {"Cookie": f"access_token_cookie={token(app)}", "Origin": "https://evil.example"}
+            evil = {"Cookie": f"access_token_cookie={access_token(app)}", "Origin": "https://evil.example"}
             with client(port, headers=evil, auth={"x": 1}) as (_, told):
                 assert "connected" not in told
             with client(port, headers=evil | {"Origin": f"http://127.0.0.1:{port}"}, auth={"x": 1}) as (_, told):
@@ -231,7 +226,7 @@ def test_a_websocket_from_the_start_is_protected_alike(register: Register) -> No
     app, io = make()
     register(io)
     with served(app) as port:
-        bearer = {"Authorization": f"Bearer {token(app, expires_delta=2)}"}
+        bearer = {"Authorization": f"Bearer {access_token(app, expires_delta=2)}"}
         options: dict[str, Any] = {"headers": bearer, "auth": {"x": 1}}
         with client(port, transports=["websocket"], **options) as (_, seen):
             assert eventually(lambda: "welcome ada" in seen)
@@ -256,7 +251,7 @@ def test_a_loader_that_fails_lets_no_client_in(always_connect: bool) -> None:
             raise ZeroDivisionError
         return False
 
-    with served(app) as port, client(port, auth={"token": token(app)}) as (it, seen):
+    with served(app) as port, client(port, auth={"token": access_token(app)}) as (it, seen):
         # With always_connect the client may not notice that it is out. The server does not listen to it any more.
         with pytest.raises((SocketIOTimeoutError, BadNamespaceError)):
             it.call("echo", "hello", timeout=1)
@@ -275,7 +270,7 @@ def test_a_failing_check_disconnects_within_five_seconds() -> None:
             raise ZeroDivisionError
         return False
 
-    with served(app) as port, client(port, auth={"token": token(app)}) as (_, seen):
+    with served(app) as port, client(port, auth={"token": access_token(app)}) as (_, seen):
         assert eventually(lambda: "welcome ada" in seen)
         broken.append(True)
         assert eventually(lambda: "gone" in seen, 5.2)
@@ -295,7 +290,7 @@ def test_a_disconnect_handler_cannot_keep_a_client(disconnect: str) -> None:
             raise ZeroDivisionError
         time.sleep(8)
 
-    with served(app) as port, client(port, auth={"token": token(app, expires_delta=2)}) as (_, seen):
+    with served(app) as port, client(port, auth={"token": access_token(app, expires_delta=2)}) as (_, seen):
         assert eventually(lambda: "welcome ada" in seen)
         assert eventually(lambda: heard, 6)
         assert eventually(lambda: io.server.get_environ(heard[0], "/") is None, 3)
@@ -310,7 +305,7 @@ def test_a_slow_connect_handler_does_not_end_the_watch() -> None:
     def connect(_auth: Any) -> None:
         time.sleep(0.5)
 
-    made = token(app)
+    made = access_token(app)
     with served(app) as port, client(port, auth={"token": made}) as (_, seen):
         assert eventually(lambda: "connected" in seen)
         with app.app_context():
@@ -393,7 +388,7 @@ def test_jwt_required_on_a_handler_names_the_decorator_that_works(
     app, io = make()
     register(io)
     with served(app) as port:
-        for headers in ({}, {"Authorization": f"Bearer {token(app)}"}):
+        for headers in ({}, {"Authorization": f"Bearer {access_token(app)}"}):
             with client(port, headers=headers) as (_, seen):
                 # The client may not hear it while it is still connecting. The server has it out.
                 assert eventually(lambda: not list(io.server.manager.get_participants("/", None)))
@@ -417,9 +412,9 @@ def test_other_events_cannot_be_protected_alone(
     def secret(*_: Any) -> None:
         called.append(True)
 
-    with served(app) as port, client(port, auth={"token": token(app)}) as (it, seen):
+    with served(app) as port, client(port, auth={"token": access_token(app)}) as (it, seen):
         assert eventually(lambda: "welcome ada" in seen)
-        it.emit("secret", {"token": token(app)})
+        it.emit("secret", {"token": access_token(app)})
         assert eventually(lambda: "connect handler of the namespace with socketio_required" in caplog.text)
         assert it.call("echo", "hello", timeout=5) == "hello"
     assert not called

@@ -21,7 +21,6 @@ from socketio.exceptions import ConnectionError as RefusedError
 
 from flask_jwt_extended import (
     JWTManager,
-    create_access_token,
     create_refresh_token,
     end_session,
     get_jwt_identity,
@@ -35,6 +34,7 @@ from flask_jwt_extended.sockets import sock_required, socketio_required
 from ._keys.helpers import eventually
 from .conftest import SECRET
 from .examples.servers import WebSocket, served
+from .tokens import access_token
 
 pytestmark = [
     pytest.mark.server,
@@ -48,11 +48,6 @@ def make_app(**options: Any) -> Flask:
     app.config.update({f"JWT_{name}": value for name, value in (known | options).items()})
     JWTManager(app)
     return app
-
-
-def token(app: Flask, **arguments: Any) -> str:
-    with app.app_context():
-        return create_access_token("ada", **arguments)
 
 
 # --- flask-sock -----------------------------------------------------------------------------------------------------
@@ -112,7 +107,7 @@ def closed(ws: Any, seconds: float = 5) -> tuple[int, str]:
 
 def test_who_has_a_token_is_let_in(app: Flask, connect: Connect) -> None:
     """In the header, in a cookie, in the query string."""
-    made = token(app)
+    made = access_token(app)
     cookie = {"Cookie": f"access_token_cookie={made}"}
     for ws in (connect(bearer=made), connect(headers=cookie), connect(f"/echo?jwt={made}")):
         assert ws.receive(timeout=5) == "ada"
@@ -132,8 +127,8 @@ def test_who_has_none_is_told_why(app: Flask, connect: Connect, wrong: str) -> N
             "missing_token": None,
             "malformed_token": "nonsense",
             "wrong_token_type": create_refresh_token("ada"),
-            "expired_token": token(app, expires_delta=-5),
-            "revoked_token": token(app),
+            "expired_token": access_token(app, expires_delta=-5),
+            "revoked_token": access_token(app),
         }
         if wrong == "revoked_token":
             revoke_token(tokens[wrong])
@@ -142,14 +137,14 @@ def test_who_has_none_is_told_why(app: Flask, connect: Connect, wrong: str) -> N
 
 def test_demands_are_those_of_views(app: Flask, connect: Connect) -> None:
     """A scope, say."""
-    assert closed(connect("/scoped", bearer=token(app))) == (1008, "insufficient_scope")
-    assert connect("/scoped", bearer=token(app, additional_claims={"scope": "feed"})).receive(timeout=5) == "in"
+    assert closed(connect("/scoped", bearer=access_token(app))) == (1008, "insufficient_scope")
+    assert connect("/scoped", bearer=access_token(app, additional_claims={"scope": "feed"})).receive(timeout=5) == "in"
 
 
 def test_it_is_closed_when_the_token_expires(app: Flask, connect: Connect) -> None:
     """Not a second later, and not before."""
     began = time.time()
-    ws = connect(bearer=token(app, expires_delta=2))
+    ws = connect(bearer=access_token(app, expires_delta=2))
     assert ws.receive(timeout=5) == "ada"
     assert closed(ws) == (1008, "expired_token")
     assert 0.9 <= time.time() - began < 3
@@ -159,7 +154,7 @@ def test_it_is_closed_when_the_session_ends(app: Flask, connect: Connect) -> Non
     """Or the token is revoked; another connection goes on."""
     with app.test_request_context():
         pair = start_session("ada")
-    of_session, revoked, other = connect(bearer=pair.access_token), token(app), connect(bearer=token(app))
+    of_session, revoked, other = connect(bearer=pair.access_token), access_token(app), connect(bearer=access_token(app))
     single = connect(bearer=revoked)
     for ws in (of_session, single, other):
         assert ws.receive(timeout=5) == "ada"
@@ -188,7 +183,7 @@ def test_a_socket_is_guarded_if_the_application_reads_cookies_itself(
         ws.send(get_jwt_identity())
         ws.receive()
 
-    cookie = {"Cookie": f"access_token_cookie={token(app, expires_delta=timedelta(seconds=2))}"}
+    cookie = {"Cookie": f"access_token_cookie={access_token(app, expires_delta=timedelta(seconds=2))}"}
     assert closed(connect(path, headers=cookie | {"Origin": "https://evil.example"})) == (1008, "csrf")
     of_this_site = connect(path, headers=cookie)
     assert of_this_site.receive(timeout=5) == "ada"
@@ -197,7 +192,7 @@ def test_a_socket_is_guarded_if_the_application_reads_cookies_itself(
 
 def test_another_site_does_not_get_in_with_the_cookie(app: Flask, connect: Connect) -> None:
     """A browser would send it along: the page that opens the socket counts. No page of another site sends a header."""
-    made = token(app)
+    made = access_token(app)
     cookie = {"Cookie": f"access_token_cookie={made}"}
     for evil in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
         assert closed(connect(headers=cookie | evil)) == (1008, "csrf")
@@ -210,7 +205,7 @@ def test_another_site_does_not_get_in_with_the_cookie(app: Flask, connect: Conne
 def test_no_thread_is_left_behind(app: Flask, connect: Connect) -> None:
     """When the client goes, so does who looked after it."""
     before = set(threading.enumerate())
-    ws = connect(bearer=token(app))
+    ws = connect(bearer=access_token(app))
     assert ws.receive(timeout=5) == "ada"
     watchers = [each for each in threading.enumerate() if each.name == "jwt-sockets" and each not in before]
     assert watchers
@@ -263,7 +258,7 @@ def client(port: int, **options: Any) -> Iterator[tuple[Any, list[str]]]:
 def test_a_client_is_let_in_with_its_token(chat: tuple[Flask, int]) -> None:
     """In what it sends as auth, or in the header of its handshake."""
     app, port = chat
-    made = token(app)
+    made = access_token(app)
     for options in ({"auth": {"token": made}}, {"headers": {"Authorization": f"Bearer {made}"}}):
         with client(port, **options) as (io, seen):
             assert eventually(lambda seen=seen: "welcome ada" in seen)
@@ -274,7 +269,7 @@ def test_a_client_without_one_is_refused(chat: tuple[Flask, int]) -> None:
     """With the code of the refusal; of auth, anything may come."""
     app, port = chat
     wrong: list[dict[str, Any]] = [{}, {"auth": {"token": "nonsense"}}, {"auth": {"token": 5}}, {"auth": ["x"]}]
-    wrong += [{"auth": {"token": token(app, expires_delta=-5)}}]
+    wrong += [{"auth": {"token": access_token(app, expires_delta=-5)}}]
     codes = ["missing_token", "malformed_token", "missing_token", "missing_token", "expired_token"]
     for options, code in zip(wrong, codes, strict=True):
         told: list[Any] = []
@@ -289,12 +284,12 @@ def test_a_client_without_one_is_refused(chat: tuple[Flask, int]) -> None:
 def test_a_namespace_may_ask_for_more(chat: tuple[Flask, int]) -> None:
     """And look for the token elsewhere."""
     app, port = chat
-    clerk = token(app, additional_claims={"roles": ["clerk"]})
+    clerk = access_token(app, additional_claims={"roles": ["clerk"]})
     with client(port, auth={"ticket": clerk}, namespaces=["/clerks"]) as (_, seen):
         assert eventually(lambda: "welcome ada" in seen)
     with (
         pytest.raises(RefusedError),
-        client(port, auth={"ticket": token(app)}, namespaces=["/clerks"]),
+        client(port, auth={"ticket": access_token(app)}, namespaces=["/clerks"]),
     ):
         pass
 
@@ -305,7 +300,7 @@ def test_a_client_is_disconnected_when_its_time_is_up(chat: tuple[Flask, int], h
     app, port = chat
     with app.test_request_context():
         pair = start_session("ada")
-    made = token(app, expires_delta=2) if how == "expiry" else pair.access_token
+    made = access_token(app, expires_delta=2) if how == "expiry" else pair.access_token
     with client(port, auth={"token": made}) as (_, seen):
         assert eventually(lambda: "welcome ada" in seen)
         if how == "session":

@@ -21,8 +21,9 @@ from flask_jwt_extended._cli.terminal import MASK, printable
 from flask_jwt_extended._settings.settings import NAMES, OPTIONS
 from flask_jwt_extended.stores.memory import MemoryStore
 
-from .._diagnostics.test_application import claims_of, forge
+from .._diagnostics.test_application import claims_at_now
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, pem
+from ..tokens import genuine
 
 HEAD = "from flask import Flask\nfrom flask_jwt_extended import JWTManager, jwt_required\nimport os, secrets\n"
 FIXED = f"""{HEAD}
@@ -318,7 +319,7 @@ def test_inspect_asks_the_store(make_app: MakeApp) -> None:
 
 def test_inspect_shows_why_a_token_is_refused(app: Flask) -> None:
     """1 for a token that would be refused, each reason on its line."""
-    result = run(app, "inspect", forge(claims_of(), secret="another"))
+    result = run(app, "inspect", genuine(claims_at_now(), secret="another"))
     assert result.exit_code == 1
     failed = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("  FAIL")]
     assert failed == ["signature", "exp"]
@@ -336,7 +337,7 @@ def test_inspect_reads_standard_input(app: Flask, form: str) -> None:
 @pytest.mark.parametrize("claims", [{}, {"exp": 1}])
 def test_inspect_prints_nothing_that_would_replay(app: Flask, claims: dict[str, Any]) -> None:
     """No signature, its own or of a token among the claims, and no CSRF value."""
-    inner = forge(claims_of())
+    inner = genuine(claims_at_now())
     with app.app_context():
         extra = {"csrf": "5ad5-csrf", "inner": inner, "list": [f"Bearer {inner}"], inner: 1, **claims}
         token = create_access_token("ada", additional_claims=extra, additional_headers={"x": inner})
@@ -353,11 +354,11 @@ HOSTILE = "\x1b]0;owned\x07\x9b31m\x7f\r\n\u202e\ud800\U0001f600"
 @pytest.mark.parametrize(
     "token",
     [
-        forge(claims_of(**{"sub": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}})),
-        forge(claims_of(type=HOSTILE)),
-        forge(claims_of(), header={"alg": HOSTILE, "typ": HOSTILE, HOSTILE: 1}),
-        forge(claims_of(), header={"alg": "HS256", "typ": f"{HOSTILE}+jwt"}),
-        forge(claims_of(), header={"alg": "HS256", "crit": [HOSTILE]}),
+        genuine(claims_at_now(**{"sub": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}})),
+        genuine(claims_at_now(type=HOSTILE)),
+        genuine(claims_at_now(), header={"alg": HOSTILE, "typ": HOSTILE, HOSTILE: 1}),
+        genuine(claims_at_now(), header={"alg": "HS256", "typ": f"{HOSTILE}+jwt"}),
+        genuine(claims_at_now(), header={"alg": "HS256", "crit": [HOSTILE]}),
         HOSTILE,
         f"{HOSTILE}.a.b",
     ],
@@ -383,7 +384,7 @@ def test_nothing_of_a_token_reaches_the_terminal_raw(app: Flask, token: str) -> 
 )
 def test_odd_claims_end_in_no_traceback(app: Flask, claims: bytes) -> None:
     """Deep nesting, numbers beyond any calendar, and nothing at all."""
-    result = run(app, "inspect", forge(claims))
+    result = run(app, "inspect", genuine(claims))
     assert result.exit_code == 1
     assert result.stdout.splitlines()[-1] == "refused"
 
@@ -422,4 +423,4 @@ def test_endless_input_is_cut_off(app: Flask) -> None:
 def test_a_site_is_no_token() -> None:
     """Only what looks like a token loses its end."""
     assert printable("https://accounts-and-more.example.com") == "https://accounts-and-more.example.com"
-    assert printable(forge({})).endswith(f".{MASK}")
+    assert printable(genuine({})).endswith(f".{MASK}")

@@ -28,9 +28,10 @@ from flask_jwt_extended._keys.current import RELOAD_INTERVAL
 from flask_jwt_extended._request.jwks_endpoint import MAX_AGE
 
 from .._keys.helpers import JWKS, public, without, write_set
-from .._keys.test_current import made_by, status, token, write_pem
+from .._keys.test_current import made_by, status, write_pem
 from .._sessions.helpers import stopped_clock
 from ..conftest import PRIVATE_KEYS, MakeApp, bearer
+from ..tokens import access_token
 from .test_cli import HEAD, run, run_flask, write
 
 EC, RSA, OKP = JWKS["ES256"], JWKS["RS256"], JWKS["EdDSA"]
@@ -98,7 +99,7 @@ def test_the_first_key_signs_at_once_and_its_name_is_printed(shop: Flask, path: 
     """An application that had none works after one command."""
     kid = keys(shop, "generate", "--algorithm", algorithm).stdout.strip()
     assert [(jwk["kid"], jwk["alg"], jwk["state"]) for jwk in members(path)] == [(kid, algorithm, "active")]
-    assert status(shop, token(shop)) == 200
+    assert status(shop, access_token(shop)) == 200
 
 
 def test_the_second_key_waits(shop: Flask, path: Path) -> None:
@@ -243,7 +244,7 @@ def waiting(path: Path, seconds: float) -> None:
 def test_a_rotation_lets_the_next_key_sign(shop: Flask, path: Path) -> None:
     """And the old one verify as long as its tokens live: the longest life of a token, and until all have noticed."""
     waiting(path, 400)
-    old = token(shop)
+    old = access_token(shop)
     before = time.time()
     assert keys(shop, "rotate").stdout == f"{RSA['kid']} signs now\n"
     assert lives(path) == [("RS256", "active"), ("ES256", "retiring")]
@@ -251,7 +252,7 @@ def test_a_rotation_lets_the_next_key_sign(shop: Flask, path: Path) -> None:
     assert abs(members(path)[1]["until"] - (before + month + RELOAD_INTERVAL)) <= 2
     shop.config["JWT_VERIFY_CACHE_SIZE"] = 1  # anything: the application reads its keys anew
     assert status(shop, old) == 200
-    assert status(shop, token(shop)) == 200
+    assert status(shop, access_token(shop)) == 200
 
 
 def test_a_key_that_verifiers_may_not_know_does_not_sign(shop: Flask, path: Path) -> None:

@@ -29,8 +29,9 @@ from flask_jwt_extended.stores.memory import MemoryStore
 from flask_jwt_extended.stores.records import NEVER, SessionRecord, digest
 from flask_jwt_extended.testing.store_contract import new_session
 
-from .._diagnostics.test_application import claims_of, forge
+from .._diagnostics.test_application import claims_at_now
 from ..conftest import SECRET, MakeApp, bearer
+from ..tokens import genuine
 from .test_cli import HEAD, HOSTILE, run, run_flask, write
 
 ROOT = Path(__file__).parents[2]
@@ -168,7 +169,7 @@ def test_list_as_json_is_a_list_of_any_length(shop: Flask, store: SessionStore, 
 
 def test_nothing_of_a_client_reaches_the_terminal_raw(shop: Flask, store: SessionStore) -> None:
     """Whatever a client sent at its login is escaped, and a token that got into a label loses its signature."""
-    token = forge(claims_of())
+    token = genuine(claims_at_now())
     keep(store, label=HOSTILE, user_agent=HOSTILE, address=HOSTILE, identity=HOSTILE)
     keep(store, label=token, user_agent=f"{token} x", address=token, identity=[token])
     for arguments in (["list"], ["list", "--json"]):

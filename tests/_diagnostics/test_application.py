@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +43,7 @@ from flask_jwt_extended.stores.findings import Finding
 from flask_jwt_extended.stores.memory import MemoryStore
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
+from ..tokens import claims, genuine
 
 NOW = 1_700_000_000
 RSA_PRIVATE, RSA_PUBLIC = pem(PRIVATE_KEYS["RS256"])
@@ -426,21 +425,9 @@ def test_a_key_that_cannot_be_compared_is_no_crash(make_app: MakeApp) -> None:
 # --- a token --------------------------------------------------------------------------------------------------------
 
 
-def segment(value: object) -> str:
-    octets = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
-def forge(claims: object, header: object = None, secret: str = SECRET) -> str:
-    """Sign whatever is given."""
-    signed = segment({"alg": "HS256", "typ": "JWT"} if header is None else header) + "." + segment(claims)
-    return signed + "." + segment(hmac.digest(secret.encode(), signed.encode(), "sha256"))
-
-
-def claims_of(**changes: Any) -> dict[str, Any]:
+def claims_at_now(**changes: Any) -> dict[str, Any]:
     """Good claims at NOW, changed; ``...`` leaves one out."""
-    good = {"sub": "ada", "jti": "1", "type": "access", "iat": NOW - 60, "nbf": NOW - 60, "exp": NOW + 840, **changes}
-    return {name: value for name, value in good.items() if value is not ...}
+    return claims(**{"iat": NOW - 60, "nbf": NOW - 60, "exp": NOW + 840} | changes)
 
 
 def inspect(app: Flask, token: str, now: float = NOW) -> Inspection:
@@ -458,10 +445,10 @@ def failures(inspection: Inspection) -> set[str]:
 
 def test_a_good_token_passes_every_check(app: Flask) -> None:
     """Header, claims, and a verdict on each check."""
-    inspection = inspect(app, forge(claims_of()))
+    inspection = inspect(app, genuine(claims_at_now()))
     assert inspection.accepted
     assert inspection.header == {"alg": "HS256", "typ": "JWT"}
-    assert inspection.claims == claims_of()
+    assert inspection.claims == claims_at_now()
     names = [verdict.name for verdict in inspection.verdicts]
     assert names[:5] == ["form", "header", "algorithm", "signature", "payload"]
     assert {"exp", "nbf", "iat", "iss", "aud", "sub", "jti", "required claims", "type"} < set(names)
@@ -478,33 +465,33 @@ def test_a_good_token_passes_every_check(app: Flask) -> None:
         ("\x1b[31m.\ud800.x", {"form"}),
         ("e30.e30.x", {"form"}),
         ("A" * 20_000, {"form"}),
-        (forge(claims_of()) + "=", {"form"}),
-        (forge(claims_of(), header=[1]), {"header"}),
-        (forge(claims_of(), header=b"{"), {"header"}),
-        (forge(claims_of(), header={"alg": "HS256", "crit": ["x"]}), {"header"}),
-        (forge(claims_of(), header={}), {"algorithm"}),
-        (forge(claims_of(), header={"alg": "none"}), {"algorithm"}),
-        (forge(claims_of(), header={"alg": ["HS256"]}), {"algorithm"}),
-        (forge(claims_of(), header={"alg": "HS256", "typ": "dpop+jwt"}), {"algorithm"}),
-        (forge(claims_of(), secret="another"), {"signature"}),
-        (forge(b"[]"), {"payload"}),
-        (forge(b'{"sub": NaN}'), {"payload"}),
-        (forge(b"[" * 5000), {"payload"}),
-        (forge(b'{"exp": ' + b"9" * 5000 + b"}"), {"payload"}),
-        (forge(claims_of(exp=NOW)), {"exp"}),
-        (forge(claims_of(exp="soon")), {"exp"}),
-        (forge(claims_of(exp=True)), {"exp"}),
-        (forge(claims_of(exp=-(10**400))), {"exp"}),
-        (forge(claims_of(nbf=NOW + 5)), {"nbf"}),
-        (forge(claims_of(nbf=10**400)), {"nbf"}),
-        (forge(claims_of(iat=NOW + 5)), {"iat"}),
-        (forge(claims_of(iat=None)), {"iat"}),
-        (forge(claims_of(sub=7)), {"sub"}),
-        (forge(claims_of(jti=[])), {"jti"}),
-        (forge(claims_of(sub=...)), {"required claims"}),
-        (forge(claims_of(type="password_reset")), {"type"}),
-        (forge(claims_of(type={})), {"type"}),
-        (forge(claims_of(exp=NOW - 1, nbf=NOW + 1, sub=1), secret="another"), {"signature", "exp", "nbf", "sub"}),
+        (genuine(claims_at_now()) + "=", {"form"}),
+        (genuine(claims_at_now(), header=[1]), {"header"}),
+        (genuine(claims_at_now(), header=b"{"), {"header"}),
+        (genuine(claims_at_now(), header={"alg": "HS256", "crit": ["x"]}), {"header"}),
+        (genuine(claims_at_now(), header={}), {"algorithm"}),
+        (genuine(claims_at_now(), header={"alg": "none"}), {"algorithm"}),
+        (genuine(claims_at_now(), header={"alg": ["HS256"]}), {"algorithm"}),
+        (genuine(claims_at_now(), header={"alg": "HS256", "typ": "dpop+jwt"}), {"algorithm"}),
+        (genuine(claims_at_now(), secret="another"), {"signature"}),
+        (genuine(b"[]"), {"payload"}),
+        (genuine(b'{"sub": NaN}'), {"payload"}),
+        (genuine(b"[" * 5000), {"payload"}),
+        (genuine(b'{"exp": ' + b"9" * 5000 + b"}"), {"payload"}),
+        (genuine(claims_at_now(exp=NOW)), {"exp"}),
+        (genuine(claims_at_now(exp="soon")), {"exp"}),
+        (genuine(claims_at_now(exp=True)), {"exp"}),
+        (genuine(claims_at_now(exp=-(10**400))), {"exp"}),
+        (genuine(claims_at_now(nbf=NOW + 5)), {"nbf"}),
+        (genuine(claims_at_now(nbf=10**400)), {"nbf"}),
+        (genuine(claims_at_now(iat=NOW + 5)), {"iat"}),
+        (genuine(claims_at_now(iat=None)), {"iat"}),
+        (genuine(claims_at_now(sub=7)), {"sub"}),
+        (genuine(claims_at_now(jti=[])), {"jti"}),
+        (genuine(claims_at_now(sub=...)), {"required claims"}),
+        (genuine(claims_at_now(type="password_reset")), {"type"}),
+        (genuine(claims_at_now(type={})), {"type"}),
+        (genuine(claims_at_now(exp=NOW - 1, nbf=NOW + 1, sub=1), secret="another"), {"signature", "exp", "nbf", "sub"}),
     ],
 )
 def test_what_fails_is_named(app: Flask, token: str, failed: set[str]) -> None:
@@ -539,14 +526,14 @@ def test_claims_are_judged_as_the_settings_say(
     make_app: MakeApp, options: dict[str, Any], claims: dict[str, Any], failed: set[str]
 ) -> None:
     """What the application asks of a token is what its verdicts are about."""
-    assert failures(inspect(make_app(**options), forge(claims_of(**claims)))) == failed
+    assert failures(inspect(make_app(**options), genuine(claims_at_now(**claims)))) == failed
 
 
 @pytest.mark.parametrize("change", [-1e9, -1, -0.4, 0, 0.4, 1, 1e9, 1e300])
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
 def test_the_verdict_is_that_of_a_request(app: Flask, claim: str, change: float) -> None:
     """``inspect`` and ``decode_token`` agree about every token, on the second and beside it."""
-    token = forge(claims_of(**{claim: NOW + change}))
+    token = genuine(claims_at_now(**{claim: NOW + change}))
     for now in (NOW - 0.3, NOW, NOW + 0.3):
         with app.app_context(), patch("time.time", return_value=now):
             try:
@@ -561,7 +548,7 @@ def test_the_verdict_is_that_of_a_request(app: Flask, claim: str, change: float)
 def test_a_time_that_only_the_leeway_lets_pass_says_so(make_app: MakeApp) -> None:
     """The words do not contradict the verdict."""
     app = make_app(DECODE_LEEWAY=30)
-    inspection = inspect(app, forge(claims_of(exp=NOW - 10, nbf=NOW + 10)))
+    inspection = inspect(app, genuine(claims_at_now(exp=NOW - 10, nbf=NOW + 10)))
     assert inspection.accepted
     assert verdict(inspection, "exp").why == "expired 10 seconds ago, within the leeway of 30 seconds"
     assert verdict(inspection, "nbf").why == "starts in 10 seconds, within the leeway of 30 seconds"
@@ -606,12 +593,12 @@ def test_tokens_of_the_application_pass(make_app: MakeApp) -> None:
 
 def test_without_a_key_no_signature_is_good(make_app: MakeApp) -> None:
     """A key that is missing, or too weak for the profile, is the reason that is given."""
-    inspection = inspect(make_app(SECRET_KEY=None), forge(claims_of()))
+    inspection = inspect(make_app(SECRET_KEY=None), genuine(claims_at_now()))
     assert "JWT_SECRET_KEY" in verdict(inspection, "signature").why
     strict = set_later(make_app, {"SECRET_KEY": "secret", "PROFILE": "strict"})
-    weak = inspect(strict, forge(claims_of(), secret="secret"))
+    weak = inspect(strict, genuine(claims_at_now(), secret="secret"))
     assert failures(weak) == {"signature"}
-    assert inspect(make_app(SECRET_KEY="secret"), forge(claims_of(), secret="secret")).accepted
+    assert inspect(make_app(SECRET_KEY="secret"), genuine(claims_at_now(), secret="secret")).accepted
 
 
 def _key_by_issuer(_header: dict[str, Any], claims: dict[str, Any]) -> Any:
@@ -634,7 +621,7 @@ def _key_of_a_request(_header: dict[str, Any], _claims: dict[str, Any]) -> Any:
 def test_decode_key_loader_is_asked(app: Flask, loader: Any, issuer: str, failed: set[str]) -> None:
     """The loader chooses the key; that it fails is a verdict."""
     app.extensions["flask-jwt-extended"].decode_key_loader(loader)
-    assert failures(inspect(app, forge(claims_of(iss=issuer)))) == failed
+    assert failures(inspect(app, genuine(claims_at_now(iss=issuer)))) == failed
 
 
 @pytest.mark.parametrize("secret", [SECRET, "another"])
@@ -653,18 +640,18 @@ def test_loaders_are_asked_about_genuine_tokens_alone(
         return refusal if claims["jti"] == "bad" else consent
 
     getattr(app.extensions["flask-jwt-extended"], f"{name}_loader")(answer)
-    genuine = secret == SECRET
-    assert inspect(app, forge(claims_of(), secret=secret)).accepted is genuine
-    refused = inspect(app, forge(claims_of(jti="bad"), secret=secret))
-    assert failures(refused) == ({f"{name}_loader"} if genuine else {"signature"})
-    assert asked == (["1", "bad"] if genuine else [])
+    is_genuine = secret == SECRET
+    assert inspect(app, genuine(claims_at_now(), secret=secret)).accepted is is_genuine
+    refused = inspect(app, genuine(claims_at_now(jti="bad"), secret=secret))
+    assert failures(refused) == ({f"{name}_loader"} if is_genuine else {"signature"})
+    assert asked == (["one", "bad"] if is_genuine else [])
 
 
 def test_a_loader_that_cannot_answer_here_decides_nothing(app: Flask) -> None:
     """Without a request, some loaders fail: the verdict is left open."""
     broken: Callable[..., bool] = lambda _header, _claims: bool(request.path)  # noqa: E731
     app.extensions["flask-jwt-extended"].token_in_blocklist_loader(broken)
-    inspection = inspect(app, forge(claims_of()))
+    inspection = inspect(app, genuine(claims_at_now()))
     assert verdict(inspection, "token_in_blocklist_loader").passed is None
     assert inspection.accepted
 
@@ -747,7 +734,7 @@ def test_a_session_that_ended_by_itself_is_over(make_app: MakeApp) -> None:
 def test_odd_names_of_sessions_are_judged_as_a_request_would(shop: Flask, type_: str, sid: Any) -> None:
     """A token of ours may name anything: none of it is a session, and none is a crash."""
     now = time.time()
-    token = forge(claims_of(type=type_, sid=sid, iat=now - 1, nbf=now - 1, exp=now + 60))
+    token = genuine(claims_at_now(type=type_, sid=sid, iat=now - 1, nbf=now - 1, exp=now + 60))
     answer = shop.test_client().get(f"/{type_}", headers=bearer(token)).status_code
     assert inspect(shop, token, now).accepted is (answer == 200)
 
@@ -764,7 +751,7 @@ def test_a_store_that_is_away_decides_nothing(make_app: MakeApp, error: Exceptio
         def get(self, session_id: str) -> Any:
             raise error
 
-    inspection = inspect(make_app(STORE_URI=Away()), forge(claims_of(type=type_, sid="s")))
+    inspection = inspect(make_app(STORE_URI=Away()), genuine(claims_at_now(type=type_, sid="s")))
     told = verdict(inspection, "session")
     assert told.passed is None
     assert told.why in ("the store could not be asked: TimeoutError", "the store could not be asked: ZeroDivisionError")
@@ -773,7 +760,7 @@ def test_a_store_that_is_away_decides_nothing(make_app: MakeApp, error: Exceptio
 
 def test_the_store_is_asked_about_genuine_tokens_alone(shop: Flask) -> None:
     """Whoever forges a token learns nothing of sessions, and without a store there is nothing to say."""
-    names = {verdict.name for verdict in inspect(shop, forge(claims_of(sid="s"), secret="another")).verdicts}
+    names = {verdict.name for verdict in inspect(shop, genuine(claims_at_now(sid="s"), secret="another")).verdicts}
     assert not names & {"session", "revoked"}
 
 

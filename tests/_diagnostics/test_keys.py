@@ -23,9 +23,10 @@ from flask_jwt_extended.exceptions import ConfigurationError
 from .._cli.test_cli import HEAD, run_flask, write
 from .._keys.helpers import JWKS, public, write_set
 from .._keys.lying_server import LyingServer, serves
-from .._keys.test_current import made_by, token
+from .._keys.test_current import made_by
 from .._sessions.helpers import NOW
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, pem
+from ..tokens import access_token
 
 EC, RSA = JWKS["ES256"], JWKS["RS256"]
 #: What has nothing to do with keys.
@@ -212,7 +213,7 @@ def test_a_key_of_ours_that_is_skipped_is_named_in_the_log(
     app = make_app(KEYS=[skipped, EC])
     wanted = [] if reason is None else [f"A key of a JWK Set is skipped: {reason}"]
     assert [record.getMessage() for record in caplog.records] == wanted
-    assert token(app)
+    assert access_token(app)
 
 
 def test_an_issuer_without_any_key_is_an_error(make_app: MakeApp, server: LyingServer) -> None:
@@ -292,4 +293,4 @@ def test_inspection_names_the_issuer(make_app: MakeApp, server: LyingServer) -> 
     assert not refused.accepted
     assert "udience" in why(refused, "aud")
     assert not inspect(app, signed(sub=5)).accepted
-    assert inspect(app, token(app)).header is not None
+    assert inspect(app, access_token(app)).header is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from flask_jwt_extended._jose.jwk_set import JWK, PRIVATE_MEMBERS, State, publis
 from flask_jwt_extended.exceptions import ConfigurationError
 
 from .._keys.helpers import ASYMMETRIC, JWKS, SECRETS, public, without
+from ..tokens import segment
 
 RSA, EC, OCT = JWKS["RS256"], JWKS["ES256"], JWKS["HS256"]
 #: The key of RFC 7638, section 3.1.
@@ -80,12 +81,8 @@ def test_what_is_no_set_is_refused(document: Any) -> None:
         read_set(document)
 
 
-def b64(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
 def zero_before(text: str) -> str:
-    return b64(b"\0" + urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return segment(b"\0" + urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 
 #: The last character of 32 octets in base64url, and one that stands for the same octets.
@@ -130,16 +127,16 @@ BROKEN: list[tuple[str, Any]] = [
     ("the exponent is one", RSA | {"e": "AQ"}),
     ("the exponent is even", RSA | {"e": "AQAC"}),
     ("the exponent is huge", RSA | {"e": RSA["n"]}),
-    ("the exponent is longer than 256 bits", RSA | {"e": b64(b"\1" + b"\0" * 31 + b"\1")}),
-    ("the modulus is huge", RSA | {"n": b64(b"\1" + b"\0" * 4000 + b"\1")}),
+    ("the exponent is longer than 256 bits", RSA | {"e": segment(b"\1" + b"\0" * 31 + b"\1")}),
+    ("the modulus is huge", RSA | {"n": segment(b"\1" + b"\0" * 4000 + b"\1")}),
     ("a third prime", RSA | {"oth": []}),
     ("a coordinate is padded", EC | {"x": EC["x"] + "="}),
     ("a coordinate ends in other bits", EC | {"x": EC["x"][:-1] + LAST[EC["x"][-1]]}),
     ("a coordinate in standard Base64", EC | {"x": "+" + EC["x"][1:]}),
-    ("a coordinate lacks an octet", EC | {"x": b64(b"\1" * 31)}),
-    ("a coordinate has an octet more", EC | {"y": b64(b"\0" + b"\1" * 32)}),
-    ("a public key of the wrong length", JWKS["EdDSA"] | {"x": b64(b"\1" * 57)}),
-    ("a private key of the wrong length", JWKS["EdDSA"] | {"d": b64(b"\1" * 31)}),
+    ("a coordinate lacks an octet", EC | {"x": segment(b"\1" * 31)}),
+    ("a coordinate has an octet more", EC | {"y": segment(b"\0" + b"\1" * 32)}),
+    ("a public key of the wrong length", JWKS["EdDSA"] | {"x": segment(b"\1" * 57)}),
+    ("a private key of the wrong length", JWKS["EdDSA"] | {"d": segment(b"\1" * 31)}),
     ("the curve of another kty", EC | {"crv": "Ed25519"}),
     ("an empty secret", OCT | {"k": ""}),
     ("a padded secret", OCT | {"k": OCT["k"] + "="}),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import logging
 import os
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,13 +21,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from flask import Flask
 
-from flask_jwt_extended import ConfigurationError, JWTManager, KeyRing, create_access_token, jwt_required
+from flask_jwt_extended import ConfigurationError, JWTManager, KeyRing, jwt_required
 from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose.jwk_set import PRIVATE_MEMBERS, read_set, thumbprint, to_jwk
 from flask_jwt_extended._keys import current as keychain_module
 
 from .._sessions.helpers import NOW, Clock, stopped_clock
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
+from ..tokens import access_token, sealed
 from .helpers import ASYMMETRIC, JWKS, public, without, write_set
 
 OLD_SECRET = "the secret of last year, which is long enough for every HMAC too, as it must be"
@@ -54,11 +52,6 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return pass_time
 
 
-def token(app: Flask, **arguments: Any) -> str:
-    with app.app_context():
-        return create_access_token("ada", **arguments)
-
-
 def header(encoded: str) -> dict[str, Any]:
     return pyjwt.get_unverified_header(encoded)
 
@@ -80,10 +73,10 @@ def made_by(jwk: dict[str, Any], exp: int = NOW + 10**9, **named: Any) -> str:
 def test_a_fallback_verifies_and_the_newest_signs(make_app: MakeApp) -> None:
     """Tokens of last year's secret pass until it is taken away; new ones are signed with this year's."""
     old, new = make_app(SECRET_KEY=OLD_SECRET), make_app(SECRET_KEY_FALLBACKS=[OLD_SECRET])
-    assert status(new, token(old)) == 200
-    assert status(old, token(new)) == 422
-    assert status(make_app(), token(old)) == 422
-    assert status(make_app(SECRET_KEY_FALLBACKS=[SECRET[::-1], OLD_SECRET.encode()]), token(old)) == 200
+    assert status(new, access_token(old)) == 200
+    assert status(old, access_token(new)) == 422
+    assert status(make_app(), access_token(old)) == 422
+    assert status(make_app(SECRET_KEY_FALLBACKS=[SECRET[::-1], OLD_SECRET.encode()]), access_token(old)) == 200
 
 
 def test_a_fallback_is_looked_for_at_flasks_secret_too() -> None:
@@ -94,14 +87,14 @@ def test_a_fallback_is_looked_for_at_flasks_secret_too() -> None:
     app.add_url_rule("/access", "access", jwt_required()(lambda: "in"))
     old = pyjwt.encode({"sub": "ada", "type": "access"}, OLD_SECRET, "HS256")
     assert status(app, old) == 200
-    assert status(app, token(app)) == 200
+    assert status(app, access_token(app)) == 200
 
 
 def test_a_fallback_is_no_public_key(make_app: MakeApp) -> None:
     """An asymmetric algorithm has no fallbacks: a secret there would be a key that everybody has."""
     private, public_pem = pem(PRIVATE_KEYS["RS256"])
     app = make_app(ALGORITHM="RS256", PRIVATE_KEY=private, PUBLIC_KEY=public_pem, SECRET_KEY_FALLBACKS=[OLD_SECRET])
-    assert status(app, token(app)) == 200
+    assert status(app, access_token(app)) == 200
     assert status(app, pyjwt.encode({"sub": "ada"}, OLD_SECRET, "HS256")) == 422
 
 
@@ -125,7 +118,7 @@ def test_fallbacks_are_a_list_of_secrets(make_app: MakeApp, value: Any) -> None:
 def test_a_set_signs_with_its_first_active_key_and_says_which(make_app: MakeApp, name: str) -> None:
     """Whatever JWT_ALGORITHM says: the algorithm is the key's."""
     app = make_app(KEYS={"keys": [JWKS[name]]})
-    made = token(app)
+    made = access_token(app)
     assert header(made) == {"alg": JWKS[name]["alg"], "kid": JWKS[name]["kid"], "typ": "JWT"}
     assert status(app, made) == 200
 
@@ -158,24 +151,23 @@ def test_the_algorithm_is_the_one_of_the_key(make_app: MakeApp) -> None:
     assert status(app, made_by(RSA | {"alg": "RS512"})) == 422
     head, payload, _ = made_by(to_jwk("HS256", b"x" * 32) | {"kid": RSA["kid"]}).split(".")
     for secret in (public_pem, json.dumps(public(RSA)), RSA["n"]):
-        mac = hmac.new(secret.encode(), f"{head}.{payload}".encode(), hashlib.sha256).digest()
-        assert status(app, f"{head}.{payload}.{urlsafe_b64encode(mac).rstrip(b'=').decode()}") == 422
+        assert status(app, sealed(head, payload, secret)) == 422
 
 
 def test_headers_of_the_application_do_not_rename_the_key(make_app: MakeApp) -> None:
     """A token that named another key could not be verified by anybody."""
     app = make_app(KEYS=[EC])
-    made = token(app, additional_headers={"kid": "mine", "alg": "RS256", "app": "shop"})
+    made = access_token(app, additional_headers={"kid": "mine", "alg": "RS256", "app": "shop"})
     assert header(made) == {"alg": "ES256", "app": "shop", "kid": EC["kid"], "typ": "JWT"}
     assert status(app, made) == 200
 
 
 def test_moving_to_a_set_keeps_the_tokens_of_before(make_app: MakeApp) -> None:
     """JWT_DECODE_ALGORITHMS names what the configured key still verifies; without it, nothing does."""
-    before = token(make_app())
+    before = access_token(make_app())
     moving = make_app(KEYS=[EC], DECODE_ALGORITHMS=["HS256"])
     assert status(moving, before) == 200
-    assert header(token(moving))["alg"] == "ES256"
+    assert header(access_token(moving))["alg"] == "ES256"
     assert status(make_app(KEYS=[EC]), before) == 422
     fallback = make_app(KEYS=[EC], DECODE_ALGORITHMS=["HS256"], SECRET_KEY=OLD_SECRET, SECRET_KEY_FALLBACKS=[SECRET])
     assert status(fallback, before) == 200
@@ -186,9 +178,9 @@ def test_a_set_of_public_keys_verifies_and_cannot_sign(make_app: MakeApp) -> Non
     app = make_app(KEYS=[public(EC)])
     assert status(app, made_by(EC)) == 200
     with pytest.raises(ConfigurationError, match="private key"):
-        token(app)
+        access_token(app)
     with pytest.raises(ConfigurationError, match="flask jwt keys rotate"):
-        token(make_app(KEYS=[EC | {"state": "next"}]))
+        access_token(make_app(KEYS=[EC | {"state": "next"}]))
 
 
 @pytest.mark.parametrize("value", [5, object(), 1.5, ("a",), b"keys.json"])
@@ -205,7 +197,7 @@ def test_keys_that_cannot_be_used_are_named_without_their_members(make_app: Make
     for make in (
         lambda: make_app(KEYS=write_set(tmp_path / "keys.json", broken)),
         lambda: make_app(KEYS=[broken]),
-        lambda: (late.config.update(JWT_KEYS=[broken]), token(late)),
+        lambda: (late.config.update(JWT_KEYS=[broken]), access_token(late)),
     ):
         with pytest.raises(ConfigurationError, match="JWT_KEYS cannot be used") as raised:
             make()
@@ -221,11 +213,11 @@ def test_a_changed_file_is_noticed(make_app: MakeApp, tmp_path: Path, look: Call
     """Within two seconds, by a worker that runs; not before, since looking costs."""
     path = write_set(tmp_path / "keys.json", EC)
     app = make_app(KEYS=str(path))
-    assert header(token(app))["kid"] == EC["kid"]
+    assert header(access_token(app))["kid"] == EC["kid"]
     write_set(path, RSA, EC | {"state": "retiring"})
-    assert header(token(app))["kid"] == EC["kid"]
+    assert header(access_token(app))["kid"] == EC["kid"]
     look()
-    assert header(token(app))["kid"] == RSA["kid"]
+    assert header(access_token(app))["kid"] == RSA["kid"]
     assert status(app, made_by(EC)) == 200
     write_set(path, RSA)
     look()
@@ -244,7 +236,7 @@ def test_a_file_that_breaks_leaves_the_keys_as_they_were(
     """Half a file, no file, or rubbish: said once, not with every request, and nothing of it is told."""
     path = write_set(tmp_path / "keys.json", EC)
     app = make_app(KEYS=path)
-    good = token(app)
+    good = access_token(app)
     path.unlink()
     if content is not None:
         path.write_text(content)
@@ -254,14 +246,14 @@ def test_a_file_that_breaks_leaves_the_keys_as_they_were(
         for _ in range(3):
             look()
             assert status(app, good) == 200
-            assert header(token(app))["kid"] == EC["kid"]
+            assert header(access_token(app))["kid"] == EC["kid"]
     assert [record.message.partition(":")[0] for record in caplog.records] == [
         "JWT_KEYS has changed and cannot be used, the keys stay as they were"
     ]
     assert EC["d"] not in caplog.text
     write_set(path, RSA)
     look()
-    assert header(token(app))["kid"] == RSA["kid"]
+    assert header(access_token(app))["kid"] == RSA["kid"]
 
 
 def test_a_file_is_replaced_by_another_of_the_same_size_and_time(
@@ -270,21 +262,21 @@ def test_a_file_is_replaced_by_another_of_the_same_size_and_time(
     """A rename, as ``flask jwt keys`` does it, is another file, whatever its times say."""
     path = write_set(tmp_path / "keys.json", EC | {"kid": "1"})
     app = make_app(KEYS=path)
-    token(app)
+    access_token(app)
     twin = write_set(tmp_path / "new.json", EC | {"kid": "2"})
     os.utime(twin, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
     twin.replace(path)
     look()
-    assert header(token(app))["kid"] == "2"
+    assert header(access_token(app))["kid"] == "2"
 
 
 def test_a_missing_file_is_told_when_a_key_is_needed(make_app: MakeApp, tmp_path: Path) -> None:
     """And found once it is there, without a restart."""
     app = make_app(KEYS=tmp_path / "keys.json")
     with pytest.raises(ConfigurationError, match=r"JWT_KEYS cannot be used: .*keys\.json"):
-        token(app)
+        access_token(app)
     write_set(tmp_path / "keys.json", EC)
-    assert status(app, token(app)) == 200
+    assert status(app, access_token(app)) == 200
 
 
 def test_a_retiring_key_verifies_until_its_time(make_app: MakeApp, clock: Clock, tmp_path: Path) -> None:
@@ -318,7 +310,7 @@ def test_a_folder_of_pem_files_is_refused_with_the_way_out(make_app: MakeApp, tm
     for make in (
         lambda: make_app(KEYS=tmp_path),
         lambda: make_app(KEYS=str(tmp_path)),
-        lambda: (late.config.update(JWT_KEYS=tmp_path), token(late)),
+        lambda: (late.config.update(JWT_KEYS=tmp_path), access_token(late)),
     ):
         with pytest.raises(ConfigurationError, match=r"JWT_KEYS is a folder.*flask jwt keys import FILE"):
             make()
@@ -331,14 +323,14 @@ def test_the_passphrase_of_the_folder_is_refused(make_app: MakeApp, passphrase: 
         make_app(KEYS=[EC], KEYS_PASSPHRASE=passphrase)
     app = make_app(KEYS=[EC])
     app.config["JWT_KEYS_PASSPHRASE"] = None
-    assert status(app, token(app)) == 200
+    assert status(app, access_token(app)) == 200
 
 
 def test_a_member_that_is_there_twice_makes_the_file_invalid(make_app: MakeApp, tmp_path: Path) -> None:
     """RFC 7517, section 4: which of them is meant would depend on the reader."""
     path = write_set(tmp_path / "keys.json", EC)
     app = make_app(KEYS=path)
-    assert status(app, token(app)) == 200
+    assert status(app, access_token(app)) == 200
     path.write_text(path.read_text().replace('"kty"', '"alg": "ES256", "kty"'))
     with pytest.raises(ConfigurationError, match="there twice"):
         make_app(KEYS=path)
@@ -370,7 +362,7 @@ def test_loaders_return_keys_in_any_form(make_app: MakeApp, name: str, form: str
     signs, verifies = forms_of(name)[form]
     manager.encode_key_loader(lambda _identity: signs)
     manager.decode_key_loader(lambda _header, _claims: verifies)
-    made = token(app)
+    made = access_token(app)
     assert status(app, made) == 200
     assert header(made).get("kid") == (JWKS[name]["kid"] if form == "a ring" else None)
     head, payload, signature = made.split(".")
@@ -388,12 +380,12 @@ def test_each_tenant_has_a_ring_of_its_own(make_app: MakeApp) -> None:
     tenant = ["red"]
     manager.encode_key_loader(lambda _identity: rings[tenant[0]])
     manager.decode_key_loader(lambda _header, claims: rings[claims["tenant"]])
-    red = token(app, additional_claims={"tenant": "red"})
-    posing = token(app, additional_claims={"tenant": "blue"})
-    nobody = token(app, additional_claims={"tenant": "green"})
+    red = access_token(app, additional_claims={"tenant": "red"})
+    posing = access_token(app, additional_claims={"tenant": "blue"})
+    nobody = access_token(app, additional_claims={"tenant": "green"})
     assert [status(app, each) for each in (red, posing, nobody)] == [200, 422, 422]
     tenant[0] = "blue"
-    blue = token(app, additional_claims={"tenant": "blue"})
+    blue = access_token(app, additional_claims={"tenant": "blue"})
     assert header(blue)["kid"] == "b"
     assert status(app, blue) == 200
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -32,6 +29,7 @@ from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended._keys import jwks_client as jwks
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
+from ..tokens import asymmetric, genuine
 from .helpers import eventually
 from .lying_server import LyingServer, floods, late, says, serves
 
@@ -42,7 +40,7 @@ TERMS: dict[str, Any] = {"keys": {"keys": [JWK]}, "audience": "us"}
 OTHER_TERMS: dict[str, Any] = {"keys": {"keys": [OTHER_JWK]}, "audience": ["them", "us"]}
 
 
-def claims_of(**others: Any) -> dict[str, Any]:
+def their_claims(**others: Any) -> dict[str, Any]:
     """What a good token of the issuer says; ``None`` takes a claim away."""
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": "us", "sub": "ada", "iat": now - 5, "exp": now + 300, "jti": "theirs"} | others
@@ -52,20 +50,12 @@ def claims_of(**others: Any) -> dict[str, Any]:
 def foreign(key: Any = KEY, algorithm: str = "ES256", header: dict[str, Any] | None = None, **others: Any) -> str:
     """A token of the issuer."""
     headers = {"kid": JWK["kid"]} | (header or {})
-    return pyjwt.encode(claims_of(**others), key, algorithm, headers=headers)
-
-
-def segment(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+    return pyjwt.encode(their_claims(**others), key, algorithm, headers=headers)
 
 
 def signed(claims: dict[str, Any] | bytes, key: Any = KEY, **header: Any) -> str:
     """A token that PyJWT would not make."""
-    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
-    head = json.dumps({"alg": "ES256", "kid": JWK["kid"]} | header).encode()
-    signing_input = f"{segment(head)}.{segment(payload)}"
-    signature = pyjwt.get_algorithm_by_name("ES256").sign(signing_input.encode(), key)
-    return f"{signing_input}.{segment(signature)}"
+    return asymmetric(key, "ES256", claims, {"alg": "ES256", "kid": JWK["kid"]} | header)
 
 
 @pytest.fixture(params=["compat", "strict"])
@@ -218,7 +208,7 @@ def test_keys_are_bound_to_their_issuer(app: Flask) -> None:
     assert refused(app, foreign(iss=OTHER))
     for iss in (None, "https://us.example"):
         assert refused(app, foreign(iss=iss))
-    assert refused(app, pyjwt.encode(claims_of(type="access"), SECRET, "HS256", headers={"kid": JWK["kid"]}))
+    assert refused(app, pyjwt.encode(their_claims(type="access"), SECRET, "HS256", headers={"kid": JWK["kid"]}))
 
 
 @pytest.mark.parametrize(
@@ -244,12 +234,12 @@ def test_an_issuer_is_compared_whole(app: Flask, iss: str) -> None:
 @pytest.mark.parametrize("iss", [[ISSUER], [ISSUER, OTHER], {"iss": ISSUER}, 5, True, {}, []])
 def test_an_issuer_that_is_no_text_is_none(app: Flask, iss: Any) -> None:
     """Signed by the issuer's own key, all the same."""
-    assert refused(app, signed(claims_of() | {"iss": iss}))
+    assert refused(app, signed(their_claims() | {"iss": iss}))
 
 
 def test_an_issuer_named_twice_is_the_one_that_is_verified(app: Flask) -> None:
     """The last of two members counts, for the choice of the key as well as for the claim."""
-    payload = json.dumps(claims_of()).encode()[:-1] + f', "iss": "{OTHER}"}}'.encode()
+    payload = json.dumps(their_claims()).encode()[:-1] + f', "iss": "{OTHER}"}}'.encode()
     assert refused(app, signed(payload))
 
 
@@ -258,16 +248,14 @@ def test_a_public_key_is_no_secret(app: Flask) -> None:
     _, public_pem = pem(KEY)
     for secret in (public_pem, public_pem.strip(), json.dumps(JWK), JWK["x"], ""):
         for header in ({"alg": "HS256", "kid": JWK["kid"]}, {"alg": "HS256"}, {"alg": "HS512", "kid": JWK["kid"]}):
-            unsigned = f"{segment(json.dumps(header).encode())}.{segment(json.dumps(claims_of()).encode())}"
-            digest = hashlib.sha256 if header["alg"] == "HS256" else hashlib.sha512
-            mac = hmac.new(secret.encode(), unsigned.encode(), digest).digest()
-            assert refused(app, f"{unsigned}.{segment(mac)}")
+            digest = "sha256" if header["alg"] == "HS256" else "sha512"
+            assert refused(app, genuine(their_claims(), header, secret, digest))
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "nOnE", "", None, 5, ["ES256"], "ES384", "RS256", "HS256", "es256"])
 def test_the_algorithm_is_that_of_the_key(app: Flask, alg: Any) -> None:
     """Without a signature, or with a good one under another name."""
-    for token in (signed(claims_of(), alg=alg), signed(claims_of(), alg=alg, kid="unknown")):
+    for token in (signed(their_claims(), alg=alg), signed(their_claims(), alg=alg, kid="unknown")):
         assert refused(app, token)
         assert refused(app, token.rpartition(".")[0] + ".")
 
@@ -315,7 +303,7 @@ def test_the_terms_may_allow_fewer_algorithms(make_app: MakeApp) -> None:
 )
 def test_its_claims_are_judged_as_strictly_as_ours(app: Flask, claims: dict[str, Any]) -> None:
     """In both profiles: nobody relies on another issuer's token being ill-formed."""
-    assert refused(app, signed(claims_of(**claims)))
+    assert refused(app, signed(their_claims(**claims)))
 
 
 def test_an_expired_token_is_answered_as_ours_are(app: Flask) -> None:
@@ -350,16 +338,16 @@ def test_required_claims_are_required(make_app: MakeApp) -> None:
 def test_the_terms_may_demand_a_typ(make_app: MakeApp, typ: Any, accepted: bool) -> None:
     """So that an ID token of the same audience is told from an access token (RFC 9068, section 4)."""
     app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"typ": "at+jwt"}})
-    assert (ask(app, signed(claims_of(client_id="them"), typ=typ))[0] == 200) is accepted
+    assert (ask(app, signed(their_claims(client_id="them"), typ=typ))[0] == 200) is accepted
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
 def test_the_typ_of_the_terms_has_several_spellings_too(make_app: MakeApp, typ: str) -> None:
     """Of whichever, the same tokens are accepted, and the claims of RFC 9068 are required."""
     app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"typ": typ}})
-    assert ask(app, signed(claims_of(client_id="them"), typ="at+jwt"))[0] == 200
-    assert ask(app, signed(claims_of(client_id="them"), typ="JWT"))[0] == 422
-    assert ask(app, signed(claims_of(), typ="at+jwt"))[0] == 422
+    assert ask(app, signed(their_claims(client_id="them"), typ="at+jwt"))[0] == 200
+    assert ask(app, signed(their_claims(client_id="them"), typ="JWT"))[0] == 422
+    assert ask(app, signed(their_claims(), typ="at+jwt"))[0] == 422
 
 
 @pytest.mark.parametrize("name", ["keys", "jwks_uri", "discovery"])
@@ -395,7 +383,7 @@ def test_the_audience_may_have_another_name(make_app: MakeApp, claims: dict[str,
     """Where an issuer writes no ``aud``. What it writes there otherwise has to be well-formed all the same."""
     for profile in ("compat", "strict"):
         app = make_app(PROFILE=profile, TRUSTED_ISSUERS={ISSUER: TERMS | {"audience_claim": "client_id"}})
-        token = signed(claims_of(**({"aud": None} | claims)))
+        token = signed(their_claims(**({"aud": None} | claims)))
         assert (ask(app, token)[0] == 200) is accepted
 
 

@@ -31,9 +31,9 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_jwt_extended.signals import bound_token_accepted
 
 from ..conftest import SECRET, STARTED, MakeApp, bearer
-from ..hostile import genuine
+from ..tokens import genuine
 from .helpers import JWKS
-from .test_issuer import ISSUER, KEY, OTHER, OTHER_KEY, OTHER_TERMS, TERMS, ask, claims_of, foreign, refused, signed
+from .test_issuer import ISSUER, KEY, OTHER, OTHER_KEY, OTHER_TERMS, TERMS, ask, foreign, refused, signed, their_claims
 
 PROFILES = pytest.mark.parametrize("profile", ["compat", "strict"])
 
@@ -169,7 +169,7 @@ def test_authority_of_an_odd_form_grants_nothing(make_app: MakeApp, name: str, o
     """And is not an error."""
     for settings in ({}, {"scopes": "*", "roles": "*", "acr": "*"}, {"scopes": "a", "roles": "admin", "acr": "a"}):
         app = application(make_app, **settings)
-        token = signed(claims_of() | {name: odd})
+        token = signed(their_claims() | {name: odd})
         assert [ask(app, token, path)[0] for path in ("/access", "/read", "/admin", "/strong")] == [200, 403, 403, 401]
 
 
@@ -195,7 +195,7 @@ def test_grants_of_an_odd_form_are_a_mistake(make_app: MakeApp, name: str, value
 def test_the_identity_may_be_in_a_claim_that_means_something_else_here(make_app: MakeApp, claim: str) -> None:
     """It is read before that claim is removed or replaced."""
     app = application(make_app, identity_claim=claim)
-    status, told = ask(app, signed(claims_of() | {claim: "ada"}))
+    status, told = ask(app, signed(their_claims() | {claim: "ada"}))
     assert (status, told["identity"]) == (200, "ada")
 
 
@@ -257,8 +257,8 @@ def test_a_foreign_token_holds_no_double_submit_value(make_app: MakeApp) -> None
 def any_token(app: Flask, whose: str, claims: dict[str, Any]) -> str:
     """A token of ours or of the issuer with claims that PyJWT would not write."""
     if whose == "foreign":
-        return signed(claims_of() | claims)
-    return genuine(claims_of(iss=None, aud=None) | {"type": "access"} | claims, secret=SECRET)
+        return signed(their_claims() | claims)
+    return genuine(their_claims(iss=None, aud=None) | {"type": "access"} | claims, secret=SECRET)
 
 
 EVERYONE = pytest.mark.parametrize("whose", ["own", "foreign"])

@@ -15,7 +15,6 @@ from jwt.exceptions import InvalidSignatureError, InvalidTokenError
 
 from flask_jwt_extended import (
     JWTManager,
-    create_access_token,
     decode_token,
     end_session,
     get_jwt,
@@ -30,6 +29,7 @@ from flask_jwt_extended._jose.keys import Key, KeyRing
 
 from .._sessions.helpers import NOW, Clock, stopped_clock
 from ..conftest import SECRET, MakeApp, bearer
+from ..tokens import access_token
 from .helpers import JWKS, SECRETS
 
 ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"]
@@ -75,11 +75,6 @@ def signed(key: Key, number: int = 0) -> str:
 
 def status(app: Flask, token: str, path: str = "/access") -> int:
     return app.test_client().get(path, headers=bearer(token)).status_code
-
-
-def token(app: Flask, **arguments: Any) -> str:
-    with app.app_context():
-        return create_access_token("ada", **arguments)
 
 
 # --- what it saves --------------------------------------------------------------------------------------------------
@@ -185,7 +180,7 @@ def test_a_remembered_token_vouches_for_no_other(name: str, change: str) -> None
 def test_a_remembered_token_expires(make_app: MakeApp, clock: Clock, name: str) -> None:
     """To the second."""
     app = make_app(KEYS=[JWKS[name]], VERIFY_CACHE_SIZE=10)
-    made = token(app, expires_delta=False, additional_claims={"exp": NOW + 60, "nbf": NOW})
+    made = access_token(app, expires_delta=False, additional_claims={"exp": NOW + 60, "nbf": NOW})
     for now, expected in ((NOW, 200), (NOW + 59, 200), (NOW + 60, 401), (NOW - 1, 422), (NOW, 200)):
         clock.now = now
         assert status(app, made) == expected
@@ -197,7 +192,7 @@ def test_a_remembered_token_is_revoked(make_app: MakeApp) -> None:
     blocked: set[str] = set()
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     manager.token_in_blocklist_loader(lambda _header, claims: claims["sub"] in blocked)
-    made = token(app)
+    made = access_token(app)
     assert status(app, made) == 200
     blocked.add("ada")
     assert status(app, made) == 401
@@ -216,7 +211,7 @@ def test_a_remembered_token_is_revoked(make_app: MakeApp) -> None:
 def test_a_remembered_token_is_judged_by_what_each_view_demands(make_app: MakeApp) -> None:
     """Type, freshness and the verification loader."""
     app = make_app(VERIFY_CACHE_SIZE=10)
-    stale, fresh = token(app), token(app, fresh=True)
+    stale, fresh = access_token(app), access_token(app, fresh=True)
     assert [status(app, stale, path) for path in ("/access", "/fresh", "/refresh", "/access")] == [200, 401, 422, 200]
     assert [status(app, fresh, path) for path in ("/access", "/fresh", "/refresh", "/fresh")] == [200, 200, 422, 200]
     app.extensions["flask-jwt-extended"].token_verification_loader(lambda _header, _claims: False)
@@ -237,7 +232,7 @@ def test_a_remembered_token_is_judged_by_what_each_view_demands(make_app: MakeAp
 def test_a_change_of_the_configuration_empties_it(make_app: MakeApp, option: str, value: Any, expected: int) -> None:
     """What was verified under other terms was not verified."""
     app = make_app(VERIFY_CACHE_SIZE=10)
-    made = token(app)
+    made = access_token(app)
     assert [status(app, made), status(app, made)] == [200, 200]
     app.config[option] = value
     assert status(app, made) == expected
@@ -248,7 +243,7 @@ def test_a_key_that_leaves_the_set_empties_it(make_app: MakeApp, clock: Clock) -
     retiring = JWKS["ES256"] | {"state": "retiring", "until": NOW + 10}
     app = make_app(KEYS=[JWKS["RS256"], retiring], VERIFY_CACHE_SIZE=10)
     old = make_app(KEYS=[JWKS["ES256"]])
-    made = token(old)
+    made = access_token(old)
     assert [status(app, made), status(app, made)] == [200, 200]
     clock.now = NOW + 10
     assert status(app, made) == 422
@@ -259,7 +254,7 @@ def test_a_loader_of_keys_is_asked_every_time(make_app: MakeApp) -> None:
     app = make_app(VERIFY_CACHE_SIZE=10)
     keys = [SECRET]
     app.extensions["flask-jwt-extended"].decode_key_loader(lambda _header, _claims: keys[0])
-    made = token(app)
+    made = access_token(app)
     assert [status(app, made), status(app, made)] == [200, 200]
     keys[0] = SECRET[::-1]
     assert status(app, made) == 422
@@ -283,7 +278,7 @@ def test_what_a_view_does_to_its_token_is_not_remembered() -> None:
         get_jwt_header()["kid"] = "eve"
         return before
 
-    made = token(app, additional_claims={"roles": ["reader"]})
+    made = access_token(app, additional_claims={"roles": ["reader"]})
     client = app.test_client()
     told = [client.get("/access", headers=bearer(made)).get_json() for _ in range(3)]
     assert told[0] == told[1] == told[2]

@@ -40,6 +40,7 @@ from flask_jwt_extended.stores.memory import MemoryStore
 from .._keys.helpers import eventually
 from ..conftest import SECRET
 from ..examples.servers import free_port, listens, running, served
+from ..tokens import access_token
 from .socket_apps import WAYS, make_app, make_echo
 
 pytestmark = [
@@ -64,11 +65,6 @@ CROSS_SITE = {
     "an extension": {"Sec-Fetch-Site": "none", "Origin": "chrome-extension://abcdef"},
     "a forged host": {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example"},
 }
-
-
-def token(app: Flask, **arguments: Any) -> str:
-    with app.app_context():
-        return create_access_token("ada", **arguments)
 
 
 @contextmanager
@@ -127,7 +123,7 @@ def bearer(made: str) -> dict[str, str]:
 def test_another_site_cannot_open_one_with_the_cookie(way: str, profile: str) -> None:
     """Same-site pages, trusted origins, other clients and tokens in the header can."""
     app = make_app(way, profile, TRUSTED_ORIGINS=["https://app.example"])
-    made = token(app)
+    made = access_token(app)
     with served(app) as port:
         for name, headers in CROSS_SITE.items():
             assert outcome(port, cookie(app, made) | headers) != "in", name
@@ -151,7 +147,10 @@ def test_a_refusal_reaches_the_client(way: str) -> None:
     """As an answer of HTTP before the connection is made, as a close frame after that."""
     app = make_app(way)
     with served(app) as port:
-        got = {outcome(port, bearer("nonsense")), outcome(port, cookie(app, token(app)) | CROSS_SITE["another host"])}
+        got = {
+            outcome(port, bearer("nonsense")),
+            outcome(port, cookie(app, access_token(app)) | CROSS_SITE["another host"]),
+        }
     opened_before = way in ("by_decorator", "by_sock_required", "by_protect_and_sock_required")
     if way == "by_call":  # the handler of the application gets the exception, HTTP cannot answer any more
         assert "in" not in got
@@ -163,8 +162,8 @@ def test_the_origin_counts_whatever_the_csrf_options_say() -> None:
     """They are for forms and scripts, which CORS and SameSite restrict as well."""
     app = make_app("by_decorator", COOKIE_CSRF_PROTECT=False, CSRF_METHODS=["POST"])
     with served(app) as port:
-        assert outcome(port, cookie(app, token(app)) | CROSS_SITE["another host"]) == 1008
-        assert outcome(port, cookie(app, token(app))) == "in"
+        assert outcome(port, cookie(app, access_token(app)) | CROSS_SITE["another host"]) == 1008
+        assert outcome(port, cookie(app, access_token(app))) == "in"
 
 
 def test_a_report_only_check_does_not_let_another_site_in_as_the_user() -> None:
@@ -176,7 +175,7 @@ def test_a_report_only_check_does_not_let_another_site_in_as_the_user() -> None:
     def report() -> str:
         return str(get_jwt_identity())
 
-    headers = HANDSHAKE | cookie(app, token(app))
+    headers = HANDSHAKE | cookie(app, access_token(app))
     assert app.test_client().get("/report", headers=headers | {"Origin": "https://evil.example"}).text == "None"
 
 
@@ -203,7 +202,7 @@ def test_a_token_may_come_as_a_subprotocol() -> None:
     """Browsers cannot set other headers."""
     app = make_app("by_decorator", HEADER_NAME="Sec-WebSocket-Protocol", HEADER_TYPE="")
     with served(app) as port:
-        made = {"Sec-WebSocket-Protocol": token(app)}
+        made = {"Sec-WebSocket-Protocol": access_token(app)}
         assert outcome(port, made | {"Origin": "https://app.example"}) == "in"
         assert outcome(port, {"Sec-WebSocket-Protocol": "nonsense"}) == 1008
 
@@ -219,9 +218,9 @@ def test_it_ends_with_its_token(way: str, profile: str) -> None:
         pair = start_session("ada")
     with (
         served(app) as port,
-        connected(port, bearer(token(app, expires_delta=2))) as short,
+        connected(port, bearer(access_token(app, expires_delta=2))) as short,
         connected(port, bearer(pair.access_token)) as of_session,
-        connected(port, bearer(token(app))) as other,
+        connected(port, bearer(access_token(app))) as other,
     ):
         assert {short.recv(), of_session.recv(), other.recv()} == {"ada"}
         with app.test_request_context():
@@ -257,11 +256,11 @@ def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> Non
     environment = os.environ | {"PYTHONPATH": f"{root / 'src'}:{root}"}
     with (
         running(command, port, tmp_path, environment),
-        connected(port, bearer(token(app))) as other,  # a worker may take seconds to start
-        connected(port, bearer(token(app, expires_delta=3))) as short,
+        connected(port, bearer(access_token(app))) as other,  # a worker may take seconds to start
+        connected(port, bearer(access_token(app, expires_delta=3))) as short,
     ):
         assert (short.recv(), other.recv()) == ("ada", "ada")
-        assert outcome(port, cookie(app, token(app)) | CROSS_SITE["another host"]) != "in"
+        assert outcome(port, cookie(app, access_token(app)) | CROSS_SITE["another host"]) != "in"
         assert end_of(short, 5)[1] == (1008).to_bytes(2, "big") + b"expired_token"
         other.send("still here")
         assert other.recv() == "still here"
@@ -275,7 +274,7 @@ def test_it_ends_under_tls() -> None:
     thread.start()
     ws = websocket.WebSocket(sslopt={"cert_reqs": ssl.CERT_NONE})
     try:
-        header = [f"Authorization: Bearer {token(app, expires_delta=2)}"]
+        header = [f"Authorization: Bearer {access_token(app, expires_delta=2)}"]
         ws.connect(f"wss://127.0.0.1:{server.port}/ws", header=header, suppress_origin=True, timeout=5)
         assert ws.recv() == "ada"
         with pytest.raises((websocket.WebSocketConnectionClosedException, ssl.SSLError, ConnectionError)):
@@ -294,11 +293,11 @@ def test_a_socket_that_could_not_be_closed_is_refused() -> None:
     app.add_url_rule("/page", endpoint="page", view_func=lambda: "page")
     app.testing = True
     with pytest.raises(RuntimeError, match=r"/here could not be closed .* gevent or Werkzeug"):
-        app.test_client().get("/here", headers=HANDSHAKE | bearer(token(app)))
-    forever = bearer(token(app, expires_delta=False))
+        app.test_client().get("/here", headers=HANDSHAKE | bearer(access_token(app)))
+    forever = bearer(access_token(app, expires_delta=False))
     assert app.test_client().get("/here", headers=HANDSHAKE | forever).text == "in"
-    assert app.test_client().get("/page", headers={"Upgrade": "websocket"} | bearer(token(app))).text == "page"
-    assert app.test_client().get("/page", headers=HANDSHAKE | bearer(token(app))).status_code == 400
+    assert app.test_client().get("/page", headers={"Upgrade": "websocket"} | bearer(access_token(app))).text == "page"
+    assert app.test_client().get("/page", headers=HANDSHAKE | bearer(access_token(app))).status_code == 400
 
 
 def test_a_watch_ends_with_its_request() -> None:
@@ -313,7 +312,7 @@ def test_a_watch_ends_with_its_request() -> None:
 
     with served(app) as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("GET", "/short", headers=HANDSHAKE | bearer(token(app)))
+        connection.request("GET", "/short", headers=HANDSHAKE | bearer(access_token(app)))
         assert connection.getresponse().read() == b"short"
         connection.close()
         assert eventually(lambda: "jwt-sockets" not in {each.name for each in threading.enumerate()})
@@ -389,7 +388,7 @@ def test_what_cannot_be_checked_is_closed_within_five_seconds(way: str, failure:
     """Whatever fails, and however."""
     app, broken = make_app(way), list[bool]()
     failure(app.extensions["flask-jwt-extended"], broken)
-    with served(app) as port, connected(port, bearer(token(app))) as ws:
+    with served(app) as port, connected(port, bearer(access_token(app))) as ws:
         assert ws.recv() == "ada"
         broken.append(True)
         if failure is _broken_settings:
@@ -422,7 +421,7 @@ def test_a_store_that_fails_closes_within_five_seconds(way: str, failure: Callab
     """Whether it says so or not."""
     store = FailingStore()
     app = make_app(way, STORE_URI=store)
-    with served(app) as port, connected(port, bearer(token(app))) as ws:
+    with served(app) as port, connected(port, bearer(access_token(app))) as ws:
         assert ws.recv() == "ada"
         store.failure = failure
         took, said = end_of(ws, 6)
@@ -485,7 +484,7 @@ def test_a_loader_may_read_the_request() -> None:
     def user(_header: Any, claims: Any) -> Any:
         return claims["sub"] + request.path
 
-    with served(app) as port, connected(port, bearer(token(app))) as ws:
+    with served(app) as port, connected(port, bearer(access_token(app))) as ws:
         ws.recv()
         time.sleep(4)
         ws.send("still here")
@@ -514,7 +513,7 @@ def test_a_ticket_for_one_use_opens_a_socket_that_stays() -> None:
 def test_one_thread_watches_every_socket() -> None:
     """It ends with the last one."""
     app = make_app("by_decorator")
-    made = bearer(token(app))
+    made = bearer(access_token(app))
 
     def watchers() -> int:
         return sum(each.name == "jwt-sockets" for each in threading.enumerate())
@@ -551,12 +550,12 @@ threading.Event().wait(20)
     app = make_app("by_decorator")
     with (
         running([sys.executable, "-c", program], other, tmp_path, environment),
-        connected(other, bearer(token(app))) as first,
+        connected(other, bearer(access_token(app))) as first,
     ):
         assert first.recv() == "ada"
         (tmp_path / "fork").touch()
         assert any(listens(port) for _ in range(200))
-        with connected(port, bearer(token(app, expires_delta=2))) as ws:
+        with connected(port, bearer(access_token(app, expires_delta=2))) as ws:
             assert ws.recv() == "ada"
             assert end_of(ws, 4)[1][2:] == b"expired_token"
 
@@ -586,7 +585,7 @@ def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
             raise OSError("redis://:hunter2@store")
         return False
 
-    made = token(app)
+    made = access_token(app)
     with caplog.at_level(logging.DEBUG), served(app) as port, connected(port, bearer(made)) as ws:
         ws.recv()
         broken.append(True)

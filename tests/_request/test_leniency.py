@@ -167,7 +167,7 @@ def test_a_bad_signature_has_no_identity_whatever_else_is_reported(app: Flask) -
 
 def signed(**claims: Any) -> str:
     now = int(datetime.now(timezone.utc).timestamp())
-    said = {"sub": "ada", "type": "access", "jti": "1", "iat": now, "exp": now + 60, "fresh": False} | claims
+    said = {"sub": "ada", "type": "access", "jti": "1", "iat": now, "exp": now + 3600, "fresh": False} | claims
     return pyjwt.encode({name: value for name, value in said.items() if value is not None}, SECRET, "HS256")
 
 

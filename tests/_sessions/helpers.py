@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
-import jwt as pyjwt
 import pytest
 from flask import Flask, Response, jsonify
 from flask.testing import FlaskClient
@@ -57,12 +56,6 @@ def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(time, "time", clock)
     return clock
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    """What a token says, read by PyJWT without verifying it."""
-    claims: dict[str, Any] = pyjwt.decode(token, options={"verify_signature": False})
-    return claims
 
 
 class Service:

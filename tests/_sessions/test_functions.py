@@ -33,6 +33,7 @@ from flask_jwt_extended import (
 from flask_jwt_extended.exceptions import code_of
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, pem
+from ..tokens import claims_of
 from .helpers import (
     DAY,
     MINUTE,
@@ -45,7 +46,6 @@ from .helpers import (
     Task,
     another_tab,
     browser_of,
-    claims_of,
     cookie,
     csrf,
     hear,

@@ -31,6 +31,7 @@ from flask_jwt_extended import (
 )
 
 from ..conftest import MakeApp, bearer
+from ..tokens import claims_of
 from .helpers import (
     DAY,
     HTTPS,
@@ -43,7 +44,6 @@ from .helpers import (
     Task,
     another_tab,
     browser_of,
-    claims_of,
     cookie,
     csrf,
     hear,

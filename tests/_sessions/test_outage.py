@@ -31,18 +31,7 @@ from flask_jwt_extended import (
 from flask_jwt_extended.exceptions import JWTExtendedException, StoreUnavailableError
 
 from ..conftest import SECRET, MakeApp, bearer
-from .helpers import (
-    REASON,
-    BreakableStore,
-    Service,
-    Task,
-    browser_of,
-    csrf,
-    hear,
-    post,
-    service_of,
-    told,
-)
+from .helpers import REASON, BreakableStore, Service, Task, browser_of, csrf, hear, post, service_of, told
 
 MakeService = Callable[..., tuple[Service, BreakableStore]]
 

@@ -29,6 +29,7 @@ from flask_jwt_extended.exceptions import StoreUnavailableError
 from flask_jwt_extended.stores.memory import MemoryStore
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp
+from ..tokens import claims_of
 from .helpers import (
     DAY,
     HTTPS,
@@ -37,7 +38,6 @@ from .helpers import (
     Service,
     another_tab,
     browser_of,
-    claims_of,
     cookie,
     csrf,
     hear,

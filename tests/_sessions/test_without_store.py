@@ -19,7 +19,8 @@ from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.token import inspect_token
 
 from ..conftest import MakeApp, bearer
-from .helpers import MINUTE, Service, browser_of, claims_of, hear, service_of, stopped_clock, told
+from ..tokens import claims_of
+from .helpers import MINUTE, Service, browser_of, hear, service_of, stopped_clock, told
 
 PROFILES = ["compat", "strict"]
 

@@ -32,6 +32,7 @@ from flask_jwt_extended import (
 from flask_jwt_extended.exceptions import ConfigurationError
 
 from ..conftest import ED448, PRIVATE_KEYS, SECRET, SYMMETRIC, MakeApp, bearer, pem
+from ..tokens import claims_of
 
 #: The moment the tests with a clock begin: a whole second.
 NOW = 1_700_000_000
@@ -64,11 +65,6 @@ def token_for(app: Flask, identity: Any = "alice", kind: str = "access", **argum
     create: Callable[..., str] = create_refresh_token if kind == "refresh" else create_access_token
     with app.app_context():
         return create(identity, **arguments)
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    """What a token says, read by PyJWT without verifying it."""
-    return pyjwt.decode(token, options={"verify_signature": False})
 
 
 def send(app: Flask, path: str = "/access", **request: Any) -> TestResponse:

@@ -7,31 +7,22 @@ things: the status, the stable code that the signal carries, and whether a view 
 
 from __future__ import annotations
 
-import base64
-import hmac
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import jwt
-import pytest
 from flask import Flask, Response, request
 from werkzeug.test import TestResponse
 
 from flask_jwt_extended import JWTManager, jwt_required
 from flask_jwt_extended.signals import token_refused
 
+from ..axes import LOCATIONS, PROFILES
 from ..conftest import SECRET
+from ..tokens import claims
 
-PROFILES = ("compat", "strict")
-LOCATIONS = ("headers", "cookies", "query_string", "json")
-both_profiles = pytest.mark.parametrize("profile", PROFILES)
-everywhere = pytest.mark.parametrize("location", LOCATIONS)
-
-CSRF = "the double submit value"
 #: The status of each stable code: in compat, in strict.
 STATUS = {
     "missing_token": (401, 401),
@@ -57,47 +48,6 @@ ERRORS = {400: "invalid_request", 401: "invalid_token"}
 
 
 # --- tokens ----------------------------------------------------------------------------------------------------------
-
-
-def segment(octets: bytes) -> str:
-    """Base64url without padding."""
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
-def octets_of(part: Any) -> bytes:
-    """The octets themselves, or the JSON of anything else."""
-    return part if isinstance(part, bytes) else json.dumps(part, separators=(",", ":")).encode()
-
-
-def signed_by(sign: Callable[[bytes], bytes], payload: Any, header: Any) -> str:
-    """A token of this payload and header, each an object or the octets to put there."""
-    signing_input = f"{segment(octets_of(header))}.{segment(octets_of(payload))}"
-    return f"{signing_input}.{segment(sign(signing_input.encode()))}"
-
-
-def genuine(payload: Any = None, header: Any = None, secret: str | bytes = SECRET, digest: str = "sha256") -> str:
-    """A token with a good HMAC."""
-    key = secret.encode() if isinstance(secret, str) else secret
-    payload = claims() if payload is None else payload
-    header = {"alg": "HS256", "typ": "JWT"} if header is None else header
-    return signed_by(lambda octets: hmac.digest(key, octets, digest), payload, header)
-
-
-def asymmetric(key: Any, algorithm: str, payload: Any = None, header: Any = None) -> str:
-    """A token signed with a private key; its header may say what it likes."""
-    implementation = jwt.get_algorithm_by_name(algorithm)
-    header = {"alg": algorithm, "typ": "JWT"} if header is None else header
-    return signed_by(lambda octets: implementation.sign(octets, key), claims() if payload is None else payload, header)
-
-
-def claims(without: str | tuple[str, ...] = (), /, **changes: Any) -> dict[str, Any]:
-    """The claims of a token that both profiles take, but for these."""
-    now = int(time.time())
-    usual = {
-        **{"sub": "ann", "type": "access", "fresh": False, "jti": "one", "csrf": CSRF},
-        **{"iat": now - 5, "nbf": now - 5, "exp": now + 600},
-    }
-    return {name: value for name, value in {**usual, **changes}.items() if name not in (without, *without)}
 
 
 def claims_json(**literals: str) -> bytes:

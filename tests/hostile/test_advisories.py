@@ -20,22 +20,10 @@ from jwt.algorithms import OKPAlgorithm
 from flask_jwt_extended._jose.compact import Verifier
 from flask_jwt_extended._jose.keys import KeyRing, prepare
 
+from ..axes import both_profiles, everywhere
 from ..conftest import PRIVATE_KEYS, SECRET
-from . import (
-    Target,
-    assert_accepted,
-    assert_refused,
-    asymmetric,
-    both_profiles,
-    claims,
-    everywhere,
-    genuine,
-    make_target,
-    octets_of,
-    present,
-    segment,
-    target_of,
-)
+from ..tokens import asymmetric, claims, genuine, octets_of, segment
+from . import Target, assert_accepted, assert_refused, make_target, present, target_of
 from .test_keys import jwk_of, public_bytes, signing_target
 
 SPKI = PublicFormat.SubjectPublicKeyInfo

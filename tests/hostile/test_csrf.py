@@ -7,21 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
-from . import (
-    CSRF,
-    METHODS,
-    Target,
-    Verdict,
-    assert_accepted,
-    assert_refused,
-    attack,
-    both_profiles,
-    carrying,
-    claims,
-    genuine,
-    make_target,
-    target_of,
-)
+from ..axes import both_profiles
+from ..tokens import CSRF, claims, genuine
+from . import METHODS, Target, Verdict, assert_accepted, assert_refused, attack, carrying, make_target, target_of
 
 SAFE = ("GET", "HEAD")
 UNSAFE_IN_COMPAT = ("POST", "PUT", "PATCH", "DELETE")

@@ -7,20 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from . import (
-    LOCATIONS,
-    assert_accepted,
-    assert_refused,
-    attack,
-    both_profiles,
-    carrying,
-    claims,
-    everywhere,
-    genuine,
-    present,
-    segment,
-    target_of,
-)
+from ..axes import LOCATIONS, both_profiles, everywhere
+from ..tokens import claims, genuine, segment
+from . import assert_accepted, assert_refused, attack, carrying, present, target_of
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

@@ -14,21 +14,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from ..axes import both_profiles, everywhere
 from ..conftest import PRIVATE_KEYS, pem
-from . import (
-    assert_accepted,
-    assert_refused,
-    asymmetric,
-    both_profiles,
-    claims,
-    everywhere,
-    genuine,
-    make_target,
-    octets_of,
-    present,
-    segment,
-    target_of,
-)
+from ..tokens import asymmetric, claims, genuine, octets_of, segment
+from . import assert_accepted, assert_refused, make_target, present, target_of
 
 #: Keys of the attacker, made here and known to nobody.
 ATTACKER_RSA = rsa.generate_private_key(65537, 2048)

@@ -24,20 +24,10 @@ from jwt.warnings import InsecureKeyLengthWarning
 from flask_jwt_extended import ConfigurationError, create_access_token
 from flask_jwt_extended._jose.weak_secrets import GuessableSecretWarning
 
+from ..axes import both_profiles, everywhere
 from ..conftest import PRIVATE_KEYS, SECRET, pem
-from . import (
-    Target,
-    assert_accepted,
-    assert_refused,
-    asymmetric,
-    both_profiles,
-    claims,
-    everywhere,
-    genuine,
-    make_target,
-    present,
-    segment,
-)
+from ..tokens import asymmetric, claims, genuine, segment
+from . import Target, assert_accepted, assert_refused, make_target, present
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA"]
 FAMILIES = ["RS256", "ES256", "ES512", "ES256K", "EdDSA"]

@@ -7,20 +7,9 @@ from typing import Any
 
 import pytest
 
-from . import (
-    Target,
-    Verdict,
-    assert_accepted,
-    assert_refused,
-    attack,
-    both_profiles,
-    carrying,
-    claims,
-    genuine,
-    make_target,
-    present,
-    target_of,
-)
+from ..axes import both_profiles
+from ..tokens import claims, genuine
+from . import Target, Verdict, assert_accepted, assert_refused, attack, carrying, make_target, present, target_of
 
 MALFORMED = "malformed_header"
 MISSING = "missing_token"

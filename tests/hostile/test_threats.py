@@ -6,8 +6,6 @@ refused for what it says, not for its signature.
 
 from __future__ import annotations
 
-import base64
-import hmac
 import json
 import sys
 import time
@@ -33,13 +31,11 @@ from flask_jwt_extended import (
     jwt_required,
 )
 
+from ..axes import LOCATIONS, everywhere
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
-
-LOCATIONS = ("headers", "cookies", "query_string", "json")
-everywhere = pytest.mark.parametrize("location", LOCATIONS)
+from ..tokens import CSRF, claims, genuine
 
 MEGABYTE = 1_000_000
-CSRF = "a double submit value"
 MISMATCH = "CSRF double submit tokens do not match"
 NO_KEY = "No key to verify this token with"
 
@@ -57,28 +53,6 @@ def anywhere(make_app: MakeApp) -> Flask:
 def cookies(make_app: MakeApp) -> Flask:
     """The application that looks for tokens in cookies, and for CSRF values in forms too."""
     return make_app(TOKEN_LOCATION="cookies", CSRF_CHECK_FORM=True)
-
-
-def segment(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
-def octets_of(part: Any) -> bytes:
-    return part if isinstance(part, bytes) else json.dumps(part).encode()
-
-
-def genuine(payload: Any, header: Any = None, secret: str = SECRET, digest: str = "sha256") -> str:
-    """A token of this payload and header, each an object or the octets to put there, properly signed."""
-    header = {"alg": "HS256", "typ": "JWT"} if header is None else header
-    signing_input = f"{segment(octets_of(header))}.{segment(octets_of(payload))}"
-    return f"{signing_input}.{segment(hmac.digest(secret.encode(), signing_input.encode(), digest))}"
-
-
-def claims(**changes: Any) -> dict[str, Any]:
-    """The claims of a good access token, but for these."""
-    now = int(time.time())
-    usual = {"sub": "ann", "type": "access", "fresh": False, "jti": "one", "iat": now, "nbf": now, "exp": now + 60}
-    return {**usual, **changes}
 
 
 def ask(app: Flask, token: Any, location: str = "headers", path: str = "/access") -> TestResponse:

@@ -43,6 +43,7 @@ from flask_jwt_extended.stores.base import MARGIN, SessionStore
 from flask_jwt_extended.testing.store_contract import at_once
 
 from ..conftest import SECRET, bearer
+from ..tokens import claims_of
 
 #: Seconds that things live here: short, so that steps of the clock cross every border. An access token may
 #: outlive its session.
@@ -111,12 +112,6 @@ class Pair:
     refresh: str = field(repr=False)
     revoked: bool = False
     free: bool = False
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    """What is in a token, whatever the time is."""
-    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return claims
 
 
 def verdict_on_access(pair: Pair, now: float) -> str:
