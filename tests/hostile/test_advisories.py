@@ -20,7 +20,7 @@ from jwt.algorithms import OKPAlgorithm
 from flask_jwt_extended._jose.compact import Verifier
 from flask_jwt_extended._jose.keys import KeyRing, prepare
 
-from ..axes import both_profiles, everywhere
+from ..axes import LOCATIONS, PROFILES, both_profiles, everywhere, rotated
 from ..conftest import PRIVATE_KEYS, SECRET
 from ..tokens import asymmetric, claims, genuine, octets_of, segment
 from . import Target, assert_accepted, assert_refused, make_target, present, target_of
@@ -64,8 +64,7 @@ def test_cve_2017_11424(profile: str) -> None:
     refuses_as_secret(profile, "RS256", public_bytes(PRIVATE_KEYS["RS256"], Encoding.PEM, PublicFormat.PKCS1))
 
 
-@pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "ES384", "ES512", "RS256"])
-@both_profiles
+@rotated("algorithm", ["EdDSA", "ES256", "ES384", "ES512", "RS256"], profile=PROFILES)
 def test_cve_2022_29217(profile: str, algorithm: str) -> None:
     """PyJWT before 2.4.0 (GHSA-ffqj-6fqr-9h24): OpenSSH keys but ``ssh-rsa`` passed for HMAC secrets."""
     key = PRIVATE_KEYS[algorithm]
@@ -73,8 +72,7 @@ def test_cve_2022_29217(profile: str, algorithm: str) -> None:
     refuses_as_secret(profile, algorithm, public_bytes(key, Encoding.PEM, SPKI))
 
 
-@pytest.mark.parametrize("issuer", ["abc", ["abc"], ("abc", "abcd")], ids=str)
-@both_profiles
+@rotated("issuer", ["abc", ["abc"], ("abc", "abcd")], ids=str, profile=PROFILES)
 def test_cve_2024_53861(profile: str, issuer: Any) -> None:
     """PyJWT 2.10.0 (GHSA-75c5-xw7c-p5pm): a part of the issuer passed for the issuer."""
     target = make_target(profile, DECODE_ISSUER=issuer)
@@ -90,15 +88,13 @@ def test_cve_2026_32597(profile: str) -> None:
     assert_refused(present(target_of(profile), genuine(header=header)), "invalid_token")
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-@both_profiles
+@rotated("algorithm", ["RS256", "ES256", "EdDSA"], profile=PROFILES)
 def test_cve_2026_48526(profile: str, algorithm: str) -> None:
     """PyJWT before 2.13.0 (GHSA-xgmm-8j9v-c9wx): a JWK as JSON text passed for an HMAC secret."""
     refuses_as_secret(profile, algorithm, json.dumps(jwk_of(PRIVATE_KEYS[algorithm])).encode())
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-@both_profiles
+@rotated("algorithm", ["RS256", "ES256", "EdDSA"], profile=PROFILES)
 def test_cve_2026_102273(profile: str, algorithm: str) -> None:
     """PyJWT 2.13.0 (GHSA-w2cx-738m-mc7w): a JWK further down in a JSON text still did."""
     jwk = jwk_of(PRIVATE_KEYS[algorithm])
@@ -106,8 +102,7 @@ def test_cve_2026_102273(profile: str, algorithm: str) -> None:
         refuses_as_secret(profile, algorithm, json.dumps(document).encode())
 
 
-@pytest.mark.parametrize(("bound", "said"), [("RS256", "PS256"), ("RS256", "RS512"), ("PS256", "RS256")])
-@both_profiles
+@rotated("bound,said", [("RS256", "PS256"), ("RS256", "RS512"), ("PS256", "RS256")], profile=PROFILES)
 def test_ghsa_jq35_7prp_9v3f(profile: str, bound: str, said: str) -> None:
     """PyJWT before 2.13.0: the algorithm of a ``PyJWK`` verified, whatever the header and the allow-list called it."""
     jwk = jwt.PyJWK(jwk_of(PRIVATE_KEYS[bound]), bound)
@@ -127,9 +122,7 @@ def test_ghsa_w7vc_732c_9m39(profile: str, location: str) -> None:
         assert_refused(present(target_of(profile), f"{head}.{payload}.AAAA", location), code)
 
 
-@pytest.mark.parametrize("junk", ["!!!!", "=", "==", "....", "%", "*", "\u00e9", " x", "+", "/"])
-@everywhere
-@both_profiles
+@rotated("junk", ["!!!!", "=", "==", "....", "%", "*", "\u00e9", " x", "+", "/"], location=LOCATIONS, profile=PROFILES)
 def test_ghsa_hxm8_2xgr_2p9m(profile: str, location: str, junk: str) -> None:
     """PyJWT before 2.14.0 (CVE-2026-102269): junk behind a signature made another text of the same token."""
     good, target = genuine(), target_of(profile)
@@ -154,18 +147,14 @@ MUTATIONS = {
 }
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS)
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-@both_profiles
+@rotated("mutation", MUTATIONS, algorithm=["RS256", "ES256", "EdDSA"], profile=PROFILES)
 def test_cve_2026_102268(profile: str, algorithm: str, mutation: str) -> None:
     """PyJWT before 2.14.0 (GHSA-ffc3-869f-jxw9): PEM with other white space was not known for PEM."""
     octets = public_bytes(PRIVATE_KEYS[algorithm], Encoding.PEM, SPKI)
     refuses_as_secret(profile, algorithm, MUTATIONS[mutation](octets))
 
 
-@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
-@everywhere
-@both_profiles
+@rotated("opening", [b"[", b'{"a":'], location=LOCATIONS, profile=PROFILES)
 def test_cve_2026_102265(profile: str, location: str, opening: bytes) -> None:
     """PyJWT 2.13.0 (GHSA-8wjv-2p76-3863): a deeply nested header raised what was no ``PyJWTError``."""
     for depth in (1000, 1100, 100_000):
@@ -191,18 +180,19 @@ def loading(profile: str, material: Any) -> Target:
     return target
 
 
-@pytest.mark.parametrize("material", ["", b"", {"kty": "oct", "k": ""}], ids=repr)
-@both_profiles
+@rotated("material", ["", b"", {"kty": "oct", "k": ""}], ids=repr, profile=PROFILES)
 def test_cve_2026_102266(profile: str, material: Any) -> None:
     """PyJWT before 2.14.0 (GHSA-9j54-fg26-wv3r), joserfc (CVE-2026-49852), Authlib (CVE-2026-114616), ruby-jwt
     (CVE-2026-45363): an empty HMAC key verified what anybody can sign."""
     assert_refused(present(loading(profile, material), forged(b"")), "invalid_token")
 
 
-@pytest.mark.parametrize(
-    "broken", [{"n": ""}, {"n": "AA"}, {"e": ""}, {"n": 5}, {"e": None}, {"n": "!"}, {"e": "AA"}], ids=str
+@rotated(
+    "broken",
+    [{"n": ""}, {"n": "AA"}, {"e": ""}, {"n": 5}, {"e": None}, {"n": "!"}, {"e": "AA"}],
+    ids=str,
+    profile=PROFILES,
 )
-@both_profiles
 def test_cve_2026_102274(profile: str, broken: dict[str, Any]) -> None:
     """PyJWT before 2.14.0: a JWK with malformed RSA numbers raised what nobody caught."""
     target = signing_target(profile, "RS256")
@@ -225,8 +215,7 @@ def test_cve_2026_102275(profile: str) -> None:
 # --- python-jose -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512"])
-@both_profiles
+@rotated("algorithm", ["ES256", "ES384", "ES512"], profile=PROFILES)
 def test_cve_2024_33663(profile: str, algorithm: str) -> None:
     """python-jose to 3.3.0: OpenSSH keys of ECDSA, and other public forms, passed for HMAC secrets."""
     key = PRIVATE_KEYS[algorithm]
@@ -244,8 +233,7 @@ def test_cve_2024_33664(profile: str, location: str) -> None:
     assert_refused(present(target_of(profile), bomb, location), "malformed_token")
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-@both_profiles
+@rotated("algorithm", ["RS256", "ES256", "EdDSA"], profile=PROFILES)
 def test_cve_2026_85394(profile: str, algorithm: str) -> None:
     """python-jose to 3.5.0: a public key in DER passed for an HMAC secret."""
     refuses_as_secret(profile, algorithm, public_bytes(PRIVATE_KEYS[algorithm], Encoding.DER, SPKI))
@@ -254,8 +242,7 @@ def test_cve_2026_85394(profile: str, algorithm: str) -> None:
 # --- Authlib ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])
-@both_profiles
+@rotated("algorithm", ["RS256", "PS256", "ES256", "EdDSA"], profile=PROFILES)
 def test_cve_2024_37568(profile: str, algorithm: str) -> None:
     """Authlib before 1.3.1 (GHSA-5357-c2jx-v7qh): any public key passed for an HMAC secret."""
     key = PRIVATE_KEYS[algorithm]
@@ -263,9 +250,13 @@ def test_cve_2024_37568(profile: str, algorithm: str) -> None:
     refuses_as_secret(profile, algorithm, public_bytes(key, Encoding.OpenSSH, PublicFormat.OpenSSH))
 
 
-@pytest.mark.parametrize("prefix", [b" ", b"\n", b"\t", b"\r\n", b"\xef\xbb\xbf"], ids=repr)
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-@both_profiles
+@rotated(
+    "prefix",
+    [b" ", b"\n", b"\t", b"\r\n", b"\xef\xbb\xbf"],
+    ids=repr,
+    algorithm=["RS256", "ES256", "EdDSA"],
+    profile=PROFILES,
+)
 def test_cve_2026_114615(profile: str, algorithm: str, prefix: bytes) -> None:
     """Authlib: it still did with something in front of it (GHSA-7vr2-2fgp-9w7p)."""
     key = PRIVATE_KEYS[algorithm]
@@ -273,18 +264,17 @@ def test_cve_2026_114615(profile: str, algorithm: str, prefix: bytes) -> None:
         refuses_as_secret(profile, algorithm, prefix + public_bytes(key, encoding, form))
 
 
-@pytest.mark.parametrize(
-    "extra", [{"crit": ["bork"]}, {"crit": ["bork"], "bork": 1}, {"crit": ["cnf"], "cnf": {"jkt": "x"}}]
+@rotated(
+    "extra",
+    [{"crit": ["bork"]}, {"crit": ["bork"], "bork": 1}, {"crit": ["cnf"], "cnf": {"jkt": "x"}}],
+    profile=PROFILES,
 )
-@both_profiles
 def test_cve_2025_59420(profile: str, extra: dict[str, Any]) -> None:
     """Authlib before 1.6.4 (GHSA-9ggr-2464-2j32): unknown critical header parameters were passed over."""
     assert_refused(present(target_of(profile), genuine(header={"alg": "HS256", **extra})), "invalid_token")
 
 
-@pytest.mark.parametrize("part", [0, 2])
-@everywhere
-@both_profiles
+@rotated("part", [0, 2], location=LOCATIONS, profile=PROFILES)
 def test_cve_2025_61920(profile: str, location: str, part: int) -> None:
     """Authlib before 1.6.5 (GHSA-pq5p-34cr-23v9): headers and signatures of any size were decoded."""
     parts = genuine().split(".")
@@ -292,8 +282,7 @@ def test_cve_2025_61920(profile: str, location: str, part: int) -> None:
     assert_refused(present(target_of(profile), ".".join(parts), location), "malformed_token")
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-@both_profiles
+@rotated("algorithm", ["RS256", "ES256", "EdDSA"], profile=PROFILES)
 def test_cve_2026_27962(profile: str, algorithm: str) -> None:
     """Authlib (GHSA-wvwj-cvrp-7pv5): the key in the header's own ``jwk`` verified the token."""
     theirs = another(PRIVATE_KEYS[algorithm])
@@ -320,8 +309,7 @@ SERIALISATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("serialisation", SERIALISATIONS)
-@both_profiles
+@rotated("serialisation", SERIALISATIONS, profile=PROFILES)
 def test_cve_2026_96760(profile: str, serialisation: str) -> None:
     """Authlib to 1.7.2: a JWS in JSON without signatures was taken for verified. Only the compact form is a token."""
     jws = SERIALISATIONS[serialisation]
@@ -359,8 +347,7 @@ def test_cve_2026_48990(profile: str, location: str) -> None:
     assert_refused(present(target_of(profile), f"{head}.{'a' * 200_000}.AAAA", location), "malformed_token")
 
 
-@pytest.mark.parametrize("claim", ["iss", "sub"])
-@both_profiles
+@rotated("claim", ["iss", "sub"], profile=PROFILES)
 def test_cve_2026_75509(profile: str, claim: str) -> None:
     """joserfc before 1.7.3: an array that held the expected issuer passed for the issuer."""
     target = make_target(profile, DECODE_ISSUER="https://issuer.example")
@@ -389,8 +376,7 @@ def test_ghsa_9pg5_8c7x_5hfx(kind: type) -> None:
 # --- others ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
-@both_profiles
+@rotated("algorithm", ["RS256", "ES256"], profile=PROFILES)
 def test_cve_2015_9235(profile: str, algorithm: str) -> None:
     """jsonwebtoken before 4.2.2 (GHSA-c7hr-j4mj-j2w6): the header chose, ``none`` or an HMAC by the public key."""
     target = signing_target(profile, algorithm)
@@ -405,8 +391,7 @@ def test_cve_2016_10555(profile: str) -> None:
     refuses_as_secret(profile, "RS256", public_bytes(PRIVATE_KEYS["RS256"], Encoding.PEM, SPKI).rstrip(b"\n"))
 
 
-@pytest.mark.parametrize("material", [None, "", 0, False], ids=repr)
-@both_profiles
+@rotated("material", [None, "", 0, False], ids=repr, profile=PROFILES)
 def test_cve_2022_23540(profile: str, material: Any) -> None:
     """jsonwebtoken to 8.5.1 (GHSA-qwph-4952-7xr6): without a key, ``none`` was the default."""
     unsigned = f"{segment(octets_of({'alg': 'none'}))}.{segment(octets_of(claims(**ADMIN)))}."
@@ -414,8 +399,7 @@ def test_cve_2022_23540(profile: str, material: Any) -> None:
     assert_refused(present(loading(profile, material), forged(b"")), "invalid_token")
 
 
-@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512", "ES256K"])
-@both_profiles
+@rotated("algorithm", ["ES256", "ES384", "ES512", "ES256K"], profile=PROFILES)
 def test_cve_2022_21449(profile: str, algorithm: str) -> None:
     """Java 15 to 18: zeros were an ECDSA signature of everything."""
     head, payload, _ = asymmetric(PRIVATE_KEYS[algorithm], algorithm, claims(**ADMIN)).split(".")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import time
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
 
-from ..axes import LOCATIONS, both_profiles, everywhere
+from ..axes import LOCATIONS, PROFILES, both_profiles, everywhere, rotated
 from ..conftest import STARTED as NOW
 from ..tokens import claims, genuine
 from . import assert_accepted, assert_refused, attack, carrying, claims_json, code_in, make_target, present, target_of
@@ -34,30 +35,30 @@ NO_DATES = [
 ]
 
 
-@pytest.mark.parametrize("literal", NO_DATES)
-@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
-@both_profiles
+@rotated("claim,literal", product(["exp", "nbf", "iat"], NO_DATES), profile=PROFILES)
 def test_a_time_is_a_finite_number(profile: str, claim: str, literal: str) -> None:
     """A string, a bool, an array or infinity is no time, whatever it looks like."""
     code = "malformed_claim" if claim == "iat" else "malformed_token"
     assert_refused(present(target_of(profile), with_claim(claim, literal)), code)
 
 
-@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
-@pytest.mark.parametrize(
-    "literal", ["NaN", "Infinity", "-Infinity", "1" * 5000, "01", "+1", ".5", "0x1", "1_0", "\u0661"]
+@rotated(
+    "literal",
+    ["NaN", "Infinity", "-Infinity", "1" * 5000, "01", "+1", ".5", "0x1", "1_0", "\u0661"],
+    claim=["exp", "nbf", "iat"],
+    profile=PROFILES,
 )
-@both_profiles
 def test_a_time_that_is_no_json_is_refused(profile: str, literal: str, claim: str) -> None:
     """Constants, integers beyond measure and other spellings are no JSON."""
     assert_refused(present(target_of(profile), with_claim(claim, literal)), "malformed_token")
 
 
-@pytest.mark.parametrize(
-    ("claim", "compat"), [("exp", "malformed_token"), ("iat", "malformed_claim"), ("nbf", "malformed_token")]
+@rotated(
+    "claim,compat",
+    [("exp", "malformed_token"), ("iat", "malformed_claim"), ("nbf", "malformed_token")],
+    location=LOCATIONS,
+    profile=PROFILES,
 )
-@everywhere
-@both_profiles
 def test_a_time_is_not_null(profile: str, location: str, claim: str, compat: str) -> None:
     """``null`` is no time; in strict, a required one is then missing."""
     code = {"compat": compat, "strict": compat if claim == "nbf" else "missing_claim"}
@@ -67,9 +68,7 @@ def test_a_time_is_not_null(profile: str, location: str, claim: str, compat: str
 EXPIRED = ["0", "-1", "-0", "1", "0.0", "-1e300", "1.5", "1e0", str(NOW - 1), str(NOW), f"{NOW}.0", "-" + "9" * 4000]
 
 
-@pytest.mark.parametrize("literal", EXPIRED, ids=lambda text: text[:20])
-@everywhere
-@both_profiles
+@rotated("literal", EXPIRED, ids=lambda text: text[:20], location=LOCATIONS, profile=PROFILES)
 def test_an_expired_token_is_refused(profile: str, location: str, literal: str) -> None:
     """On and after ``exp``, however that is spelt."""
     assert_refused(present(target_of(profile), with_claim("exp", literal), location), "expired_token")
@@ -78,18 +77,16 @@ def test_an_expired_token_is_refused(profile: str, location: str, literal: str) 
 FUTURE = [str(NOW + 3600), f"{NOW + 3600}.5", "4102444800", "1e300", "9" * 300, "1.7976931348623157e308"]
 
 
-@pytest.mark.parametrize("literal", FUTURE, ids=lambda text: text[:20])
-@pytest.mark.parametrize("claim", ["nbf", "iat"])
-@everywhere
-@both_profiles
+@rotated(
+    "claim,literal", product(["nbf", "iat"], FUTURE), ids=lambda text: text[:20], location=LOCATIONS, profile=PROFILES
+)
 def test_a_token_from_the_future_is_refused(profile: str, location: str, claim: str, literal: str) -> None:
     """Neither before ``nbf`` nor before ``iat``, however large the number."""
     assert_refused(present(target_of(profile), with_claim(claim, literal), location), "not_yet_valid")
 
 
-@pytest.mark.parametrize("leeway", [60, 60.0, timedelta(minutes=1)], ids=repr)
-@pytest.mark.parametrize(
-    ("claim", "offset", "code"),
+@rotated(
+    "claim,offset,code",
     [
         ("exp", -30, None),
         ("exp", -90, "expired_token"),
@@ -98,8 +95,9 @@ def test_a_token_from_the_future_is_refused(profile: str, location: str, claim: 
         ("iat", 30, None),
         ("iat", 90, "not_yet_valid"),
     ],
+    leeway=[60, 60.0, timedelta(minutes=1)],
+    profile=PROFILES,
 )
-@both_profiles
 def test_leeway_is_no_more_than_it_says(profile: str, claim: str, offset: int, code: str | None, leeway: Any) -> None:
     """Within the leeway a token passes, beyond it it does not."""
     target = make_target(profile, DECODE_LEEWAY=leeway)
@@ -115,17 +113,13 @@ def test_leeway_is_no_more_than_it_says(profile: str, claim: str, offset: int, c
 NO_STRINGS = ["0", "1", "-1", "1.5", "true", "false", "[]", '["ann"]', "{}", '{"id":1}', "1e999", "[[]]"]
 
 
-@pytest.mark.parametrize("literal", NO_STRINGS)
-@pytest.mark.parametrize("claim", ["sub", "jti"])
-@everywhere
-@both_profiles
+@rotated("claim,literal", product(["sub", "jti"], NO_STRINGS), location=LOCATIONS, profile=PROFILES)
 def test_a_name_is_a_string(profile: str, location: str, claim: str, literal: str) -> None:
     """``sub`` and ``jti`` of any other type are refused."""
     assert_refused(present(target_of(profile), with_claim(claim, literal), location), "malformed_claim")
 
 
-@pytest.mark.parametrize("claim", ["sub", "jti"])
-@both_profiles
+@rotated("claim", ["sub", "jti"], profile=PROFILES)
 def test_a_name_is_not_null(profile: str, claim: str) -> None:
     """``null`` is no string; in strict, the claim is then missing."""
     code = {"compat": "malformed_claim", "strict": "missing_claim"}
@@ -139,8 +133,7 @@ def test_a_token_names_its_subject(profile: str, location: str) -> None:
     assert_refused(present(target_of(profile), genuine(claims(sub=...)), location), "missing_claim")
 
 
-@pytest.mark.parametrize("name", ["sub", "Sub", "SUB", "sub ", "identity", "user_id", "uid", "subject"])
-@both_profiles
+@rotated("name", ["sub", "Sub", "SUB", "sub ", "identity", "user_id", "uid", "subject"], profile=PROFILES)
 def test_another_identity_claim_is_looked_for_by_its_name(profile: str, name: str) -> None:
     """With ``JWT_IDENTITY_CLAIM`` only that claim will do, to the letter."""
     target = make_target(profile, IDENTITY_CLAIM="user")
@@ -148,8 +141,7 @@ def test_another_identity_claim_is_looked_for_by_its_name(profile: str, name: st
     assert_accepted(present(target, genuine(claims(sub=..., user="ann"))))
 
 
-@pytest.mark.parametrize("missing", ["exp", "iat", "jti", "type", "sub"])
-@everywhere
+@rotated("missing", ["exp", "iat", "jti", "type", "sub"], location=LOCATIONS)
 def test_strict_asks_for_each_of_its_claims(location: str, missing: str) -> None:
     """Without one of them, or with ``null`` in its place, a token is refused."""
     for token in (genuine(claims(**{missing: ...})), with_claim(missing, "null")):
@@ -165,14 +157,11 @@ NOT_THE_ISSUER = [
     *("https://issuer.example.evil.example", "https://evil.example/https://issuer.example", "h", "e", "://", "*"),
     *("https://issuer.example@evil.example", "https://issuer.еxample", "https://other.example", "None", "null"),  # noqa: RUF001
 ]
-configured = pytest.mark.parametrize(
-    "issuer", [ISSUER, [ISSUER], ["https://first.example", ISSUER], {ISSUER}], ids=lambda value: type(value).__name__
-)
+#: Values of JWT_DECODE_ISSUER.
+CONFIGURED = [ISSUER, [ISSUER], ["https://first.example", ISSUER], {ISSUER}]
 
 
-@pytest.mark.parametrize("value", NOT_THE_ISSUER, ids=ascii)
-@configured
-@both_profiles
+@rotated("value", NOT_THE_ISSUER, ids=ascii, issuer=CONFIGURED, profile=PROFILES)
 def test_an_issuer_is_compared_whole(profile: str, issuer: Any, value: str) -> None:
     """A part of ours, ours in another case or with something around it is another issuer."""
     target = make_target(profile, DECODE_ISSUER=issuer)
@@ -183,17 +172,13 @@ def test_an_issuer_is_compared_whole(profile: str, issuer: Any, value: str) -> N
 NO_ISSUERS: list[Any] = [None, 0, 1, True, False, [], [ISSUER], {}, {ISSUER: 1}, 1.5, [[ISSUER]]]
 
 
-@pytest.mark.parametrize("value", NO_ISSUERS, ids=repr)
-@configured
-@both_profiles
+@rotated("value", NO_ISSUERS, ids=repr, issuer=CONFIGURED, profile=PROFILES)
 def test_an_issuer_is_a_string(profile: str, issuer: Any, value: Any) -> None:
     """An array that holds ours is not ours."""
     assert_refused(present(make_target(profile, DECODE_ISSUER=issuer), genuine(claims(iss=value))), "wrong_issuer")
 
 
-@pytest.mark.parametrize("value", NO_ISSUERS, ids=repr)
-@everywhere
-@both_profiles
+@rotated("value", NO_ISSUERS, ids=repr, location=LOCATIONS, profile=PROFILES)
 def test_an_issuer_is_a_string_even_if_any_will_do(profile: str, location: str, value: Any) -> None:
     """Where no issuer is configured, any name passes, and nothing but a name (RFC 7519, section 4.1.1)."""
     target = target_of(profile)
@@ -201,9 +186,7 @@ def test_an_issuer_is_a_string_even_if_any_will_do(profile: str, location: str, 
     assert_refused(present(target, genuine(claims(iss=value)), location), "wrong_issuer")
 
 
-@configured
-@everywhere
-@both_profiles
+@rotated("issuer", CONFIGURED, location=LOCATIONS, profile=PROFILES)
 def test_an_issuer_is_named(profile: str, location: str, issuer: Any) -> None:
     """Where one is expected, a token without one is refused."""
     assert_refused(present(make_target(profile, DECODE_ISSUER=issuer), genuine(), location), "missing_claim")
@@ -221,14 +204,11 @@ ILL_TYPED_AUDIENCES: list[Any] = [
     *(1, 1.5, True, {AUDIENCE: True}, [1], [None], [[AUDIENCE]], [{"aud": AUDIENCE}], [AUDIENCE, 1], [AUDIENCE, None]),
 ]
 EMPTY_AUDIENCES: list[Any] = [None, "", [], {}, 0, False]
-ours = pytest.mark.parametrize(
-    "audience", [AUDIENCE, [AUDIENCE], ["https://first.example", AUDIENCE], {AUDIENCE}], ids=repr
-)
+#: Values of JWT_DECODE_AUDIENCE.
+OURS = [AUDIENCE, [AUDIENCE], ["https://first.example", AUDIENCE], {AUDIENCE}]
 
 
-@pytest.mark.parametrize("value", NOT_THE_AUDIENCE, ids=ascii)
-@ours
-@both_profiles
+@rotated("value", NOT_THE_AUDIENCE, ids=ascii, audience=OURS, profile=PROFILES)
 def test_a_token_for_somebody_else_is_refused(profile: str, audience: Any, value: Any) -> None:
     """None of the audiences is ours: a part of ours, ours in another case, its letters one by one."""
     target = make_target(profile, DECODE_AUDIENCE=audience)
@@ -237,25 +217,20 @@ def test_a_token_for_somebody_else_is_refused(profile: str, audience: Any, value
         assert_accepted(present(target, genuine(claims(aud=good))))
 
 
-@pytest.mark.parametrize("value", ILL_TYPED_AUDIENCES, ids=ascii)
-@ours
-@both_profiles
+@rotated("value", ILL_TYPED_AUDIENCES, ids=ascii, audience=OURS, profile=PROFILES)
 def test_an_audience_is_a_string_or_several(profile: str, audience: Any, value: Any) -> None:
     """Ours beside what is no string is refused with it."""
     target = make_target(profile, DECODE_AUDIENCE=audience)
     assert_refused(present(target, genuine(claims(aud=value))), "wrong_audience")
 
 
-@pytest.mark.parametrize("value", [*ILL_TYPED_AUDIENCES, None, {}, 0, False], ids=ascii)
-@everywhere
-@both_profiles
+@rotated("value", [*ILL_TYPED_AUDIENCES, None, {}, 0, False], ids=ascii, location=LOCATIONS, profile=PROFILES)
 def test_an_audience_is_a_string_or_several_even_if_any_will_do(profile: str, location: str, value: Any) -> None:
     """Where no audience is configured, compat takes the names of others, and nothing but names (section 4.1.3)."""
     assert_refused(present(target_of(profile), genuine(claims(aud=value)), location), "wrong_audience")
 
 
-@pytest.mark.parametrize("value", EMPTY_AUDIENCES, ids=ascii)
-@both_profiles
+@rotated("value", EMPTY_AUDIENCES, ids=ascii, profile=PROFILES)
 def test_an_empty_audience_is_none(profile: str, value: Any) -> None:
     """Where one is expected, nothing is as good as no ``aud``."""
     target = make_target(profile, DECODE_AUDIENCE=AUDIENCE)
@@ -263,8 +238,7 @@ def test_an_empty_audience_is_none(profile: str, value: Any) -> None:
         assert_refused(present(target, token), "missing_claim")
 
 
-@pytest.mark.parametrize("value", [*NOT_THE_AUDIENCE, *ILL_TYPED_AUDIENCES, AUDIENCE], ids=ascii)
-@everywhere
+@rotated("value", [*NOT_THE_AUDIENCE, *ILL_TYPED_AUDIENCES, AUDIENCE], ids=ascii, location=LOCATIONS)
 def test_strict_refuses_any_audience_if_it_has_none(location: str, value: Any) -> None:
     """Without an audience of our own, no token that names one is for us."""
     assert_refused(present(target_of("strict"), genuine(claims(aud=value)), location), "wrong_audience")
@@ -304,9 +278,7 @@ NO_ACCESS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", NO_ACCESS, ids=ascii)
-@everywhere
-@both_profiles
+@rotated("value", NO_ACCESS, ids=ascii, location=LOCATIONS, profile=PROFILES)
 def test_only_an_access_token_is_one(profile: str, location: str, value: Any) -> None:
     """Kinds of token are told apart by equality."""
     token = genuine(claims(type=value))
@@ -314,8 +286,7 @@ def test_only_an_access_token_is_one(profile: str, location: str, value: Any) ->
         assert_refused(present(target_of(profile), token, location, path), "wrong_token_type")
 
 
-@pytest.mark.parametrize("value", [*["access", "Refresh", "refresh ", "refresh\0"], *NO_ACCESS[1:]], ids=ascii)
-@both_profiles
+@rotated("value", [*["access", "Refresh", "refresh ", "refresh\0"], *NO_ACCESS[1:]], ids=ascii, profile=PROFILES)
 def test_only_a_refresh_token_is_one(profile: str, value: Any) -> None:
     """An access token, or any other kind, is no refresh token."""
     token = genuine(claims(type=value))
@@ -323,8 +294,7 @@ def test_only_a_refresh_token_is_one(profile: str, value: Any) -> None:
         assert_refused(present(target_of(profile), token, location, "/refresh"), "wrong_token_type")
 
 
-@pytest.mark.parametrize("path", ["/access", "/refresh", "/optional"])
-@both_profiles
+@rotated("path", ["/access", "/refresh", "/optional"], profile=PROFILES)
 def test_a_kind_is_not_null(profile: str, path: str) -> None:
     """``null`` is another kind than ours; in strict, it is missing."""
     code = {"compat": "wrong_token_type", "strict": "missing_claim"}
@@ -337,8 +307,7 @@ NOT_FRESH = [
 ]
 
 
-@pytest.mark.parametrize("literal", NOT_FRESH)
-@both_profiles
+@rotated("literal", NOT_FRESH, profile=PROFILES)
 def test_only_true_or_a_time_to_come_is_fresh(profile: str, literal: str) -> None:
     """Everything else is refused where a fresh token is asked for."""
     token = with_claim("fresh", literal)
@@ -346,8 +315,7 @@ def test_only_true_or_a_time_to_come_is_fresh(profile: str, literal: str) -> Non
         assert_refused(present(target_of(profile), token, location, "/fresh"), "fresh_token_required")
 
 
-@pytest.mark.parametrize("literal", ["true", "9999999999", "4102444800.5"])
-@both_profiles
+@rotated("literal", ["true", "9999999999", "4102444800.5"], profile=PROFILES)
 def test_a_fresh_token_passes(profile: str, literal: str) -> None:
     """The view that asks for one runs."""
     assert_accepted(present(target_of(profile), with_claim("fresh", literal), path="/fresh"))
@@ -370,8 +338,7 @@ NO_CSRF: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", NO_CSRF, ids=ascii)
-@both_profiles
+@rotated("value", NO_CSRF, ids=ascii, profile=PROFILES)
 def test_a_csrf_claim_that_is_another_does_not_match(profile: str, value: Any) -> None:
     """The double submit value is compared with a string or with nothing."""
     target = target_of(profile)
@@ -411,8 +378,7 @@ FOREIGN: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("name", FOREIGN)
-@both_profiles
+@rotated("name", FOREIGN, profile=PROFILES)
 def test_a_claim_of_no_meaning_changes_nothing(profile: str, name: str) -> None:
     """A good token passes with it, an expired one does not."""
     target = target_of(profile)
@@ -421,16 +387,15 @@ def test_a_claim_of_no_meaning_changes_nothing(profile: str, name: str) -> None:
     assert_refused(present(target, genuine(claims_json(**extra, exp="1"))), "expired_token")
 
 
-@pytest.mark.parametrize("doubled", ['"exp":{},"exp":1', '"exp":9999999999,"exp":1', '"exp":1,"exp":1'])
-@both_profiles
+@rotated("doubled", ['"exp":{},"exp":1', '"exp":9999999999,"exp":1', '"exp":1,"exp":1'], profile=PROFILES)
 def test_of_a_claim_named_twice_the_last_counts(profile: str, doubled: str) -> None:
     """A second ``exp`` does not hide behind the first (RFC 7519, section 4)."""
     payload = claims_json()[:-1] + b"," + doubled.encode() + b"}"
     assert_refused(present(target_of(profile), genuine(payload)), "expired_token")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "code"),
+@rotated(
+    "wrong,code",
     [
         ({"exp": 1, "sub": 5}, "malformed_claim"),
         ({"exp": 1, "nbf": 9999999999}, "not_yet_valid"),
@@ -440,8 +405,8 @@ def test_of_a_claim_named_twice_the_last_counts(profile: str, doubled: str) -> N
         ({"exp": 1, "aud": "x"}, {"compat": "expired_token", "strict": "wrong_audience"}),
     ],
     ids=str,
+    profile=PROFILES,
 )
-@both_profiles
 def test_expiry_is_judged_last(profile: str, wrong: dict[str, Any], code: Any) -> None:
     """An expired token is called so only if nothing else is wrong with its claims."""
     assert_refused(present(target_of(profile), genuine(claims(**wrong))), code_in(profile, code))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from ..axes import both_profiles
+from ..axes import PROFILES, rotated
 from ..tokens import CSRF, claims, genuine
 from . import METHODS, Target, Verdict, assert_accepted, assert_refused, attack, carrying, make_target, target_of
 
@@ -17,7 +18,8 @@ UNSAFE_IN_STRICT = tuple(method for method in METHODS if method not in SAFE)
 UNSAFE = {"compat": UNSAFE_IN_COMPAT, "strict": UNSAFE_IN_STRICT}
 GUARDED = [(profile, method) for profile, methods in UNSAFE.items() for method in methods]
 guarded = pytest.mark.parametrize(("profile", "method"), GUARDED)
-kinds = pytest.mark.parametrize("kind", ["access", "refresh"])
+KINDS = ("access", "refresh")
+kinds = pytest.mark.parametrize("kind", KINDS)
 HERE, ELSEWHERE = "http://localhost", "https://evil.example"
 
 
@@ -35,8 +37,7 @@ def submit(
 # --- the double submit value -----------------------------------------------------------------------------------------
 
 
-@guarded
-@kinds
+@rotated("profile,method", GUARDED, kind=KINDS)
 def test_a_cookie_alone_changes_nothing(profile: str, method: str, kind: str) -> None:
     """Without the value a request with an unsafe method is refused; with it, it passes."""
     target = target_of(profile)
@@ -71,25 +72,23 @@ NO_MATCH = [
 ]
 
 
-@pytest.mark.parametrize("value", NO_MATCH, ids=lambda value: ascii(value)[:40])
-@kinds
-@both_profiles
+@rotated("value", NO_MATCH, ids=lambda value: ascii(value)[:40], kind=KINDS, profile=PROFILES)
 def test_another_value_does_not_match(profile: str, kind: str, value: str) -> None:
     """A part of it, it in another case or something beside it is another value; beyond ASCII it is no error."""
     assert_refused(submit(target_of(profile), kind=kind, csrf=value), "csrf")
 
 
-@pytest.mark.parametrize(
-    "name", ["CSRF-TOKEN", "X-XSRF-TOKEN", "X-CSRFToken", "X-CSRF", "X-CSRF-TOKEN-X", "XX-CSRF-TOKEN", "Cookie2"]
+@rotated(
+    "name",
+    ["CSRF-TOKEN", "X-XSRF-TOKEN", "X-CSRFToken", "X-CSRF", "X-CSRF-TOKEN-X", "XX-CSRF-TOKEN", "Cookie2"],
+    profile=PROFILES,
 )
-@both_profiles
 def test_the_value_in_another_header_does_not_count(profile: str, name: str) -> None:
     """Only the configured header is read."""
     assert_refused(submit(target_of(profile), csrf=None, **{name: CSRF}), "csrf")
 
 
-@pytest.mark.parametrize("place", ["query_string", "data", "json", "cookie"])
-@both_profiles
+@rotated("place", ["query_string", "data", "json", "cookie"], profile=PROFILES)
 def test_the_value_in_another_place_does_not_count(profile: str, place: str) -> None:
     """What a page of another origin could send along with the cookie proves nothing."""
     target = target_of(profile)
@@ -102,8 +101,7 @@ def test_the_value_in_another_place_does_not_count(profile: str, place: str) -> 
     assert_refused(attack(target, method="POST", **sent), "csrf")
 
 
-@pytest.mark.parametrize("value", NO_MATCH, ids=lambda value: ascii(value)[:40])
-@both_profiles
+@rotated("value", NO_MATCH, ids=lambda value: ascii(value)[:40], profile=PROFILES)
 def test_a_form_holds_the_value_or_it_does_not(profile: str, value: str) -> None:
     """With ``JWT_CSRF_CHECK_FORM`` a field is read as strictly as the header."""
     target = make_target(profile, CSRF_CHECK_FORM=True)
@@ -135,8 +133,7 @@ FORMS: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-@both_profiles
+@rotated("form", FORMS, profile=PROFILES)
 def test_a_form_of_any_kind_is_only_read(profile: str, form: str) -> None:
     """What holds no such field is a missing value, not an error."""
     data, content_type = FORMS[form]
@@ -145,8 +142,7 @@ def test_a_form_of_any_kind_is_only_read(profile: str, form: str) -> None:
     assert_refused(attack(target, method="POST", data=data, content_type=content_type, **sent), "csrf")
 
 
-@kinds
-@both_profiles
+@rotated("kind", KINDS, profile=PROFILES)
 def test_the_value_of_one_token_does_not_serve_another(profile: str, kind: str) -> None:
     """Each token has its own."""
     target = target_of(profile)
@@ -166,16 +162,14 @@ def test_an_optional_view_is_no_way_around(profile: str, method: str) -> None:
 OVERRIDES = ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method", "X-Original-Method"]
 
 
-@pytest.mark.parametrize("said", ["GET", "HEAD", "OPTIONS"])
-@guarded
+@rotated("profile,method", GUARDED, said=["GET", "HEAD", "OPTIONS"])
 def test_a_method_is_what_it_is(profile: str, method: str, said: str) -> None:
     """No header makes an unsafe method a safe one."""
     for name in OVERRIDES:
         assert_refused(submit(target_of(profile), method, csrf=None, **{name: said}), "csrf")
 
 
-@pytest.mark.parametrize("method", ["post", "Post", "pOST", "delete"])
-@both_profiles
+@rotated("method", ["post", "Post", "pOST", "delete"], profile=PROFILES)
 def test_a_method_in_another_case_is_the_same(profile: str, method: str) -> None:
     """Small letters are no way around."""
     target = target_of(profile)
@@ -185,8 +179,7 @@ def test_a_method_in_another_case_is_the_same(profile: str, method: str) -> None
     assert verdict.status in (400, 401, 405)
 
 
-@pytest.mark.parametrize("methods", [["POST"], ["post", "REPORT"], "DELETE"], ids=str)
-@both_profiles
+@rotated("methods", [["POST"], ["post", "REPORT"], "DELETE"], ids=str, profile=PROFILES)
 def test_explicit_methods_win(profile: str, methods: Any) -> None:
     """``JWT_CSRF_METHODS`` guards what it names in either profile, and nothing else."""
     target = make_target(profile, CSRF_METHODS=methods)
@@ -199,8 +192,7 @@ def test_explicit_methods_win(profile: str, methods: Any) -> None:
             assert_accepted(verdict)
 
 
-@pytest.mark.parametrize("location", ["headers", "query_string", "json"])
-@guarded
+@rotated("profile,method", GUARDED, location=["headers", "query_string", "json"])
 def test_a_token_that_no_browser_sends_by_itself_needs_no_value(profile: str, method: str, location: str) -> None:
     """Only cookies are guarded, and only if the token came in one."""
     target = target_of(profile)
@@ -304,8 +296,7 @@ ORIGINS: list[tuple[dict[str, str], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "here"), ORIGINS, ids=lambda value: ascii(value)[:70])
-@kinds
+@rotated("said,here", ORIGINS, ids=lambda value: ascii(value)[:70], kind=KINDS)
 def test_strict_takes_requests_from_here_alone(kind: str, said: dict[str, str], here: bool) -> None:
     """Though the double submit value is right, a request from elsewhere is refused."""
     verdict = submit(target_of("strict"), kind=kind, **said)
@@ -326,20 +317,20 @@ def test_compat_can_be_told_to(said: dict[str, str], here: bool) -> None:
             assert_refused(verdict, "csrf")
 
 
-@pytest.mark.parametrize("method", UNSAFE_IN_STRICT)
-@pytest.mark.parametrize(
-    "said", [{"Sec_Fetch_Site": "cross-site"}, {"Origin": ELSEWHERE}, {"Referer": ELSEWHERE}], ids=str
+@rotated(
+    "method", UNSAFE_IN_STRICT, said=[{"Sec_Fetch_Site": "cross-site"}, {"Origin": ELSEWHERE}, {"Referer": ELSEWHERE}]
 )
 def test_every_unsafe_method_is_asked_where_it_comes_from(said: dict[str, str], method: str) -> None:
     """Known or not, a method that is not safe is guarded."""
     assert_refused(submit(target_of("strict"), method, **said), "csrf")
 
 
-@pytest.mark.parametrize("method", SAFE)
-@pytest.mark.parametrize(
-    "said", [{"Sec_Fetch_Site": "cross-site"}, {"Origin": ELSEWHERE}, {"Referer": ELSEWHERE}], ids=str
+@rotated(
+    "method,said",
+    product(SAFE, [{"Sec_Fetch_Site": "cross-site"}, {"Origin": ELSEWHERE}, {"Referer": ELSEWHERE}]),
+    ids=str,
+    profile=PROFILES,
 )
-@both_profiles
 def test_a_link_from_elsewhere_works(profile: str, said: dict[str, str], method: str) -> None:
     """A safe method is let through."""
     assert_accepted(submit(target_of(profile), method, csrf=None, **said))
@@ -380,8 +371,7 @@ TRUST: list[tuple[dict[str, str], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "trusted"), TRUST, ids=lambda value: ascii(value)[:70])
-@both_profiles
+@rotated("said,trusted", TRUST, ids=lambda value: ascii(value)[:70], profile=PROFILES)
 def test_a_trusted_origin_is_named_to_the_letter(profile: str, said: dict[str, str], trusted: bool) -> None:
     """Another scheme, port or subdomain is another origin."""
     target = make_target(profile, CSRF_ORIGIN_CHECK=True, TRUSTED_ORIGINS=[TRUSTED])

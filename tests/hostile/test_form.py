@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 
-import pytest
-
-from ..axes import LOCATIONS, both_profiles, everywhere
+from ..axes import LOCATIONS, PROFILES, both_profiles, everywhere, rotated
 from ..tokens import claims, genuine, segment
 from . import assert_accepted, assert_refused, attack, carrying, present, target_of
 
@@ -91,9 +90,7 @@ CHANGES: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-@everywhere
-@both_profiles
+@rotated("change", CHANGES, location=LOCATIONS, profile=PROFILES)
 def test_a_token_has_one_form(profile: str, location: str, change: str) -> None:
     """A good token in any other form is no token, wherever it comes from."""
     good = with_stray_bits()
@@ -102,7 +99,7 @@ def test_a_token_has_one_form(profile: str, location: str, change: str) -> None:
     assert_refused(present(target, CHANGES[change](good), location), "malformed_token")
 
 
-@pytest.mark.parametrize(
+@rotated(
     "change",
     {
         "no payload": with_part(1, lambda _part: ""),
@@ -120,9 +117,9 @@ def test_a_token_has_one_form(profile: str, location: str, change: str) -> None:
         "the signing input as signature": lambda token: ".".join([*parts_of(token)[:2], parts_of(token)[0] + "AA"]),
     }.items(),
     ids=lambda change: change[0],
+    location=LOCATIONS,
+    profile=PROFILES,
 )
-@everywhere
-@both_profiles
 def test_a_signature_is_whole_or_nothing(profile: str, location: str, change: tuple[str, Callable[[str], str]]) -> None:
     """Half a signature, another payload or none at all: refused, and in the same way."""
     verdict = present(target_of(profile), change[1](genuine()), location)
@@ -179,24 +176,19 @@ NO_OBJECT: dict[str, bytes] = {
 DEEP = ("arrays in arrays", "objects in objects")
 
 
-@pytest.mark.parametrize("octets", [name for name in NO_OBJECT if name not in DEEP])
-@both_profiles
+@rotated("octets", [name for name in NO_OBJECT if name not in DEEP], profile=PROFILES)
 def test_a_header_is_a_json_object(profile: str, octets: str) -> None:
     """Anything else in its place is refused before any key is asked, though the signature is good."""
     assert_refused(present(target_of(profile), genuine(header=NO_OBJECT[octets])), "malformed_token")
 
 
-@pytest.mark.parametrize("octets", [name for name in NO_OBJECT if name not in DEEP])
-@both_profiles
+@rotated("octets", [name for name in NO_OBJECT if name not in DEEP], profile=PROFILES)
 def test_a_payload_is_a_json_object(profile: str, octets: str) -> None:
     """Anything else in its place is refused, though the signature is good."""
     assert_refused(present(target_of(profile), genuine(NO_OBJECT[octets])), "malformed_token")
 
 
-@pytest.mark.parametrize("octets", DEEP)
-@pytest.mark.parametrize("part", ["header", "payload"])
-@everywhere
-@both_profiles
+@rotated("part,octets", product(["header", "payload"], DEEP), location=LOCATIONS, profile=PROFILES)
 def test_deep_nesting_is_a_refusal(profile: str, location: str, part: str, octets: str) -> None:
     """However deep a part is nested, the answer is a refusal: of the form, or of the claims that are not there."""
     deep = NO_OBJECT[octets]
@@ -227,10 +219,12 @@ def test_the_longest_token_passes_and_no_longer_one(profile: str, location: str)
     assert_refused(present(target, too_long, location), "malformed_token")
 
 
-@pytest.mark.parametrize("size", [100_000, 1_000_000])
-@pytest.mark.parametrize("shape", ["{}", "{}.e30.AA", "e30.{}.AA", "e30.e30.{}", "{}.{}.{}"])
-@everywhere
-@both_profiles
+@rotated(
+    "shape,size",
+    product(["{}", "{}.e30.AA", "e30.{}.AA", "e30.e30.{}", "{}.{}.{}"], [100_000, 1_000_000]),
+    location=LOCATIONS,
+    profile=PROFILES,
+)
 def test_an_oversized_token_is_refused(profile: str, location: str, shape: str, size: int) -> None:
     """A token of any size ends in the same answer."""
     token = shape.format(*["A" * (size // shape.count("{}"))] * 3)
@@ -240,9 +234,7 @@ def test_an_oversized_token_is_refused(profile: str, location: str, shape: str, 
 BEYOND_ASCII = ["é", "☃", "١", "\u200b", "\u2024", "\uff0e", "\u00a0", "\u202e", "\U0001f511"]  # noqa: RUF001  # dots
 
 
-@pytest.mark.parametrize("character", BEYOND_ASCII, ids=ascii)
-@pytest.mark.parametrize("location", ["query_string", "json"])
-@both_profiles
+@rotated("character", BEYOND_ASCII, ids=ascii, location=["query_string", "json"], profile=PROFILES)
 def test_characters_beyond_ascii_are_no_part_of_a_token(profile: str, location: str, character: str) -> None:
     """A character that looks like nothing, or like a dot, is refused in every place of a token."""
     target, good = target_of(profile), genuine()
@@ -250,9 +242,13 @@ def test_characters_beyond_ascii_are_no_part_of_a_token(profile: str, location: 
         assert_refused(present(target, token, location), "malformed_token")
 
 
-@pytest.mark.parametrize("octets", [b"\xe9", b"\xff\xfe", b"\xe2\x98\x83", b"\xc2\xa0", b"\x85"], ids=repr)
-@pytest.mark.parametrize("location", ["headers", "cookies"])
-@both_profiles
+@rotated(
+    "octets",
+    [b"\xe9", b"\xff\xfe", b"\xe2\x98\x83", b"\xc2\xa0", b"\x85"],
+    ids=repr,
+    location=["headers", "cookies"],
+    profile=PROFILES,
+)
 def test_octets_beyond_ascii_are_no_part_of_a_token(profile: str, location: str, octets: bytes) -> None:
     """In a header, raw octets behind a token's first part are refused."""
     good = genuine()
@@ -262,16 +258,16 @@ def test_octets_beyond_ascii_are_no_part_of_a_token(profile: str, location: str,
     assert_refused(verdict, verdict.codes[0])
 
 
-@pytest.mark.parametrize("value", [5, 1.5, True, ["x"], {"x": 1}, [], {}, 0, False, None, "", "x", "\ud800"], ids=repr)
-@both_profiles
+@rotated(
+    "value", [5, 1.5, True, ["x"], {"x": 1}, [], {}, 0, False, None, "", "x", "\ud800"], ids=repr, profile=PROFILES
+)
 def test_a_json_body_may_hold_anything(profile: str, value: object) -> None:
     """What is no token in a JSON body is refused: as missing where it is nothing, else as malformed."""
     code = "malformed_token" if value else "missing_token"
     assert_refused(present(target_of(profile), value, "json"), code)
 
 
-@pytest.mark.parametrize("location", LOCATIONS)
-@both_profiles
+@rotated("location", LOCATIONS, profile=PROFILES)
 def test_a_refusal_repeats_nothing_of_the_token(profile: str, location: str) -> None:
     """No part of a refused token stands in the answer."""
     token = genuine(secret="another secret, one that is not configured")

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 from typing import Any
 
 import jwt
@@ -24,7 +25,7 @@ from jwt.warnings import InsecureKeyLengthWarning
 from flask_jwt_extended import ConfigurationError, create_access_token
 from flask_jwt_extended._jose.weak_secrets import GuessableSecretWarning
 
-from ..axes import both_profiles, everywhere
+from ..axes import LOCATIONS, PROFILES, both_profiles, rotated
 from ..conftest import PRIVATE_KEYS, SECRET, pem
 from ..tokens import asymmetric, claims, genuine, segment
 from . import Target, assert_accepted, assert_refused, make_target, present
@@ -125,11 +126,9 @@ def spelt(algorithm: str, spelling: str) -> bytes:
 
 
 EVERY_SPELLING = [(algorithm, spelling) for algorithm in FAMILIES for spelling in spellings_of(algorithm)]
-every_spelling = pytest.mark.parametrize(("algorithm", "spelling"), EVERY_SPELLING)
 
 
-@every_spelling
-@both_profiles
+@rotated("algorithm,spelling", EVERY_SPELLING, profile=PROFILES)
 def test_a_public_key_is_no_secret(profile: str, algorithm: str, spelling: str) -> None:
     """An HMAC by the public key is a forgery, where HS256 is not accepted and where it is by mistake."""
     octets = spelt(algorithm, spelling)
@@ -140,9 +139,7 @@ def test_a_public_key_is_no_secret(profile: str, algorithm: str, spelling: str) 
         assert_accepted(present(target, asymmetric(PRIVATE_KEYS[algorithm], algorithm)))
 
 
-@every_spelling
-@pytest.mark.parametrize("as_text", [False, True], ids=["octets", "text"])
-@both_profiles
+@rotated("algorithm,spelling", EVERY_SPELLING, as_text=[False, True], profile=PROFILES)
 def test_a_key_loader_that_returns_a_public_key_makes_no_secret_of_it(
     profile: str, as_text: bool, algorithm: str, spelling: str
 ) -> None:
@@ -154,10 +151,12 @@ def test_a_key_loader_that_returns_a_public_key_makes_no_secret_of_it(
     assert_refused(present(target, genuine(claims(sub="root"), secret=octets)), "invalid_token")
 
 
-@pytest.mark.parametrize("algorithm", FAMILIES)
-@pytest.mark.parametrize("hmac_algorithm", DIGESTS)
-@pytest.mark.parametrize("form", ["JWK", "PyJWK", "key object", "private PEM"])
-@both_profiles
+@rotated(
+    "form,algorithm",
+    product(["JWK", "PyJWK", "key object", "private PEM"], FAMILIES),
+    hmac_algorithm=DIGESTS,
+    profile=PROFILES,
+)
 def test_no_form_of_a_configured_key_is_a_secret(profile: str, form: str, hmac_algorithm: str, algorithm: str) -> None:
     """However the public key is configured, none of its spellings signs a token with an HMAC."""
     key = PRIVATE_KEYS[algorithm]
@@ -178,9 +177,7 @@ def test_no_form_of_a_configured_key_is_a_secret(profile: str, form: str, hmac_a
 # --- one algorithm for another ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("theirs", [*ALGORITHMS, *DIGESTS])
-@pytest.mark.parametrize("ours", ALGORITHMS)
-@both_profiles
+@rotated("ours,theirs", product(ALGORITHMS, [*ALGORITHMS, *DIGESTS]), profile=PROFILES)
 def test_no_algorithm_passes_for_another(profile: str, ours: str, theirs: str) -> None:
     """Only the algorithm that is configured verifies, even where the key would fit another."""
     target = signing_target(profile, ours)
@@ -194,9 +191,7 @@ def test_no_algorithm_passes_for_another(profile: str, ours: str, theirs: str) -
         assert_refused(present(target, token), "wrong_algorithm")
 
 
-@pytest.mark.parametrize("theirs", ALGORITHMS)
-@everywhere
-@both_profiles
+@rotated("theirs", ALGORITHMS, location=LOCATIONS, profile=PROFILES)
 def test_no_asymmetric_algorithm_passes_for_an_hmac(profile: str, location: str, theirs: str) -> None:
     """An application with a secret takes no signature by any key, even where the algorithm is on its list."""
     token = asymmetric(PRIVATE_KEYS[theirs], theirs)
@@ -204,9 +199,7 @@ def test_no_asymmetric_algorithm_passes_for_an_hmac(profile: str, location: str,
         assert_refused(present(make_target(profile, DECODE_ALGORITHMS=accepted), token, location), "wrong_algorithm")
 
 
-@pytest.mark.parametrize("said", ALGORITHMS)
-@pytest.mark.parametrize("made", ["RS256", "PS256", "ES256", "EdDSA"])
-@both_profiles
+@rotated("made,said", product(["RS256", "PS256", "ES256", "EdDSA"], ALGORITHMS), profile=PROFILES)
 def test_a_header_does_not_choose_how_a_signature_is_read(profile: str, made: str, said: str) -> None:
     """A signature of one kind under the name of another is refused where that other one is accepted."""
     target = signing_target(profile, said)
@@ -231,9 +224,7 @@ CURVE_HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 
 
-@pytest.mark.parametrize("said", CURVES)
-@pytest.mark.parametrize("ours", CURVES)
-@both_profiles
+@rotated("ours,said", product(CURVES, CURVES), profile=PROFILES)
 def test_a_curve_belongs_to_one_algorithm(profile: str, ours: str, said: str) -> None:
     """With all four accepted, our key on one curve verifies nothing under the name of another (RFC 7518, 3.4)."""
     target = signing_target(profile, ours, DECODE_ALGORITHMS=list(CURVES))
@@ -271,9 +262,7 @@ ECDSA_FORGERIES: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("forgery", ECDSA_FORGERIES)
-@everywhere
-@both_profiles
+@rotated("forgery", ECDSA_FORGERIES, location=LOCATIONS, profile=PROFILES)
 def test_numbers_that_every_bad_verifier_takes_are_no_ecdsa_signature(
     profile: str, location: str, forgery: str
 ) -> None:
@@ -318,8 +307,7 @@ def _block(padding: bytes, content: bytes, rest: bytes) -> bytes:
     return b"\0\1" + padding + b"\0" + content + rest
 
 
-@pytest.mark.parametrize("block", RSA_BLOCKS)
-@both_profiles
+@rotated("block", RSA_BLOCKS, profile=PROFILES)
 def test_an_rsa_signature_is_padded_as_it_should_be(profile: str, block: str) -> None:
     """Blocks that a verifier takes which searches for the hash, made with the key itself, are refused."""
     head, payload, _ = asymmetric(PRIVATE_KEYS["RS256"], "RS256").split(".")
@@ -330,9 +318,11 @@ def test_an_rsa_signature_is_padded_as_it_should_be(profile: str, block: str) ->
     assert_refused(present(target, f"{head}.{payload}.{segment(_raw_rsa(octets))}"), "invalid_signature")
 
 
-@pytest.mark.parametrize("algorithm", FAMILIES)
-@pytest.mark.parametrize("signature", [b"", b"\0", bytes(32), bytes(64), bytes(256), b"\1" * 512, b"\xff" * 4096])
-@both_profiles
+@rotated(
+    "algorithm,signature",
+    product(FAMILIES, [b"", b"\0", bytes(32), bytes(64), bytes(256), b"\1" * 512, b"\xff" * 4096]),
+    profile=PROFILES,
+)
 def test_a_signature_that_no_key_could_have_made_is_refused(profile: str, algorithm: str, signature: bytes) -> None:
     """Of any size, it is a refusal and no error."""
     head, payload, _ = asymmetric(PRIVATE_KEYS[algorithm], algorithm).split(".")
@@ -362,9 +352,7 @@ GUESSES = {
 }
 
 
-@pytest.mark.parametrize("guess", GUESSES)
-@everywhere
-@both_profiles
+@rotated("guess", GUESSES, location=LOCATIONS, profile=PROFILES)
 def test_only_our_secret_signs(profile: str, location: str, guess: str) -> None:
     """A near miss is a miss."""
     target = make_target(profile)
@@ -411,9 +399,11 @@ def test_a_weak_key_that_a_token_chose_is_a_refusal(weak: str) -> None:
     assert_accepted(present(target, genuine()))
 
 
-@both_profiles
-@pytest.mark.parametrize(
-    "material", [None, "", b"", 0, 5, [], {}, object, {"kty": "oct"}, {"kty": "oct", "k": ""}], ids=repr
+@rotated(
+    "material",
+    [None, "", b"", 0, 5, [], {}, object, {"kty": "oct"}, {"kty": "oct", "k": ""}],
+    ids=repr,
+    profile=PROFILES,
 )
 def test_a_key_loader_that_returns_no_key_refuses(profile: str, material: Any) -> None:
     """Nothing, an empty secret or junk from ``decode_key_loader`` verifies nothing, not even an HMAC with that."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations, product
 from typing import Any
 
 import pytest
 
-from ..axes import both_profiles
+from ..axes import LOCATIONS, PROFILES, both_profiles, rotated
 from ..tokens import claims, genuine
 from . import Target, Verdict, assert_accepted, assert_refused, attack, carrying, make_target, present, target_of
 
@@ -81,8 +82,7 @@ HEADERS: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("value", HEADERS, ids=lambda value: ascii(value)[:40])
-@both_profiles
+@rotated("value", HEADERS, ids=lambda value: ascii(value)[:40], profile=PROFILES)
 def test_a_header_without_one_token_is_refused(profile: str, value: str) -> None:
     """Another scheme is no token, a scheme without a token or with two is a malformed one."""
     header = value if len(value) > 1000 else value.replace("T", genuine()) if "Token" not in value else value
@@ -90,8 +90,7 @@ def test_a_header_without_one_token_is_refused(profile: str, value: str) -> None
     assert_refused(verdict, HEADERS[value])
 
 
-@pytest.mark.parametrize("value", HEADERS, ids=lambda value: ascii(value)[:40])
-@both_profiles
+@rotated("value", HEADERS, ids=lambda value: ascii(value)[:40], profile=PROFILES)
 def test_an_optional_view_lets_no_bad_token_pass(profile: str, value: str) -> None:
     """What is missing passes as anonymous, what is wrong does not."""
     header = value if len(value) > 1000 else value.replace("T", genuine()) if "Token" not in value else value
@@ -111,8 +110,7 @@ TWO_IN_A_HEADER = [
 ]
 
 
-@pytest.mark.parametrize("value", TWO_IN_A_HEADER)
-@both_profiles
+@rotated("value", TWO_IN_A_HEADER, profile=PROFILES)
 def test_two_tokens_in_one_header_are_refused(profile: str, value: str) -> None:
     """As two header lines arrive, joined by a comma: neither is chosen."""
     header = value.replace("T", genuine()).replace("U", genuine(claims(sub="root")))
@@ -120,19 +118,22 @@ def test_two_tokens_in_one_header_are_refused(profile: str, value: str) -> None:
     assert_refused(verdict, {"compat": MISSING, "strict": "multiple_tokens"})
 
 
-@pytest.mark.parametrize(
-    "name", ["X-Authorization", "Proxy-Authorization", "Authorization-X", "X-Access-Token", "X-Forwarded-Authorization"]
+@rotated(
+    "name",
+    ["X-Authorization", "Proxy-Authorization", "Authorization-X", "X-Access-Token", "X-Forwarded-Authorization"],
+    profile=PROFILES,
 )
-@both_profiles
 def test_a_header_of_another_name_is_not_read(profile: str, name: str) -> None:
     """Only the configured one is."""
     headers = {name: f"Bearer {genuine()}"}
     assert_refused(attack(target_of(profile), headers=headers), MISSING)
 
 
-@pytest.mark.parametrize("scheme", ["", "JWT", "Token"])
-@pytest.mark.parametrize("value", ["Bearer T", "Basic T", "T T", "T, T", "x", "a.b", "JWT", "Token", "T=", "T.T"])
-@both_profiles
+@rotated(
+    "scheme,value",
+    product(["", "JWT", "Token"], ["Bearer T", "Basic T", "T T", "T, T", "x", "a.b", "JWT", "Token", "T=", "T.T"]),
+    profile=PROFILES,
+)
 def test_another_scheme_is_asked_for_by_its_name(profile: str, scheme: str, value: str) -> None:
     """With ``JWT_HEADER_TYPE``, or none, other values are refused."""
     target = make_target(profile, HEADER_TYPE=scheme, HEADER_NAME="X-Auth")
@@ -217,8 +218,7 @@ def cookie_text(target: Target, text: str) -> str:
     return "".join(places.get(character, character) for character in text)
 
 
-@pytest.mark.parametrize("text", COOKIES, ids=lambda text: ascii(text)[:40])
-@both_profiles
+@rotated("text", COOKIES, ids=lambda text: ascii(text)[:40], profile=PROFILES)
 def test_a_cookie_header_without_a_token_is_refused(profile: str, text: str) -> None:
     """Names are compared to the letter, values are the token and nothing else."""
     target = target_of(profile)
@@ -252,8 +252,7 @@ def test_a_cookie_without_the_prefix_is_not_read_in_strict(name: str) -> None:
     assert_refused(attack(target_of("strict"), headers=headers), MISSING)
 
 
-@pytest.mark.parametrize("kind", ["access", "refresh"])
-@both_profiles
+@rotated("kind", ["access", "refresh"], profile=PROFILES)
 def test_a_cookie_of_the_other_kind_is_not_read(profile: str, kind: str) -> None:
     """An access view reads no refresh cookie, a refresh view no access cookie."""
     target, other = target_of(profile), {"access": "refresh", "refresh": "access"}[kind]
@@ -261,8 +260,7 @@ def test_a_cookie_of_the_other_kind_is_not_read(profile: str, kind: str) -> None
     assert_refused(attack(target, f"/{kind}", headers=headers), MISSING)
 
 
-@pytest.mark.parametrize("kind", ["access", "refresh"])
-@both_profiles
+@rotated("kind", ["access", "refresh"], profile=PROFILES)
 def test_a_token_in_the_cookie_of_the_other_kind_is_refused(profile: str, kind: str) -> None:
     """The token says what it is, whatever cookie it is in."""
     target, other = target_of(profile), {"access": "refresh", "refresh": "access"}[kind]
@@ -327,15 +325,15 @@ def in_query(target: Target, query: str, path: str = "/access") -> Verdict:
     return attack(target, path, environ_overrides={"QUERY_STRING": text})
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=lambda query: ascii(query)[:40])
-@both_profiles
+@rotated("query", QUERIES, ids=lambda query: ascii(query)[:40], profile=PROFILES)
 def test_a_query_without_a_token_is_refused(profile: str, query: str) -> None:
     """The parameter is compared to the letter, its value is the token and nothing else."""
     assert_refused(in_query(target_of(profile), query), QUERIES[query])
 
 
-@pytest.mark.parametrize("octets", ["jwt=\xe9", "jwt=T&x=\xff", "\xff=\xfe", "x=\xe9&jwt=T", "jwt=\xff\xfe"], ids=ascii)
-@both_profiles
+@rotated(
+    "octets", ["jwt=\xe9", "jwt=T&x=\xff", "\xff=\xfe", "x=\xe9&jwt=T", "jwt=\xff\xfe"], ids=ascii, profile=PROFILES
+)
 def test_raw_octets_in_a_query_are_no_error(profile: str, octets: str) -> None:
     """What no client may send ends in a refusal, or beside a token in nothing at all."""
     verdict = in_query(target_of(profile), octets)
@@ -360,8 +358,7 @@ PREFIXED = {
 }
 
 
-@pytest.mark.parametrize("query", PREFIXED)
-@both_profiles
+@rotated("query", PREFIXED, profile=PROFILES)
 def test_a_prefix_is_asked_for_to_the_letter(profile: str, query: str) -> None:
     """Where a prefix is configured, a value without it carries no token."""
     target = make_target(profile, QUERY_STRING_VALUE_PREFIX="Bearer ")
@@ -369,9 +366,11 @@ def test_a_prefix_is_asked_for_to_the_letter(profile: str, query: str) -> None:
     assert_accepted(in_query(target, "jwt=Bearer%20T"))
 
 
-@pytest.mark.parametrize("query", ["jwt=T", "jwt=x", "jwt=T&jwt=T", "jwt=", "jwt=%ff"])
-@pytest.mark.parametrize("path", ["/access", "/optional", "/refresh"])
-@both_profiles
+@rotated(
+    "query,path",
+    product(["jwt=T", "jwt=x", "jwt=T&jwt=T", "jwt=", "jwt=%ff"], ["/access", "/optional", "/refresh"]),
+    profile=PROFILES,
+)
 def test_an_answer_to_a_token_in_a_query_is_not_kept(profile: str, path: str, query: str) -> None:
     """Whether it passed or not, no cache may keep the answer to a URL that holds a token (RFC 6750, section 2.3)."""
     verdict = in_query(target_of(profile), query, path)
@@ -390,8 +389,7 @@ OTHER_TYPES = [
 ]
 
 
-@pytest.mark.parametrize("content_type", OTHER_TYPES)
-@both_profiles
+@rotated("content_type", OTHER_TYPES, profile=PROFILES)
 def test_a_body_of_another_type_is_not_read(profile: str, content_type: str) -> None:
     """A form that a browser posts across sites cannot pass for JSON."""
     body = GOOD_BODY.replace("T", genuine())
@@ -432,9 +430,13 @@ BODIES: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("body", BODIES, ids=lambda body: ascii(body)[:40])
-@pytest.mark.parametrize("content_type", ["application/json", "application/vnd.api+json"])
-@both_profiles
+@rotated(
+    "body",
+    BODIES,
+    ids=lambda body: ascii(body)[:40],
+    content_type=["application/json", "application/vnd.api+json"],
+    profile=PROFILES,
+)
 def test_a_body_without_a_token_is_refused(profile: str, content_type: str, body: str) -> None:
     """The member is looked for at the top, by its name, and holds the token and nothing else."""
     text = body if len(body) > 1000 else body.replace("T", genuine()) if "Token" not in body else body
@@ -452,8 +454,7 @@ ENCODINGS = {
 }
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@both_profiles
+@rotated("encoding", ENCODINGS, profile=PROFILES)
 def test_a_body_in_another_encoding_is_no_error(profile: str, encoding: str) -> None:
     """Whatever the octets, the answer is a refusal."""
     for content_type in ("application/json", "application/json; charset=utf-16", "application/json; charset=bogus"):
@@ -474,28 +475,16 @@ def together(target: Target, tokens: dict[str, str]) -> dict[str, Any]:
     return merged
 
 
-PAIRS = [
-    (first, second)
-    for first in ("headers", "cookies", "query_string", "json")
-    for second in ("headers", "cookies", "query_string", "json")
-    if first != second
-]
+PAIRS = list(permutations(LOCATIONS, 2))
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-@pytest.mark.parametrize("second", ["the same", "another", "a forged one", "no token at all"])
-def test_strict_takes_one_token_from_one_place(pair: tuple[str, str], second: str) -> None:
+def test_strict_takes_one_token_from_one_place(pair: tuple[str, str]) -> None:
     """A good token does not pass with another beside it, be that good, forged or junk (RFC 6750, section 2)."""
-    good = genuine()
-    others = {
-        "the same": good,
-        "another": genuine(claims(sub="root")),
-        "a forged one": genuine(secret=b"attacker" * 8),
-        "no token at all": "x",
-    }
-    target = target_of("strict")
-    tokens = {pair[0]: good, pair[1]: others[second]}
-    assert_refused(attack(target, **together(target, tokens)), "multiple_tokens")
+    good, target = genuine(), target_of("strict")
+    for second in (good, genuine(claims(sub="root")), genuine(secret=b"attacker" * 8), "x"):
+        tokens = {pair[0]: good, pair[1]: second}
+        assert_refused(attack(target, **together(target, tokens)), "multiple_tokens")
 
 
 @pytest.mark.parametrize(
@@ -544,9 +533,11 @@ def test_in_compat_the_first_location_decides(pair: tuple[str, str]) -> None:
     assert_refused(attack(target, **together(target, tokens)), "invalid_signature")
 
 
-@pytest.mark.parametrize("location", ["headers", "cookies", "query_string", "json"])
-@pytest.mark.parametrize("configured", ["headers", "cookies", "query_string", "json"])
-@both_profiles
+@rotated(
+    "configured,location",
+    product(LOCATIONS, LOCATIONS),
+    profile=PROFILES,
+)
 def test_a_token_where_nobody_looks_is_missing(profile: str, configured: str, location: str) -> None:
     """A location that is not configured does not count."""
     target = make_target(profile, TOKEN_LOCATION=[configured])

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import product
 from types import FrameType
 from typing import Any
 
@@ -31,7 +32,7 @@ from flask_jwt_extended import (
     jwt_required,
 )
 
-from ..axes import LOCATIONS, everywhere
+from ..axes import LOCATIONS, everywhere, rotated
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 from ..tokens import CSRF, claims, genuine
 
@@ -181,11 +182,11 @@ def test_csrf_values_match_beyond_ascii(cookies: Flask) -> None:
     assert passed_as(post_with_cookie(cookies, genuine(claims(csrf="☃")), data={"csrf_token": "☃"})) == "ann"
 
 
-@pytest.mark.parametrize(
+@rotated(
     "fresh",
     [b'"true"', b'"9999999999"', b"null", b"[]", b"[true]", b"{}", b"0", b"-1", b"1.5", b"false", b"1e999", b"-1e999"],
+    location=LOCATIONS,
 )
-@everywhere
 def test_fresh_of_an_odd_type_is_not_fresh(anywhere: Flask, fresh: bytes, location: str) -> None:
     """Only ``true`` and a time to come are fresh; all else is refused where a fresh token is asked for, no more."""
     token = genuine(b'{"sub": "ann", "fresh": %s}' % fresh)
@@ -202,8 +203,7 @@ def test_fresh_is_true_or_a_time_to_come(app: Flask, fresh: bytes) -> None:
 FOREIGN_ALGORITHMS = ["RS256", "PS512", "ES256", "ES512", "ES256K", "EdDSA"]
 
 
-@pytest.mark.parametrize("algorithm", FOREIGN_ALGORITHMS)
-@everywhere
+@rotated("algorithm", FOREIGN_ALGORITHMS, location=LOCATIONS)
 def test_an_algorithm_that_does_not_fit_the_secret_is_refused(make_app: MakeApp, algorithm: str, location: str) -> None:
     """An algorithm that no configured key serves stands in JWT_DECODE_ALGORITHMS in vain, and hurts no other."""
     app = make_app(TOKEN_LOCATION=list(LOCATIONS), DECODE_ALGORITHMS=[algorithm, "HS256"])
@@ -242,17 +242,18 @@ def _returns_nothing(_header: Any, _claims: Any) -> Any:
     return None
 
 
-@pytest.mark.parametrize("loader", [_looks_up, _indexes, _returns_nothing], ids=lambda loader: loader.__name__)
-@pytest.mark.parametrize(
-    "token",
-    [
-        genuine(claims()),
-        genuine(claims(tenant=7), {"alg": "HS256", "kid": "unknown"}),
-        genuine(claims(tenant="x"), {"alg": "HS256", "kid": ""}),
-    ],
-    ids=["none named", "unknown", "odd"],
+@rotated(
+    "loader,token",
+    product(
+        [_looks_up, _indexes, _returns_nothing],
+        [
+            genuine(claims()),
+            genuine(claims(tenant=7), {"alg": "HS256", "kid": "unknown"}),
+            genuine(claims(tenant="x"), {"alg": "HS256", "kid": ""}),
+        ],
+    ),
+    location=LOCATIONS,
 )
-@everywhere
 def test_a_decode_key_loader_that_knows_no_key_refuses(
     anywhere: Flask, loader: Callable[[Any, Any], Any], token: str, location: str
 ) -> None:
@@ -301,10 +302,9 @@ def test_jwt_required_without_parentheses_names_the_fix() -> None:
 # --- what was accepted ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "kind", ["password_reset", "refresh ", "access ", "ACCESS", "", None, True, 1, [], {}], ids=repr
+@rotated(
+    "kind", ["password_reset", "refresh ", "access ", "ACCESS", "", None, True, 1, [], {}], ids=repr, location=LOCATIONS
 )
-@everywhere
 def test_only_the_type_access_is_an_access_token(anywhere: Flask, kind: Any, location: str) -> None:
     """Kinds of token are told apart by equality: no other passes for an access or a refresh token."""
     token = genuine(claims(type=kind))
@@ -330,13 +330,15 @@ DATES = {
 ARABIC_DIGITS = "".join(chr(0x0660 + digit) for digit in (9, 9, 9, 9, 9, 9, 9, 9, 9, 9))
 
 
-@pytest.mark.parametrize(
-    "value",
-    ['"9999999999"', '"1"', f'"{ARABIC_DIGITS}"', '""', "true", "false", "null", "[]", "{}", "1e999", "-1e999"],
+@rotated(
+    "claim,value",
+    product(
+        DATES,
+        ['"9999999999"', '"1"', f'"{ARABIC_DIGITS}"', '""', "true", "false", "null", "[]", "{}", "1e999", "-1e999"],
+    ),
     ids=ascii,
+    location=LOCATIONS,
 )
-@pytest.mark.parametrize("claim", DATES)
-@everywhere
 def test_a_date_is_a_finite_number(anywhere: Flask, claim: str, value: str, location: str) -> None:
     """``exp``, ``nbf`` and ``iat`` are JSON numbers: no string in any digits, no bool, no infinity."""
     token = genuine(f'{{"sub": "ann", "{claim}": {value}}}'.encode())
@@ -366,9 +368,11 @@ def test_a_date_may_have_a_fraction(app: Flask, claim: str) -> None:
     assert passed_as(ask(app, genuine(claims(**{claim: time.time() + offset})))) == "ann"
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1"])
-@pytest.mark.parametrize("part", ["header", "payload"])
-@everywhere
+@rotated(
+    "part,encoding",
+    product(["header", "payload"], ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1"]),
+    location=LOCATIONS,
+)
 def test_json_that_is_not_plain_utf_8_is_refused(anywhere: Flask, part: str, encoding: str, location: str) -> None:
     """UTF-16, UTF-32, a byte order mark, Latin-1: no JSON of a JWT (RFC 7519, section 7.2)."""
     parts = {"header": {"alg": "HS256", "x": "é"}, "payload": claims(name="é")}
@@ -379,9 +383,11 @@ def test_json_that_is_not_plain_utf_8_is_refused(anywhere: Flask, part: str, enc
     assert body["msg"].startswith(f"Invalid {part} string: ")
 
 
-@pytest.mark.parametrize("constant", ["Infinity", "-Infinity", "NaN"])
-@pytest.mark.parametrize("claim", ["fresh", "exp", "nbf", "iat", "anything"])
-@everywhere
+@rotated(
+    "claim,constant",
+    product(["fresh", "exp", "nbf", "iat", "anything"], ["Infinity", "-Infinity", "NaN"]),
+    location=LOCATIONS,
+)
 def test_a_constant_that_json_does_not_know_is_refused(
     anywhere: Flask, claim: str, constant: str, location: str
 ) -> None:
@@ -404,8 +410,7 @@ FOREIGN_KINDS = [
 ]
 
 
-@pytest.mark.parametrize("typ", FOREIGN_KINDS)
-@everywhere
+@rotated("typ", FOREIGN_KINDS, location=LOCATIONS)
 def test_a_token_that_says_it_is_another_kind_of_jwt_is_refused(anywhere: Flask, typ: str, location: str) -> None:
     """A DPoP proof or a logout token is no access token, whoever signed it (RFC 8725bis, section 3.12)."""
     token = genuine(claims(), {"alg": "HS256", "typ": typ})
@@ -448,8 +453,7 @@ def _stray_bits(number: int) -> Callable[[str], str]:
 
 
 @pytest.mark.parametrize("respell", [_padded, _stray_bits], ids=["padding", "stray bits"])
-@pytest.mark.parametrize(("number", "name"), [(0, "header"), (1, "payload"), (2, "crypto")])
-@everywhere
+@rotated("number,name", [(0, "header"), (1, "payload"), (2, "crypto")], location=LOCATIONS)
 def test_a_second_spelling_of_a_token_is_refused(
     anywhere: Flask, respell: Callable[[int], Callable[[str], str]], number: int, name: str, location: str
 ) -> None:
@@ -529,8 +533,7 @@ def test_an_unknown_method_asks_for_csrf_once_it_is_listed(make_app: MakeApp, me
     assert passed_as(post_with_cookie(app, token, method="REPORT", headers=right)) == "ann"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("spell", [str.upper, str.lower], ids=["upper", "lower"])
+@rotated("method", ["POST", "PUT", "PATCH", "DELETE"], spell=[str.upper, str.lower])
 def test_a_method_that_changes_things_asks_for_csrf(cookies: Flask, method: str, spell: Callable[[str], str]) -> None:
     """However the client spells it."""
     environ = {"REQUEST_METHOD": spell(method)}
@@ -538,8 +541,7 @@ def test_a_method_that_changes_things_asks_for_csrf(cookies: Flask, method: str,
     assert answer(response) == refused(401, "Missing CSRF token")
 
 
-@pytest.mark.parametrize("seconds", [2, 0, -1, -28], ids=lambda seconds: f"{seconds:+} s")
-@everywhere
+@rotated("seconds", [2, 0, -1, -28], ids=lambda seconds: f"{seconds:+} s", location=LOCATIONS)
 def test_a_revoked_token_stays_revoked_until_no_leeway_revives_it(
     make_app: MakeApp, seconds: int, location: str
 ) -> None:
@@ -563,8 +565,9 @@ def test_a_revoked_token_is_expired_after_the_leeway(make_app: MakeApp) -> None:
 # --- what was rejected ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
-@pytest.mark.parametrize("frame", ["{}", "Basic dTpw, {}", "{}, Basic dTpw", " {} ,"])
+@rotated(
+    "scheme", ["Bearer", "bearer", "BEARER", "bEaReR"] * 2, frame=["{}", "Basic dTpw, {}", "{}, Basic dTpw", " {} ,"]
+)
 def test_the_scheme_is_known_in_any_case_of_letters(app: Flask, scheme: str, frame: str) -> None:
     """``bearer`` and ``BEARER`` are the same scheme (RFC 9110, section 11.1), also among others."""
     value = frame.format(f"{scheme} {genuine(claims())}")
@@ -610,11 +613,10 @@ HUGE = {
 }
 
 
-@pytest.mark.parametrize("token", HUGE.values(), ids=HUGE)
-@everywhere
-def test_a_megabyte_of_token_is_refused_by_its_size(anywhere: Flask, token: str, location: str) -> None:
+@rotated("shape", HUGE, location=LOCATIONS)
+def test_a_megabyte_of_token_is_refused_by_its_size(anywhere: Flask, shape: str, location: str) -> None:
     """Even a genuine one: nothing is decoded to find out."""
-    assert answer(ask(anywhere, token, location)) == refused(422, "The token is longer than 16384 bytes")
+    assert answer(ask(anywhere, HUGE[shape], location)) == refused(422, "The token is longer than 16384 bytes")
 
 
 @pytest.mark.parametrize("token", [*HUGE.values(), "é" * MEGABYTE], ids=[*HUGE, "not ASCII"])
@@ -684,8 +686,8 @@ def judged(anywhere: Flask) -> Flask:
     return anywhere
 
 
-@pytest.mark.parametrize(
-    ("changes", "path", "expected"),
+@rotated(
+    "changes,path,expected",
     [
         ({"exp": 1}, "/access", refused(401, "Token has expired")),
         ({}, "/fresh", refused(401, "Fresh token required")),
@@ -695,9 +697,8 @@ def judged(anywhere: Flask) -> Flask:
         ({"sub": 5}, "/access", refused(422, "Subject must be a string")),
         ({"type": "refresh"}, "/access", refused(422, "Only non-refresh tokens are allowed")),
     ],
-    ids=["expired", "not fresh", "revoked", "no user", "refused", "invalid", "wrong type"],
+    location=LOCATIONS,
 )
-@everywhere
 def test_every_401_says_which_scheme_is_asked_for(
     judged: Flask, changes: dict[str, Any], path: str, expected: Answer, location: str
 ) -> None:
@@ -738,8 +739,7 @@ def test_an_answer_of_the_application_gets_the_challenge_if_it_lacks_one(
 # --- what must still pass -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/access", "/any", "/optional"])
-@everywhere
+@rotated("path", ["/access", "/any", "/optional"], location=LOCATIONS)
 def test_a_token_that_says_little_passes(anywhere: Flask, path: str, location: str) -> None:
     """Without ``type`` it is an access token, without ``jti`` it has none, without ``exp`` it lasts."""
     response = ask(anywhere, genuine({"sub": "ann"}), location, path)
@@ -813,8 +813,8 @@ def test_a_guessable_secret_signs_and_verifies_with_a_warning(make_app: MakeApp)
     assert passed_as(ask(app, genuine(claims(), secret=secret))) == "ann"
 
 
-@pytest.mark.parametrize(
-    ("token", "message"),
+@rotated(
+    "token,message",
     [
         ("x", "Not enough segments"),
         ("a.b.c.d", "Invalid payload padding"),
@@ -828,8 +828,8 @@ def test_a_guessable_secret_signs_and_verifies_with_a_warning(make_app: MakeApp)
         (genuine({"type": "access"}), "Missing claim: sub"),
     ],
     ids=lambda value: value if " " in value else "",
+    location=LOCATIONS,
 )
-@everywhere
 def test_an_invalid_token_is_answered_with_422(anywhere: Flask, token: str, message: str, location: str) -> None:
     """4.7's status stays, and so does the message that says what is wrong."""
     assert answer(ask(anywhere, token, location)) == refused(422, message)
