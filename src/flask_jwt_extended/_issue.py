@@ -150,7 +150,7 @@ def _signer(algorithm: str, identity: Any, state: ExtensionState, now: float) ->
     """Return the key that signs, and its name if a ring names it."""
     material = _signing_material(identity, state, now)
     if not isinstance(material, KeyRing):
-        return None, state.strong(prepare_bound(algorithm, material, state.settings.algorithms_of_keys))
+        return None, state.enforce_key_strength(prepare_bound(algorithm, material, state.settings.algorithms_of_keys))
     if material.signer is None:
         raise ConfigurationError("No key of the set is active, so none can sign: flask jwt keys rotate")
     return material.signer

@@ -18,8 +18,8 @@ from werkzeug.local import LocalProxy
 
 from ._context import get_app, get_state
 from ._jose.token import Token
-from ._request import authenticate as pipeline
-from ._request import extract
+from ._request import extract, loader_calls, single_use
+from ._request.authenticate import check_revoked
 from ._request.csrf import check_socket_origin, is_handshake
 from ._request.policy import Policy
 from ._settings.parsers import LOCATIONS
@@ -121,7 +121,7 @@ def _load_user(jwt_header: Header, jwt_data: Claims) -> dict[str, Any] | None:
     here: Any = _view_decorators()
     if not here.has_user_lookup():
         return None
-    return pipeline.look_up_user(here.user_lookup, Token(jwt_header, jwt_data), _current_state())
+    return loader_calls.look_up_user(here.user_lookup, Token(jwt_header, jwt_data), _current_state())
 
 
 # --- the names of internal_utils -------------------------------------------------------------------------------------
@@ -147,15 +147,15 @@ def verify_token_not_blocklisted(jwt_header: Header, jwt_data: Claims) -> None:
     """Raise if a token was revoked, by ``token_in_blocklist_loader`` or in the store."""
     token = Token(jwt_header, {"type": None, "jti": None, **jwt_data})
     state = _current_state()
-    is_used = jwt_data.get("single_use") is True and pipeline.has_used(_incoming(), token, state)
-    pipeline.check_revoked(token, state, time.time(), is_used=is_used)
+    is_used = jwt_data.get("single_use") is True and single_use.has_used(_incoming(), token, state)
+    check_revoked(token, state, time.time(), is_used=is_used)
 
 
 def custom_verification_for_token(jwt_header: Header, jwt_data: Claims) -> None:
     """Raise if ``token_verification_loader`` refuses a token."""
     state = _current_state()
     if state.loaders.token_verification is not None:
-        pipeline.ask_verification(state.loaders.token_verification, Token(jwt_header, jwt_data), state)
+        loader_calls.check_verification(state.loaders.token_verification, Token(jwt_header, jwt_data), state)
 
 
 # --- patches ---------------------------------------------------------------------------------------------------------
@@ -219,10 +219,10 @@ def authenticate(policy: Policy, state: ExtensionState, now: float) -> Token | N
     beyond = replace(policy, fresh=False, verify_type=policy.verify_type and not is_of_4_7)
     beyond.check(token, now, leeway=state.settings.decode_leeway)
     if beyond.roles is not None:
-        beyond.check_roles(token, pipeline.roles_held(token, state))
+        beyond.check_roles(token, loader_calls.roles_held(token, state))
     token.user = here._load_user(header, claims)
-    if token.claims.get("single_use") is True and not pipeline.has_used(_incoming(), token, state):
-        pipeline.use(_incoming(), token, state)
+    if token.claims.get("single_use") is True and not single_use.has_used(_incoming(), token, state):
+        single_use.use(_incoming(), token, state)
     return token
 
 

@@ -13,6 +13,8 @@ from ._jose import compact
 from ._jose.keys import Key, refusal_of
 from ._keys.current import KeySource
 from ._keys.issuer import ExternalIssuer, issuer_of
+from ._keys.loaded import LoadedKeys
+from ._keys.verification import SignatureVerifier
 from ._loaders import EnsureSync, Loaders
 from ._settings.settings import Settings
 from .exceptions import ConfigurationError
@@ -46,21 +48,27 @@ class ExtensionState:
     warned: set[str]
 
     @cached_property
-    def lenient(self) -> ExtensionState:
-        """This one without what JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
+    def without_reported(self) -> ExtensionState:
+        """This state without the checks that JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
         other = replace(self, settings=self.settings.lenient)
-        other.__dict__.update(keys=self.keys)  # as if they had been asked for
+        other.__dict__.update(keys=self.keys)  # the value of the cached property
         return other
 
     @cached_property
     def keys(self) -> KeySource:
-        """The keys that are configured. Made ready when the first token comes."""
-        return KeySource(self.settings, self.strong)
+        """The keys that are configured. They are loaded for the first token."""
+        return KeySource(self.settings, self.enforce_key_strength)
+
+    @cached_property
+    def signatures(self) -> SignatureVerifier:
+        """Verifies the signature of every token."""
+        loaded = LoadedKeys(self.settings, self.ensure_sync, self.enforce_key_strength, self.warn_once)
+        return SignatureVerifier(self.loaders, self.keys, loaded, self.issuers, self.settings.max_token_bytes)
 
     def issuer_name(self, claims: Claims) -> str | None:
         """Return the trusted issuer of verified claims; ``None`` for a token of this application."""
         issuer = issuer_of(claims, self.issuers) if self.issuers else None
-        return issuer.terms.issuer if issuer is not None else None
+        return issuer.name if issuer is not None else None
 
     def warn_once(self, key: str, message: str, *arguments: object) -> None:
         """Log a warning once for this application.
@@ -86,8 +94,8 @@ class ExtensionState:
             fix = "for objects as identities register a user_identity_loader"
             raise TypeError(f"{error}, and a token holds nothing else: {fix}") from None
 
-    def strong(self, key: Key) -> Key:
-        """Hold a key against JWT_KEY_STRENGTH.
+    def enforce_key_strength(self, key: Key) -> Key:
+        """Return a key that JWT_KEY_STRENGTH accepts. If it is weak, a warning is issued once.
 
         :raises ConfigurationError: if it is weak and weak keys are refused
         """

@@ -1,6 +1,6 @@
-"""JWTManager: the extension object. Holds the loaders and ties an application's configuration to the pipeline.
+"""JWTManager: the extension object. Holds the loaders and ties an application's configuration to its state.
 
-No algorithms here: settings parse themselves, the pipeline verifies and issues, ``http`` answers.
+No algorithms here: settings parse themselves, ``_request`` verifies and answers.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from ._keys.issuer import external_issuers
 from ._loaders import Loaders, call
 from ._protection.view_metadata import mark_exempt
 from ._removed import missing_method
-from ._request import authenticate as pipeline
-from ._request import responses
+from ._request import current_token, responses
+from ._request.authenticate import verify
 from ._request.jwks_endpoint import jwks_response
 from ._settings.settings import UNSET, Settings, defaults, read_raw, resolve, snapshot, unknown_options
 from ._state import ExtensionState
@@ -366,7 +366,7 @@ class JWTManager:
         """Verify a token and return its claims. An override is called for every token there is to verify, and may call
         this.
         """
-        return pipeline.verify(
+        return verify(
             encoded_token,
             self._own_state(),
             time.time(),
@@ -654,4 +654,4 @@ def _check_once(app: Flask) -> None:
 
 def _template_context() -> dict[str, Any]:
     """Templates see the user of this request; ``None`` where nothing was verified, on a login page say."""
-    return {"current_user": (pipeline.recall(g, "user") or {}).get("loaded_user")}
+    return {"current_user": (current_token.recall(g, "user") or {}).get("loaded_user")}

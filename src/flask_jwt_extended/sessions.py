@@ -14,8 +14,10 @@ from jwt.exceptions import PyJWTError
 from ._context import get_app, get_state
 from ._issue import subject_of
 from ._jose.token import Token
-from ._request import authenticate as pipeline
+from ._request import current_token
+from ._request.authenticate import verify
 from ._request.extract import sent_tokens
+from ._request.loader_calls import is_blocklisted
 from ._request.responses import signal_refusal
 from ._sessions import lifecycle
 from ._sessions.lifecycle import NewSession, SessionInfo, TokenPair
@@ -46,13 +48,13 @@ def _at_hand() -> Iterator[ExtensionState]:
 
 def _verified() -> Token | None:
     """The token of this request; ``None`` if it is anonymous, or nothing has verified it."""
-    claims = pipeline.recall(g, "claims")
+    claims = current_token.recall(g, "claims")
     return Token(get_jwt_header(), claims) if claims else None
 
 
 def _is_anonymous() -> bool:
     """Whether an optional view let this request pass without a token."""
-    return bool(pipeline.recall(g, "claims") == {})
+    return bool(current_token.recall(g, "claims") == {})
 
 
 def _token() -> Token:
@@ -71,7 +73,7 @@ def _token() -> Token:
 
 def _user() -> Any:
     """The user of this request, if a loader found one."""
-    return (pipeline.recall(g, "user") or {}).get("loaded_user")
+    return (current_token.recall(g, "user") or {}).get("loaded_user")
 
 
 # --- starting and refreshing ----------------------------------------------------------------------------------------
@@ -140,8 +142,8 @@ def _quietly_verified(encoded: Any, state: ExtensionState, now: float) -> Claims
     a login goes through.
     """
     try:
-        token = pipeline.verify(encoded, state, now, allow_expired=True)
-        is_blocked = "sid" in token.claims and pipeline.is_blocklisted(token, state)
+        token = verify(encoded, state, now, allow_expired=True)
+        is_blocked = "sid" in token.claims and is_blocklisted(token, state)
     except Exception as error:  # of loaders too
         logger.debug("A token that came with a login is ignored: %s", type(error).__name__)
         return {}
@@ -193,14 +195,14 @@ def refresh_expiring_cookies(response: Response, *, within: timedelta | None = N
     :return: the same response
     """
     token = _verified()
-    if token is None or pipeline.recall(g, "location") != "cookies" or response.status_code >= 400:
+    if token is None or current_token.recall(g, "location") != "cookies" or response.status_code >= 400:
         return response
     state, now = get_state(get_app()), time.time()
     if (
         state.store is not None
         and _expires_soon(token, now, within)
         and not _sets_cookie(response, state.settings.access.cookie_name)
-        and not pipeline.is_blocklisted(token, state)
+        and not is_blocklisted(token, state)
     ):
         # Neither is the business of this request: the next one will be told.
         with suppress(SessionEndedError, StoreUnavailableError):
@@ -315,5 +317,5 @@ def revoke_token(token: str | None = None) -> bool:
     """
     with _at_hand() as state:
         _, now = store_of(state), time.time()
-        meant = _token() if token is None else pipeline.verify(token, state, now, allow_expired=True)
+        meant = _token() if token is None else verify(token, state, now, allow_expired=True)
         return lifecycle.revoke(meant.claims, state, now)

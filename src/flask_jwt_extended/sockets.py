@@ -20,7 +20,8 @@ from ._jose.token import Token
 from ._protection import socket_guard
 from ._protection.socket_guard import CHECK_EVERY, POLICY_VIOLATION
 from ._protection.view_metadata import mark_protected
-from ._request import authenticate as pipeline
+from ._request import current_token
+from ._request.authenticate import authenticate, check
 from ._request.csrf import check_socket_origin
 from ._request.policy import Policy
 from ._request.responses import signal_refusal
@@ -140,7 +141,7 @@ def _admit_socket(app: Flask, policy: Policy, check_every: float) -> None:
     incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
     token = _admit(app, incoming, policy, None)
     socket_guard.watch_request(app, incoming, token, policy, check_every)
-    pipeline.remember(g._get_current_object(), token)
+    current_token.remember(g._get_current_object(), token)
 
 
 # --- Flask-SocketIO ---
@@ -164,7 +165,7 @@ def _admit_client(app: Flask, policy: Policy, encoded: str | None, check_every: 
     incoming = request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
     token = _admit(app, incoming, policy, encoded)
     socket_guard.watch_event(app, incoming, token, policy, check_every)
-    pipeline.remember(g._get_current_object(), token)
+    current_token.remember(g._get_current_object(), token)
 
 
 def _refuse_client(socketio: Any, error: Exception) -> bool:
@@ -208,8 +209,8 @@ def _admit(app: Flask, incoming: Any, policy: Policy, encoded: str | None) -> To
     state, now = get_state(app), time.time()
     try:
         if encoded is not None:
-            return pipeline.check(encoded, policy, state, now)
-        token = pipeline.authenticate(incoming, policy, state, now)
+            return check(encoded, policy, state, now)
+        token = authenticate(incoming, policy, state, now)
         if token is not None and token.location == "cookies":  # a transport of Socket.IO need not be a WebSocket
             check_socket_origin(incoming, state.settings)
     except (JWTExtendedException, PyJWTError) as error:

@@ -15,8 +15,9 @@ from ._context import get_app, get_manager, get_state
 from ._issue import NewToken
 from ._jose import compact
 from ._removed import explain_arguments, explain_missing
-from ._request import authenticate as pipeline
-from ._request import cookies
+from ._request import cookies, current_token
+from ._request.authenticate import verify
+from ._request.loader_calls import decode_by_application
 from ._request.policy import scopes_of
 from ._request.responses import signal_refusal
 from ._settings.redaction import without_credentials
@@ -71,7 +72,7 @@ def _remembered(part: str) -> dict[str, Any]:
 
 
 def _recall(part: str) -> Any:
-    return pipeline.recall(g._get_current_object(), part)
+    return current_token.recall(g._get_current_object(), part)
 
 
 def get_jwt_identity() -> Any:
@@ -225,8 +226,8 @@ def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expire
     try:
         state = get_state(app)
         if state.loaders.decode_token is not None:
-            return cast("Claims", pipeline.decode_by_application(encoded_token, state, **expected))
-        return pipeline.verify(encoded_token, state, time.time(), **expected).claims
+            return cast("Claims", decode_by_application(encoded_token, state, **expected))
+        return verify(encoded_token, state, time.time(), **expected).claims
     except (JWTExtendedException, PyJWTError) as error:
         raise signal_refusal(app, error)  # noqa: B904  # it is the same error
 

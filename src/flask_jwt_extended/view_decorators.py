@@ -33,9 +33,10 @@ from ._legacy import (  # noqa: F401  # 4.7 has them here, and tests patch them 
 )
 from ._protection.view_metadata import mark_protected
 from ._removed import explain_missing
-from ._request import authenticate as pipeline
+from ._request import current_token
 from ._request.csrf import is_handshake
 from ._request.extract import query_values
+from ._request.leniency import admit_request
 from ._request.policy import Policy, Requirements, parse_locations
 from ._request.responses import signal_refusal
 from .exceptions import (  # noqa: F401  # for the same reason
@@ -120,7 +121,7 @@ def _verify(policy: Policy, *, decorated: bool = False) -> tuple[Header, Claims]
     else:
         is_open = incoming.method == "OPTIONS" and _is_exempt(incoming, app)
         token = None if is_open else _admitted(incoming, policy, app)
-    pipeline.remember(g._get_current_object(), token, None if _is_patched else incoming, app)
+    current_token.remember(g._get_current_object(), token, None if _is_patched else incoming, app)
     return (token.header, token.claims) if token else None
 
 
@@ -153,7 +154,7 @@ def _admitted(incoming: Request, policy: Policy, app: Flask) -> Token | None:
     try:
         if _is_patched:
             return _legacy.authenticate(policy, state, time.time())
-        return pipeline.admit_request(incoming, policy, state, time.time())
+        return admit_request(incoming, policy, state, time.time())
     except (JWTExtendedException, PyJWTError) as error:
         raise signal_refusal(app, error)  # noqa: B904  # it is the same error
 

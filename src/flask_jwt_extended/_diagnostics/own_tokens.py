@@ -25,7 +25,7 @@ from jwt.exceptions import (
 from .._issue import NewToken, issue
 from .._jose import claims as claims_
 from .._loaders import Loaders, call
-from .._request import authenticate as pipeline
+from .._request.authenticate import check
 from .._request.policy import Policy
 from .._settings.settings import Settings, TokenKind, option_name
 from .._state import ExtensionState
@@ -159,7 +159,7 @@ def _refused_token(new: NewToken, state: ExtensionState) -> Finding | None:
     except (ConfigurationError, PyJWTError, TypeError, ValueError):  # no key that signs, or claims that are not JSON
         return None
     try:
-        pipeline.check(encoded, policy, state, time.time())
+        check(encoded, policy, state, time.time())
     except ConfigurationError:  # there is no key that verifies
         return None
     except (PyJWTError, JWTExtendedException) as error:

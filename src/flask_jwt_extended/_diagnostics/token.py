@@ -19,7 +19,8 @@ from .._jose import compact
 from .._jose.token import Token
 from .._keys.issuer import ExternalIssuer, issuer_of
 from .._loaders import call
-from .._request import authenticate as pipeline
+from .._request.authenticate import verify
+from .._request.binding import check_binding
 from .._settings.settings import Settings
 from .._state import ExtensionState
 from ..exceptions import ConfigurationError, JWTExtendedException, StoreUnavailableError
@@ -86,7 +87,7 @@ def inspect_token(encoded: str, state: ExtensionState, now: float) -> Inspection
             verdicts += _ask_store(meant, state, now) if genuine else ()
             verdicts += _ask_loaders(header, meant, state) if genuine else ()
         if all(verdict.passed is not False for verdict in verdicts):
-            verdicts.append(_judge("as a whole", "verified", partial(pipeline.verify, encoded, state, now)))
+            verdicts.append(_judge("as a whole", "verified", partial(verify, encoded, state, now)))
         return Inspection(header, claims, tuple(verdicts))
 
 
@@ -100,8 +101,8 @@ def _settings_for(claims: Claims, issuer: ExternalIssuer | None, state: Extensio
 def _inspect_by_application(encoded: str, state: ExtensionState, now: float) -> Inspection:
     """Let the application's own ``_decode_jwt_from_config`` judge a token, and make the checks that follow it."""
     verified: list[Token] = []
-    verify = partial(pipeline.verify, encoded, state, now)
-    verdict = _judge("_decode_jwt_from_config", "accepted by this application", lambda: verified.append(verify()))
+    accepts = partial(verify, encoded, state, now)
+    verdict = _judge("_decode_jwt_from_config", "accepted by this application", lambda: verified.append(accepts()))
     if not verified:
         return Inspection(None, None, (verdict,))
     header, claims = verified[0].header, verified[0].claims
@@ -145,10 +146,10 @@ def _judge_signature(
     yield (outcome := _judge("algorithm", "accepted", partial(_admit, header, issuer, state, now)))
     if not outcome.passed:
         return
-    kid, whose = header.get("kid"), "the configured key" if issuer is None else f"a key of {issuer.terms.issuer}"
+    kid, whose = header.get("kid"), "the configured key" if issuer is None else f"a key of {issuer.name}"
     maker = f"the key {kid}" if kid is not None and state.settings.keys and issuer is None else whose
     if issuer is None:
-        yield _judge("signature", f"made by {maker}", partial(pipeline.verify_signature, encoded, state, now))
+        yield _judge("signature", f"made by {maker}", partial(state.signatures.verify_own, encoded, now))
     else:
         parts = compact.parse(encoded, max_bytes)
         yield _judge("signature", f"made by {maker}", partial(issuer.verify_signature, parts))
@@ -156,7 +157,7 @@ def _judge_signature(
 
 def _admit(header: Header, issuer: ExternalIssuer | None, state: ExtensionState, now: float) -> None:
     if issuer is not None:
-        algorithms: Collection[str] = issuer.terms.algorithms
+        algorithms: Collection[str] = issuer.config.algorithms
     elif state.settings.keys and state.loaders.decode_key is None:
         algorithms = state.keys.at(now).algorithms
     else:
@@ -166,7 +167,7 @@ def _admit(header: Header, issuer: ExternalIssuer | None, state: ExtensionState,
 
 def _adopted(claims: Claims, issuer: ExternalIssuer) -> Claims:
     """What the claims of a foreign token would mean here, if it has an identity."""
-    meant = {issuer.terms.identity_claim: None, **claims}
+    meant = {issuer.config.identity_claim: None, **claims}
     issuer.normalize_claims(meant)
     return meant
 
@@ -221,7 +222,7 @@ def _judge_presence(claims: Claims, settings: Settings) -> Verdict:
 
 def _judge_binding(claims: Claims, state: ExtensionState) -> Verdict:
     good = "it is bound to a key; accepted without proof of possession (JWT_BOUND_TOKENS)"
-    return _judge("cnf", good, partial(pipeline.check_binding, claims, state.settings))
+    return _judge("cnf", good, partial(check_binding, claims, state.settings))
 
 
 def _judge_type(kind: object) -> Verdict:
@@ -289,7 +290,7 @@ _STANDINGS = {
 
 def _ask_loaders(header: Header | None, claims: Claims, state: ExtensionState) -> Iterator[Verdict]:
     """Ask what a view would ask about a genuine token. A loader that needs a request cannot answer here."""
-    is_strict = state.settings.profile == "strict"  # None is a forgotten return: see pipeline.is_blocklisted
+    is_strict = state.settings.profile == "strict"  # None is a forgotten return: see loader_calls.is_blocklisted
     questions: tuple[tuple[str, Callable[[Any], bool]], ...] = (
         ("token_in_blocklist", lambda revoked: not revoked and (revoked is not None or not is_strict)),
         ("token_verification", bool),

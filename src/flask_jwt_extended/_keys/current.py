@@ -66,12 +66,12 @@ class ActiveKeys(NamedTuple):
 class KeySource:
     """The keys of one configuration.
 
-    :param strong: holds a key against JWT_KEY_STRENGTH
+    :param enforce_strength: raises ConfigurationError for a weak key, if JWT_KEY_STRENGTH refuses it
     """
 
-    def __init__(self, settings: Settings, strong: Callable[[Key], Key]) -> None:
+    def __init__(self, settings: Settings, enforce_strength: Callable[[Key], Key]) -> None:
         self._settings = settings
-        self._strong = strong
+        self._enforce_strength = enforce_strength
         self._source = _source_of(settings)
         self._read: Sequence[JWK] = ()
         self._stamp: object = _UNREAD
@@ -150,7 +150,7 @@ class KeySource:
         for algorithm in settings.decode_algorithms if self._source else settings.accepted_algorithms:
             for option, material in self._materials(algorithm):
                 try:
-                    yield self._strong(verification_key(algorithm, material, settings))
+                    yield self._enforce_strength(verification_key(algorithm, material, settings))
                 except InvalidKeyError as error:
                     if algorithm == settings.algorithm:
                         raise ConfigurationError(f"{option} cannot be used to verify {algorithm}: {error}") from None

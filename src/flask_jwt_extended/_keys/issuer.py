@@ -1,7 +1,7 @@
-"""Tokens of external issuers, accepted beside our own under the settings of JWT_TRUSTED_ISSUERS.
+"""External identity providers: how the tokens of an issuer in JWT_TRUSTED_ISSUERS are verified.
 
-The keys of an issuer verify its tokens and nobody else's (RFC 8725bis, section 3.8): which issuer is meant is read from
-a token that nothing vouches for yet, and is then what the signature has to bear out.
+The issuer is read from the ``iss`` of a token before its signature is verified. That is safe because the keys of this
+issuer must then verify it (RFC 8725bis, section 3.8).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jwt.exceptions import InvalidAudienceError, InvalidSubjectError, InvalidTokenError
+from jwt.exceptions import ExpiredSignatureError, InvalidAudienceError, InvalidSubjectError, InvalidTokenError
 
+from .._jose import claims as claims_
 from .._jose import compact
 from .._settings.issuers import ANY, TrustedIssuer
 from .._settings.settings import Settings
@@ -22,7 +23,7 @@ from ..typing import Claims
 if TYPE_CHECKING:
     from .jwks_client import IssuerKeys, IssuerKeySet
 
-#: Claims that stand for what only this application knows: a foreign token cannot have them.
+#: Claims that only tokens of this application can have.
 _OURS_ALONE = ("sid", "single_use")
 #: Claims whose text holds several names, separated by spaces (RFC 8693, section 4.2).
 _SEPARATED = ("scope", "scp")
@@ -31,35 +32,40 @@ _SEPARATED = ("scope", "scp")
 class ExternalIssuer:
     """An issuer whose tokens are accepted.
 
-    :param terms: its settings
-    :param settings: those of the application, which the issuer's own change for its tokens
+    :param config: its settings in JWT_TRUSTED_ISSUERS
+    :param settings: those of the application
     :param keys: the keys that verify its tokens
     """
 
-    def __init__(self, terms: TrustedIssuer, settings: Settings, keys: IssuerKeys) -> None:
-        self.terms = terms
+    def __init__(self, config: TrustedIssuer, settings: Settings, keys: IssuerKeys) -> None:
+        self.config = config
         self.keys = keys
         self._settings = settings
-        scopes, roles, contexts = frozenset(terms.scopes), frozenset(terms.roles), frozenset(terms.acr)
+        scopes, roles, contexts = frozenset(config.scopes), frozenset(config.roles), frozenset(config.acr)
         self._granted = {
             **{"scope": scopes, "scp": scopes},
             **{"roles": roles, "groups": roles},
             **{"acr": contexts, "amr": contexts},
         }
 
+    @property
+    def name(self) -> str:
+        """The ``iss`` of its tokens."""
+        return self.config.issuer
+
     @cached_property
     def settings(self) -> Settings:
-        """How the claims of its tokens are judged."""
+        """The settings for the claims of its tokens."""
         return replace(
             self._settings,
             trusted_issuers={},
-            decode_issuer=(self.terms.issuer,),
-            decode_audience=self.terms.audience if self.terms.audience_claim == "aud" else None,
+            decode_issuer=(self.name,),
+            decode_audience=self.config.audience if self.config.audience_claim == "aud" else None,
             verify_aud=False,
             verify_sub=True,
             legacy_sub_until=None,
-            required_claims=self.terms.required_claims,
-            identity_claim=self.terms.identity_claim,
+            required_claims=self.config.required_claims,
+            identity_claim=self.config.identity_claim,
         )
 
     def fetch(self) -> IssuerKeySet:
@@ -70,42 +76,57 @@ class ExternalIssuer:
         return self.keys.current()
 
     def verify_signature(self, parts: compact.Parts) -> None:
-        """Verify that a token is of this issuer.
+        """Verify that a key of this issuer signed a token.
 
-        :raises InvalidTokenError: if it is not
+        :raises InvalidTokenError: if none did
         :raises IssuerUnavailableError: if the keys of the issuer are not known, and cannot be fetched
         """
-        header, typ = parts[0], self.terms.typ
-        algorithm = compact.check_algorithm(header, self.terms.algorithms)
+        header, typ = parts[0], self.config.typ
+        algorithm = compact.check_algorithm(header, self.config.algorithms)
         if typ is not None and kind_of(header.get("typ")) != typ:
             raise InvalidTokenError(f"Tokens of this issuer must have the typ {typ}")
         compact.verify_with(self.keys.candidates(algorithm, header.get("kid")), parts)
 
-    def check(self, claims: Claims) -> None:
-        """Check that a token is for us, where the issuer has a claim of its own for that, and that it has an identity.
+    def validate(self, claims: Claims, now: float, *, csrf_value: str | None, allow_expired: bool) -> None:
+        """Check the claims of a token of this issuer, and give them the meaning that they have here, in place.
 
-        :raises InvalidAudienceError: if it is for somebody else
+        :param now: seconds since the epoch
+        :raises InvalidTokenError: for a claim that is invalid, as :func:`claims.validate` does
+        """
+        self.check(claims)
+        claims.pop("csrf", None)  # only this application makes double submit values
+        try:
+            claims_.validate(claims, self.settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
+        except ExpiredSignatureError:
+            self.normalize_claims(claims)
+            raise
+        self.normalize_claims(claims)
+
+    def check(self, claims: Claims) -> None:
+        """Check the audience, where this issuer has a claim of its own for it, and the type of the identity.
+
+        :raises InvalidAudienceError: if the token is for another audience
         :raises InvalidSubjectError: if the identity is not a string
         """
-        name = self.terms.audience_claim
-        if name != "aud" and (type(claims.get(name)) is not str or claims[name] not in self.terms.audience):
+        name = self.config.audience_claim
+        if name != "aud" and (type(claims.get(name)) is not str or claims[name] not in self.config.audience):
             raise InvalidAudienceError("Audience doesn't match")
-        if type(claims.get(self.terms.identity_claim, "")) is not str:
+        if type(claims.get(self.config.identity_claim, "")) is not str:
             raise InvalidSubjectError("Subject must be a string")
 
     def normalize_claims(self, claims: Claims) -> None:
         """Give verified claims the meaning that they have here, in place.
 
-        ``type`` is what the settings of the issuer say and ``fresh`` is ``False``; ``sid`` and ``single_use`` are
-        removed. Of scopes, roles and authentication contexts, those stay that the issuer may grant.
+        ``type`` comes from the settings of the issuer and ``fresh`` is ``False``; ``sid`` and ``single_use`` are
+        removed. Scopes, roles and authentication contexts are removed unless the issuer may grant them.
         """
-        identity = claims[self.terms.identity_claim]
+        identity = claims[self.config.identity_claim]
         for name in _OURS_ALONE:
             claims.pop(name, None)
         for name, granted in self._granted.items():
             if name in claims and ANY not in granted:
                 _limit(claims, name, granted)
-        claims |= {"type": self.terms.type, "fresh": False}
+        claims |= {"type": self.config.type, "fresh": False}
         claims[self._settings.identity_claim] = identity
 
 
@@ -127,21 +148,20 @@ def _limit(claims: Claims, name: str, granted: frozenset[str]) -> None:
 def external_issuers(settings: Settings, before: Mapping[str, ExternalIssuer]) -> dict[str, ExternalIssuer]:
     """Return the trusted issuers of an application by their names.
 
-    :param before: those of its settings before they changed. An issuer whose own settings say the same about its keys
-        keeps those that were fetched
-    :raises ConfigurationError: if given keys cannot be used, or there is nothing to fetch others with
+    :param before: those of its previous settings. Fetched keys are kept if the settings they depend on are the same
+    :raises ConfigurationError: if given keys cannot be used, or urllib3 is needed and not installed
     """
-    return {name: _issuer(terms, settings, before.get(name)) for name, terms in settings.trusted_issuers.items()}
+    return {name: _issuer(config, settings, before.get(name)) for name, config in settings.trusted_issuers.items()}
 
 
-def _issuer(terms: TrustedIssuer, settings: Settings, before: ExternalIssuer | None) -> ExternalIssuer:
-    from .jwks_client import IssuerKeys  # an application that trusts no issuer needs no fetcher
+def _issuer(config: TrustedIssuer, settings: Settings, before: ExternalIssuer | None) -> ExternalIssuer:
+    from .jwks_client import IssuerKeys  # imported only for applications that trust an issuer
 
-    keys = before.keys if before is not None and before.keys.are_for(terms) else IssuerKeys(terms)
-    return ExternalIssuer(terms, settings, keys)
+    keys = before.keys if before is not None and before.keys.are_for(config) else IssuerKeys(config)
+    return ExternalIssuer(config, settings, keys)
 
 
 def issuer_of(claims: Mapping[str, Any], issuers: Mapping[str, ExternalIssuer]) -> ExternalIssuer | None:
-    """Return the trusted issuer that a token names, verified or not; ``None``: it names none."""
+    """Return the trusted issuer that claims name, verified or not; ``None``: they name none."""
     name = claims.get("iss")
     return issuers.get(name) if type(name) is str else None

@@ -25,7 +25,8 @@ from jwt.exceptions import InvalidTokenError, PyJWTError
 
 from .._context import get_state
 from .._jose.token import Token
-from .._request import authenticate as pipeline
+from .._request import loader_calls
+from .._request.authenticate import check_revoked
 from .._request.csrf import check_socket_origin
 from .._request.policy import Policy
 from .._request.responses import signal_refusal
@@ -380,11 +381,11 @@ def _expiry(token: Token, state: ExtensionState) -> float:
 
 def _check_again(token: Token, state: ExtensionState, now: float) -> None:
     """Ask the store and the loaders again, as they were asked when the token was accepted."""
-    pipeline.check_revoked(token, state, now, is_used=token.claims.get("single_use") is True)
+    check_revoked(token, state, now, is_used=token.claims.get("single_use") is True)
     if state.loaders.token_verification is not None:
-        pipeline.ask_verification(state.loaders.token_verification, token, state)
+        loader_calls.check_verification(state.loaders.token_verification, token, state)
     if state.loaders.user_lookup is not None:
-        pipeline.look_up_user(state.loaders.user_lookup, token, state)
+        loader_calls.look_up_user(state.loaders.user_lookup, token, state)
 
 
 # --- The watcher ----------------------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 
 from .._context import get_app, get_state
 from .._jose.token import Token
-from .._request import authenticate as pipeline
+from .._request import current_token
+from .._request.loader_calls import look_up_user
 from .._request.policy import Policy, roles_of
 from .._request.responses import signal_refusal
 from ..typing import Claims, Fresh, Header
@@ -122,8 +123,8 @@ def _pass(identity: Any, held: Claims, policy: Policy) -> tuple[Header, Claims]:
             policy.check(token, now)
             policy.check_roles(token, roles_of(token.claims))
             if state.loaders.user_lookup is not None:
-                token.user = pipeline.look_up_user(state.loaders.user_lookup, token, state)
+                token.user = look_up_user(state.loaders.user_lookup, token, state)
         except Exception as error:
             raise signal_refusal(app, error) from None
-    pipeline.remember(g, token)
+    current_token.remember(g, token)
     return token.header, token.claims
