@@ -194,7 +194,7 @@ class JWTManager:
             settings.check_at_start()
             check_configured(settings, self.loaders)
             for issuer in state.issuers.values():
-                issuer.keys.check_given()
+                issuer.keys.check_configured()
         except Exception:
             app.extensions[EXTENSION] = before
             if before is None:

@@ -332,7 +332,7 @@ def test_a_member_that_is_there_twice_makes_the_file_invalid(make_app: MakeApp, 
     app = make_app(KEYS=path)
     assert status(app, access_token(app)) == 200
     path.write_text(path.read_text().replace('"kty"', '"alg": "ES256", "kty"'))
-    with pytest.raises(ConfigurationError, match="there twice"):
+    with pytest.raises(ConfigurationError, match="same member twice"):
         make_app(KEYS=path)
 
 

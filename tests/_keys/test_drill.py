@@ -160,9 +160,9 @@ def test_services_let_go_of_a_retired_key_as_soon_as_they_fetch(hour: Hour) -> N
     hour.clock.now += MAX_AGE
     for service in hour.services:
         hour.show(stolen, [service])  # the first reader behind the end has the set fetched, and does not wait
-        flight = get_state(service).issuers[ISSUER].keys._flight
-        assert flight is not None
-        flight.join()
+        fetch = get_state(service).issuers[ISSUER].keys._fetch
+        assert fetch is not None
+        fetch.join()
         assert hour.show(stolen, [service]) == 422
 
 

@@ -465,9 +465,9 @@ def test_keys_that_are_known_outlive_the_issuer(
         began += 120
         monkeypatch.setattr(keys, "_clock", lambda now=began: now)
         assert ask(fetching, foreign())[0] == 200
-        assert eventually(lambda: not keys._flight.is_alive())
+        assert eventually(lambda: not keys._fetch.is_alive())
     assert server.asked["/keys"] == 5
-    monkeypatch.setattr(keys, "_clock", lambda: began + jwks.STALE)
+    monkeypatch.setattr(keys, "_clock", lambda: began + jwks.MAX_STALE)
     assert ask(fetching, foreign())[0] == 503
 
 

@@ -28,7 +28,14 @@ from cryptography.x509.oid import NameOID
 from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended._jose.keys import prepare
 from flask_jwt_extended._keys import jwks_client as jwks
-from flask_jwt_extended._keys.jwks_client import COOL_DOWN, LONGEST_LIFE, SHORTEST_LIFE, STALE, USUAL_LIFE, IssuerKeys
+from flask_jwt_extended._keys.jwks_client import (
+    COOL_DOWN,
+    DEFAULT_LIFETIME,
+    MAX_LIFETIME,
+    MAX_STALE,
+    MIN_LIFETIME,
+    IssuerKeys,
+)
 from flask_jwt_extended._settings.issuers import TrustedIssuer
 from flask_jwt_extended.exceptions import ConfigurationError, IssuerUnavailableError
 
@@ -93,7 +100,7 @@ def knows(keys: IssuerKeys, number: int) -> bool:
 
 def settled(keys: IssuerKeys) -> None:
     """Wait until no fetch is under way."""
-    assert eventually(lambda: keys._flight is None or not keys._flight.is_alive())
+    assert eventually(lambda: keys._fetch is None or not keys._fetch.is_alive())
 
 
 def seconds_of(call: Callable[[], object]) -> float:
@@ -279,7 +286,7 @@ def test_a_set_is_fetched_again_before_its_life_ends_and_nobody_waits(server: Ly
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert knows(keys, 0)
     server.answers["/keys"] = late(0.5, serves(key_set(1)))
-    clock.now += 0.8 * USUAL_LIFE
+    clock.now += 0.8 * DEFAULT_LIFETIME
     assert max(seconds_of(lambda: knows(keys, 0) or pytest.fail("no key")) for _ in range(100)) < 0.3
     assert eventually(lambda: knows(keys, 1))
     assert not knows(keys, 0)
@@ -289,18 +296,18 @@ def test_a_set_is_fetched_again_before_its_life_ends_and_nobody_waits(server: Ly
 @pytest.mark.parametrize(
     ("headers", "life"),
     [
-        ({}, USUAL_LIFE),
+        ({}, DEFAULT_LIFETIME),
         ({"Cache_Control": "public, max-age=3600"}, 3600.0),
         ({"Cache_Control": "MAX-AGE=3600", "Age": "600"}, 3000.0),
         ({"Cache_Control": "max-age=3600", "Age": "yesterday"}, 3600.0),
         ({"Cache_Control": "max-age=3600", "Age": "9" * 5000}, 3600.0),
-        ({"Cache_Control": "max-age=0"}, SHORTEST_LIFE),
-        ({"Cache_Control": "max-age=-5"}, USUAL_LIFE),
-        ({"Cache_Control": "s-maxage=5000"}, USUAL_LIFE),
-        ({"Cache_Control": "max-age=" + "9" * 5000}, LONGEST_LIFE),
-        ({"Cache_Control": "max-age=31536000"}, LONGEST_LIFE),
-        ({"Cache_Control": "no-cache, max-age=3600"}, SHORTEST_LIFE),
-        ({"Cache_Control": "no-store"}, SHORTEST_LIFE),
+        ({"Cache_Control": "max-age=0"}, MIN_LIFETIME),
+        ({"Cache_Control": "max-age=-5"}, DEFAULT_LIFETIME),
+        ({"Cache_Control": "s-maxage=5000"}, DEFAULT_LIFETIME),
+        ({"Cache_Control": "max-age=" + "9" * 5000}, MAX_LIFETIME),
+        ({"Cache_Control": "max-age=31536000"}, MAX_LIFETIME),
+        ({"Cache_Control": "no-cache, max-age=3600"}, MIN_LIFETIME),
+        ({"Cache_Control": "no-store"}, MIN_LIFETIME),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -346,11 +353,11 @@ def test_an_old_set_is_read_while_no_other_can_be_had_but_not_for_ever(server: L
     began = clock.now
     assert knows(keys, 0)
     server.answers["/keys"] = says(500)
-    for passed in (USUAL_LIFE + 1, 3600, USUAL_LIFE + STALE - 1):
+    for passed in (DEFAULT_LIFETIME + 1, 3600, DEFAULT_LIFETIME + MAX_STALE - 1):
         clock.now = began + passed
         assert knows(keys, 0)
         settled(keys)
-    clock.now = began + USUAL_LIFE + STALE
+    clock.now = began + DEFAULT_LIFETIME + MAX_STALE
     assert refused(keys) == "HTTP 500"
     server.answers["/keys"] = serves(key_set(0))
     clock.now += COOL_DOWN
@@ -373,7 +380,7 @@ def test_a_failing_refresh_cools_down_as_well(server: LyingServer, clock: Clock)
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert knows(keys, 0)
     server.answers["/keys"] = says(500)
-    clock.now += USUAL_LIFE
+    clock.now += DEFAULT_LIFETIME
     for _ in range(20):
         assert knows(keys, 0)
         settled(keys)
@@ -406,7 +413,7 @@ def test_made_up_kids_do_not_hold_all_threads_of_a_slow_issuer(
     server: LyingServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One waits to the end, the others for a moment; who has a known kid does not wait."""
-    monkeypatch.setattr(jwks, "PATIENCE", 0.2)
+    monkeypatch.setattr(jwks, "WAIT", 0.2)
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert knows(keys, 0)
     server.answers["/keys"] = late(1.5, serves(key_set(0)))
@@ -465,8 +472,8 @@ LIES: dict[str, tuple[Answer, str]] = {
     "a bomb": (zipped(b" " * (100 << 20)), "longer than"),
     "half a gzip": (says(200, b"\x1f\x8b\x08\x00", Content_Encoding="gzip"), "Invalid answer string"),
     "no gzip": (says(200, PLAIN, Content_Encoding="gzip"), "error"),
-    "another encoding": (says(200, PLAIN, Content_Encoding="br"), "encoded"),
-    "encoded twice": (zipped(PLAIN, "gzip, gzip"), "encoded"),
+    "another encoding": (says(200, PLAIN, Content_Encoding="br"), "encoding"),
+    "encoded twice": (zipped(PLAIN, "gzip, gzip"), "encoding"),
     "a list": (serves([JWKS[1]]), "must be a json object"),
     "keys that are no list": (serves({"keys": {"0": JWKS[1]}}), "not a JWK Set"),
     "keys that are no objects": (serves({"keys": ["key"]}), "not a JWK Set"),
@@ -480,7 +487,7 @@ LIES: dict[str, tuple[Answer, str]] = {
     "a broken key": (serves({"keys": [{**BROKEN, "kid": "b"}]}), "must be 32 octets"),
     "a kid that is no text": (serves({"keys": [{**JWKS[1], "kid": 1}]}), "kid of a JWK must be a string"),
     "UTF-16": (says(200, PLAIN.decode().encode("utf-16")), "Invalid answer string"),
-    "NaN": (says(200, PLAIN[:-1] + b', "n": NaN}'), "no JSON value"),
+    "NaN": (says(200, PLAIN[:-1] + b', "n": NaN}'), "not a JSON value"),
     "deep nesting": (says(200, b'{"keys":' + b"[" * 500_000), "Invalid answer string"),
     "nothing": (says(200), "Invalid answer string"),
     "another status": (says(203, PLAIN), "HTTP 203"),
@@ -527,7 +534,7 @@ def test_a_lie_does_not_replace_a_set(
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert knows(keys, 0)
     server.answers["/keys"] = LIES[lie][0]
-    clock.now += USUAL_LIFE
+    clock.now += DEFAULT_LIFETIME
     with caplog.at_level(logging.WARNING, "flask_jwt_extended"):
         assert seconds_of(lambda: knows(keys, 0)) < 0.3
         settled(keys)
@@ -619,7 +626,7 @@ def test_metadata_are_kept_like_the_set(server: LyingServer, clock: Clock, disco
     clock.now += COOL_DOWN
     assert not knows(discovering, 1)
     assert server.asked == {"/metadata": 1, "/keys": 2}
-    clock.now += USUAL_LIFE
+    clock.now += DEFAULT_LIFETIME
     assert knows(discovering, 0)
     settled(discovering)
     assert server.asked == {"/metadata": 2, "/keys": 3}
@@ -758,7 +765,7 @@ from flask_jwt_extended._settings.issuers import TrustedIssuer
 keys = IssuerKeys(TrustedIssuer(issuer="https://login.example", audience=("us",), jwks_uri=sys.argv[1]))
 reader = threading.Thread(target=keys.candidates, args=("ES256", "any"))
 reader.start()
-while keys._flight is None:
+while keys._fetch is None:
     time.sleep(0.01)
 keys._lock.acquire()  # by a thread that the child does not have
 child = os.fork()

@@ -393,7 +393,7 @@ def test_a_constant_that_json_does_not_know_is_refused(
 ) -> None:
     """``{"fresh": Infinity}`` is no JSON and stays fresh nowhere."""
     token = genuine(f'{{"sub": "ann", "{claim}": {constant}}}'.encode())
-    expected = refused(422, f"Invalid payload string: {constant} is no JSON value")
+    expected = refused(422, f"Invalid payload string: {constant} is not a JSON value")
     assert answer(ask(anywhere, token, location, "/fresh")) == expected
 
 

@@ -1,6 +1,6 @@
 """Claims: build those of a new token, validate those of a verified one (RFC 7519, section 4).
 
-Knows the claims' types and meaning. Knows no clock: ``now`` is an argument, in seconds since the epoch.
+``now`` is an argument, in seconds since the epoch: no function reads a clock.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from .._settings.settings import Settings
 from ..exceptions import CSRFError, JWTDecodeError
 from ..typing import Claims, Fresh
 
-#: The largest NumericDate that is accepted, and with the opposite sign the smallest: what a JSON number can be in any
-#: language (RFC 8259, section 6). Python also reads ``10**400``, and then cannot add it to a float.
+#: The largest NumericDate that is accepted, and with the opposite sign the smallest: the range of a double, which every
+#: language reads (RFC 8259, section 6). Python also reads ``10**400``, and cannot add it to a float.
 MAX_DATE = int(sys.float_info.max)
 
 
@@ -46,15 +46,14 @@ def validate(
     csrf_value: str | None = None,
     allow_expired: bool = False,
 ) -> None:
-    """Check the registered claims and the ones this extension needs, and add those it may assume.
+    """Check the registered claims and those that this extension needs, and add the defaults of 4.7, in place.
 
-    Expiry is judged last: an expired token is answered with its claims, and only one that is right in every other way
-    may be. (4.7 decoded it a second time to the same effect.)
+    Expiry is checked last: ``expired_token_loader`` gets the claims, so they must be valid in every other way.
 
     :param now: seconds since the epoch
-    :param csrf_value: the double submit value that came along; ``None`` if none is asked for
-    :param allow_expired: take claims whose ``exp`` has passed
-    :raises InvalidTokenError: for a registered claim that is ill-typed or does not match
+    :param csrf_value: the double submit value of the request; ``None``: it is not checked
+    :param allow_expired: accept claims whose ``exp`` has passed
+    :raises InvalidTokenError: for a registered claim that has the wrong type or does not match
     :raises JWTDecodeError: if the identity claim or an expected ``csrf`` claim is missing
     :raises CSRFError: if the double submit value does not match
     :raises ExpiredSignatureError: on or after ``exp`` plus the leeway (RFC 7519, section 4.1.4)
@@ -73,21 +72,20 @@ def validate(
 
     if settings.identity_claim not in claims:
         raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
-    # What 4.7 assumes of a token that does not say.
     claims.setdefault("type", "access")
     claims.setdefault("fresh", False)
     claims.setdefault("jti", None)
     if csrf_value:
         _check_csrf(claims, csrf_value)
-    # In whole seconds, so that a fraction never lets a token live longer than PyJWT would.
+    # In whole seconds, as PyJWT does: a fraction never lets a token live longer.
     if int(exp) <= now - settings.decode_leeway and (not allow_expired or exp < -MAX_DATE):
         raise ExpiredSignatureError("Signature has expired")
 
 
 def check_types(claims: Any, settings: Settings, *, csrf_value: str | None = None) -> None:
-    """Check that claims which the application has verified in its own way are what everything after relies on.
+    """Check the types of claims that the application's own ``_decode_jwt_from_config`` returned.
 
-    :param csrf_value: the double submit value that came along
+    :param csrf_value: the double submit value of the request; ``None``: it is not checked
     :raises InvalidTokenError: if they are not a dictionary, or a registered claim has a wrong type
     :raises JWTDecodeError: if the identity claim is missing
     :raises CSRFError: if the double submit value does not match that of the claims
@@ -106,7 +104,7 @@ def check_types(claims: Any, settings: Settings, *, csrf_value: str | None = Non
 
 
 def is_legacy(claims: Claims, settings: Settings, now: float) -> bool:
-    """Tell whether a ``sub`` that is no string passes still: one of 4.6, which took any (JWT_LEGACY_SUB_UNTIL).
+    """Return whether a ``sub`` that is not a string is still accepted, as in 4.6 (JWT_LEGACY_SUB_UNTIL).
 
     :param now: seconds since the epoch
     """
@@ -120,7 +118,7 @@ def _check_presence(claims: Claims, needed: tuple[str, ...]) -> None:
 
 
 def _check_times(claims: Claims, latest: float) -> int | float:
-    """Refuse a token from the future, and return the time at which it expires."""
+    """Check ``iat`` and ``nbf``, and return ``exp``, or :data:`MAX_DATE` without one."""
     iat = claims.get("iat", 0)
     if type(iat) is not int or iat < 0:
         _check_date(iat, InvalidIssuedAtError, "Issued At claim (iat)", earliest=-MAX_DATE)
@@ -138,12 +136,12 @@ def _check_times(claims: Claims, latest: float) -> int | float:
 
 
 def is_finite(value: object) -> bool:
-    """Tell whether this is a NumericDate: a finite JSON number, and neither a bool nor a string."""
+    """Return whether this is a NumericDate: a finite JSON number, and neither a bool nor a string."""
     return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
 def is_date(value: object) -> bool:
-    """Return whether this is a NumericDate within :data:`MAX_DATE`, so that it is safe to calculate with."""
+    """Return whether this is a NumericDate within :data:`MAX_DATE`, which is safe to calculate with."""
     return is_finite(value) and -MAX_DATE <= value <= MAX_DATE  # type: ignore[operator]  # it is a number
 
 
@@ -172,7 +170,7 @@ def _check_issuer(claims: Claims, settings: Settings) -> None:
 
 
 def _check_audience(claims: Claims, settings: Settings) -> None:
-    """Hold ``aud`` to its form always, and to ours where that is asked for (RFC 7519, section 4.1.3)."""
+    """Check the form of ``aud``, and its values if an audience is configured (RFC 7519, section 4.1.3)."""
     audience = claims.get("aud")
     if not audience and settings.decode_audience is not None:
         raise MissingRequiredClaimError("aud")
@@ -209,11 +207,11 @@ def build(
     lifetime: Any,
     additional: Mapping[str, Any],
 ) -> Claims:
-    """Gather the claims of a new token.
+    """Return the claims of a new token.
 
     :param now: seconds since the epoch
-    :param lifetime: what can be added to a ``datetime``, or ``False`` for no ``exp``
-    :param additional: claims that win over the ones made here
+    :param lifetime: a ``timedelta``, or anything that can be added to a ``datetime``; ``False``: no ``exp``
+    :param additional: claims that override the others
     :raises TypeError: if ``iss`` is not a string
     """
     issued = int(now)
@@ -241,13 +239,10 @@ def build(
 
 
 def _with_numeric_dates(claims: Claims) -> Claims:
-    """Return claims whose times are NumericDates where they were given as ``datetime``. A naive one is taken as UTC."""
+    """Return claims with NumericDates in place of ``datetime`` objects. A naive one is in UTC."""
     if not isinstance(claims.get("iss", ""), str):
         raise TypeError("Issuer (iss) must be a string.")
-    return {
-        **claims,
-        **{name: _numeric_date(claims[name]) for name in ("exp", "iat", "nbf") if name in claims},
-    }
+    return claims | {name: _numeric_date(claims[name]) for name in ("exp", "iat", "nbf") if name in claims}
 
 
 def _numeric_date(value: Any) -> Any:
@@ -258,6 +253,6 @@ def _numeric_date(value: Any) -> Any:
 
 
 def expiry(now: float, lifetime: Any) -> int:
-    """Return when something ends that lives this long from now, in whole seconds since the epoch."""
+    """Return the end of a lifetime that starts now, in whole seconds since the epoch."""
     expires: datetime = datetime.fromtimestamp(now, timezone.utc) + lifetime
     return math.floor(expires.timestamp())

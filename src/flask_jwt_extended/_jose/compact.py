@@ -1,8 +1,7 @@
 """The JWS compact form: the one strict parser, verification, and signing (RFC 7515, sections 3.1 and 5).
 
-A token passes in this order: size, alphabet and dots, header, algorithm, signature; the payload is handed on as octets,
-decoded but not parsed, and only once the signature is good. What fails raises PyJWT's exceptions with PyJWT's messages.
-Claims are not this module's business.
+The checks have this order: size, alphabet and dots, header, algorithm, signature. The payload is returned as
+octets, not parsed. Errors are PyJWT's exceptions with PyJWT's messages.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ from .keys import Key, KeyRing
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
-# By length modulo 4: the padding that was left away, and the last characters that leave no stray bits behind, so that
-# no two spellings stand for the same octets. A remainder of 1 is no base64 at all.
+# By length modulo 4: the omitted padding, and the last characters without unused bits, so that no two spellings have
+# the same octets. A remainder of 1 is not base64.
 _PADDING = (b"", b"", b"==", b"=")
 _LAST = (_ALPHABET, b"", b"AQgw", b"AEIMQUYcgkosw048")
 
-#: How many headers a verifier remembers. Tokens of one key share one.
+#: How many headers a verifier remembers. The tokens of a key have the same header.
 REMEMBERED_HEADERS = 2048
 
 #: A token taken apart: header, signing input, payload segment, signature segment.
@@ -42,10 +41,10 @@ Parts = tuple[Header, bytes, bytes, bytes]
 
 
 class Verifier:
-    """Checks the form, header and signature of tokens against one ring of keys.
+    """Verifies the form, header and signature of tokens with one ring of keys.
 
-    Remembers the headers of tokens that proved genuine, so that a header is parsed once, not once per token. Nothing
-    enters that memory before its signature was verified, so nobody without a key can fill it.
+    It remembers the headers of verified tokens, so that each header is parsed once. A header is remembered only after
+    the signature is verified, so that a client without a key cannot fill the memory.
     """
 
     __slots__ = ("_algorithms", "_max_bytes", "_ring", "_seen")
@@ -59,7 +58,7 @@ class Verifier:
     def verify(self, encoded: str | bytes) -> tuple[Header, bytes]:
         """Return the header and the payload octets of a token whose signature is good.
 
-        :raises InvalidTokenError: if the token is malformed, not allowed, or its signature is not by our keys
+        :raises InvalidTokenError: if the token is malformed or not allowed, or no key of the ring has signed it
         """
         if (
             isinstance(encoded, str)
@@ -80,9 +79,7 @@ class Verifier:
         parts = header, signing_input, _, _ = parse(encoded, self._max_bytes)
         algorithm = check_algorithm(header, self._algorithms)
         candidates = self._ring.candidates(algorithm, header.get("kid"))
-        if (
-            not candidates and algorithm in self._ring.algorithms
-        ):  # the key that it names has retired, or was never ours
+        if not candidates and algorithm in self._ring.algorithms:  # its kid is not in the ring, or not any more
             raise InvalidSignatureError("Signature verification failed")
         key, payload = verify_with(candidates, parts)
         if len(self._seen) < REMEMBERED_HEADERS and all(type(value) is str for value in header.values()):
@@ -94,10 +91,10 @@ class Verifier:
 
 
 class CachingVerifier(Verifier):
-    """Remembers whole tokens whose signature was good, so that it is not computed again (JWT_VERIFY_CACHE_SIZE).
+    """Remembers verified tokens, so that their signatures are not computed again (JWT_VERIFY_CACHE_SIZE).
 
-    What it remembers are digests, and the header and payload that were signed: times, revocation and policy are for
-    others to check, at every use. It belongs to one ring: another ring is another verifier, that remembers nothing.
+    It remembers digests of tokens with their headers and payloads. Times, revocation and policy are checked at every
+    use. A change of keys makes a new verifier with an empty memory.
     """
 
     __slots__ = ("_size", "_verified")
@@ -110,7 +107,7 @@ class CachingVerifier(Verifier):
     def verify(self, encoded: str | bytes) -> tuple[Header, bytes]:
         """Return the header and the payload octets of a token whose signature is good.
 
-        :raises InvalidTokenError: if the token is malformed, not allowed, or its signature is not by our keys
+        :raises InvalidTokenError: if the token is malformed or not allowed, or no key of the ring has signed it
         """
         if not isinstance(encoded, str) or len(encoded) > self._max_bytes:
             return super().verify(encoded)
@@ -120,14 +117,14 @@ class CachingVerifier(Verifier):
             header, payload = super().verify(encoded)
             self._remember(token, header, payload)
             return header, payload
-        with suppress(KeyError):  # another thread has thrown it out meanwhile
+        with suppress(KeyError):  # another thread has removed it
             self._verified.move_to_end(token)
         header, payload = found
         return header.copy(), payload
 
     def _remember(self, token: bytes, header: Header, payload: bytes) -> None:
         if any(type(value) is not str for value in header.values()):
-            return  # a copy of it would share its parts
+            return  # its copies would share mutable values
         self._verified[token] = header.copy(), payload
         if len(self._verified) > self._size:
             with suppress(KeyError):
@@ -135,10 +132,10 @@ class CachingVerifier(Verifier):
 
 
 def check_algorithm(header: Header, algorithms: Container[str]) -> str:
-    """Return the algorithm that a header names, if it is one of these and the token is of a kind of ours.
+    """Return the ``alg`` of a header, if it is one of these algorithms and ``typ`` is not that of another kind of JWT.
 
     :raises InvalidAlgorithmError: if the algorithm is not allowed (RFC 8725bis, section 3.1)
-    :raises InvalidTokenError: if the token says it is of another kind (RFC 8725bis, section 3.12)
+    :raises InvalidTokenError: if the token is of another kind (RFC 8725bis, section 3.12)
     """
     if "alg" not in header:
         raise InvalidAlgorithmError("Algorithm not specified")
@@ -151,7 +148,7 @@ def check_algorithm(header: Header, algorithms: Container[str]) -> str:
 
 
 def verify_with(keys: Iterable[Key], parts: Parts) -> tuple[Key, bytes]:
-    """Return the key that made the signature and the payload octets.
+    """Return the key that made the signature, and the octets of the payload.
 
     :raises InvalidAlgorithmError: if there is no key to try
     :raises InvalidSignatureError: if none of them made it
@@ -168,10 +165,10 @@ def verify_with(keys: Iterable[Key], parts: Parts) -> tuple[Key, bytes]:
 
 
 def parse(encoded: str | bytes, max_bytes: int) -> Parts:
-    """Take a token apart and parse its header. Nothing of it is verified yet.
+    """Split a token and parse its header. Nothing of it is verified yet.
 
-    :raises DecodeError: if it is not three segments of base64url, or its header no JSON object
-    :raises InvalidTokenError: if the header asks for what we do not implement
+    :raises DecodeError: if it is not three segments of base64url, or its header is not a JSON object
+    :raises InvalidTokenError: if the header requires an extension, or a parameter is malformed
     """
     signing_input, _, signature = check_form(encoded, max_bytes).rpartition(b".")
     head, _, payload = signing_input.partition(b".")
@@ -206,9 +203,9 @@ def encode_segment(octets: bytes) -> bytes:
 
 
 def decode_segment(segment: bytes, name: str) -> bytes:
-    """Undo :func:`encode_segment` for octets of the alphabet, which :func:`check_form` vouches for.
+    """Decode base64url. :func:`check_form` has checked the alphabet.
 
-    :raises DecodeError: if this is not how base64url spells any octets
+    :raises DecodeError: if the segment is not the canonical spelling of its octets
     """
     rest = len(segment) & 3
     if segment[-1:] not in _LAST[rest]:
@@ -217,7 +214,7 @@ def decode_segment(segment: bytes, name: str) -> bytes:
 
 
 def parse_object(octets: bytes, name: str) -> dict[str, Any]:
-    """Parse a JSON object as strictly as RFC 7519, section 7.2 asks: UTF-8, no constants, nothing behind it.
+    """Parse a JSON object as strictly as RFC 7519, section 7.2 requires: UTF-8, no constants, no trailing data.
 
     :raises DecodeError: if it is anything else
     """
@@ -227,7 +224,7 @@ def parse_object(octets: bytes, name: str) -> dict[str, Any]:
         if rest := text[end:].lstrip(_WHITE_SPACE):
             raise json.JSONDecodeError("Extra data", text, len(text) - len(rest))
     except (ValueError, RecursionError) as error:
-        # Not chained: a JSONDecodeError carries the whole document.
+        # Not chained: a JSONDecodeError holds the whole document.
         raise DecodeError(f"Invalid {name} string: {error}") from None
     if type(value) is not dict:
         raise DecodeError(f"Invalid {name} string: must be a json object")
@@ -235,7 +232,7 @@ def parse_object(octets: bytes, name: str) -> dict[str, Any]:
 
 
 def check_form(encoded: str | bytes, max_bytes: int) -> bytes:
-    """Vouch for the size, the alphabet and the two dots of a token, and return it as octets.
+    """Check the size, the alphabet and the two dots of a token, and return it as octets.
 
     :raises DecodeError: if any of them is wrong
     """
@@ -250,14 +247,14 @@ def check_form(encoded: str | bytes, max_bytes: int) -> bytes:
 
 
 def _refuse_form(octets: bytes) -> NoReturn:
-    """Say what is wrong with the form of a token, in PyJWT's words and order."""
+    """Raise PyJWT's error for the form of a token, in PyJWT's order."""
     if octets.count(b".") < 2:
         raise DecodeError("Not enough segments")
     signing_input, _, _ = octets.rpartition(b".")
     head, _, payload = signing_input.partition(b".")
     for segment, name in ((head, "header"), (payload, "payload")):
         if segment.translate(None, _ALPHABET):
-            # AWS load balancers pad whole tokens; a stray "=" is a forgery of a token or of a signature.
+            # AWS load balancers pad all segments. A single "=" gets no hint.
             hint = ": base64url in a JWT has no '=' (RFC 7515, section 2)" if _is_padded(segment) else ""
             raise DecodeError(f"Invalid {name} padding{hint}")
     raise DecodeError("Invalid crypto padding")
@@ -268,7 +265,7 @@ def _is_padded(segment: bytes) -> bool:
 
 
 def _check_header(header: Header) -> None:
-    """Refuse what a header may not ask of us. What it merely says is not listened to, but has to be well-formed."""
+    """Refuse extensions and malformed parameters. The parameters about keys are never used."""
     if "kid" in header and type(header["kid"]) is not str:
         raise InvalidTokenError("Key ID header parameter must be a string")
     if "crit" in header:  # RFC 7515, 4.1.11: we implement no extension
@@ -293,7 +290,7 @@ def _is_url(value: Any) -> bool:
     return _is_text(value) and value.startswith(("https://", "http://"))
 
 
-#: The form of what a header may say about keys and content (RFC 7515, sections 4.1.2 to 4.1.10). None of it is used.
+#: The form of header parameters about keys and content (RFC 7515, sections 4.1.2 to 4.1.10). None of them is used.
 _FORMS: dict[str, Callable[[Any], bool]] = {
     "cty": _is_text,
     "jku": _is_url,
@@ -306,7 +303,7 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
 
 
 def _check_kind(typ: Any) -> None:
-    """Refuse a token that says it is another kind of JWT: a DPoP proof, a logout token..."""
+    """Refuse another kind of JWT: a DPoP proof, a logout token..."""
     if type(typ) is not str:
         raise InvalidTokenError("Type header parameter must be a string")
     if is_other_kind(kind_of(typ)):
@@ -314,7 +311,7 @@ def _check_kind(typ: Any) -> None:
 
 
 def check_access_typ(header: Header, is_access: bool) -> None:
-    """Hold the ``typ`` of a token of ours to its kind, where access tokens are marked (RFC 9068, section 4).
+    """Check the ``typ`` of a token of this application, with JWT_ACCESS_TOKEN_TYP = "at+jwt" (RFC 9068, section 4).
 
     :raises InvalidTokenError: if an access token has another ``typ`` than ``at+jwt``, or another token has this one
     """
@@ -326,7 +323,7 @@ def check_access_typ(header: Header, is_access: bool) -> None:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 _WHITE_SPACE = " \t\n\r"

@@ -1,7 +1,7 @@
-"""A single JSON Web Key: its form, what it may be used for, and the one algorithm it is bound to (RFC 7517, section 4;
-RFC 7518, section 6).
+"""A JSON Web Key: its form, its operations, and the one algorithm it is bound to (RFC 7517, section 4; RFC 7518,
+section 6).
 
-Every JWK passes :func:`check`, wherever it comes from. Its errors never contain a member of the key.
+Every JWK is checked with :func:`check`, wherever it comes from. Errors never contain a member of the key.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from jwt.exceptions import InvalidKeyError
 
-#: Members that make a JWK the same key again, in the order of RFC 7638, section 3.2, by ``kty``.
+#: The members that identify a key, in the order of RFC 7638, section 3.2, by ``kty``.
 REQUIRED = {
     "RSA": ("e", "kty", "n"),
     "EC": ("crv", "kty", "x", "y"),
@@ -25,12 +25,12 @@ _CURVES = {
     "EC": {"P-256": ("ES256", 32), "P-384": ("ES384", 48), "P-521": ("ES512", 66), "secp256k1": ("ES256K", 32)},
     "OKP": {"Ed25519": ("EdDSA", 32), "Ed448": ("EdDSA", 57)},
 }
-#: The algorithms of keys that no curve binds to one, by ``kty``.
+#: The algorithms of keys without a curve, by ``kty``.
 _FAMILIES = {
     "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     "oct": ("HS256", "HS384", "HS512"),
 }
-#: Every algorithm that a JWK may be bound to. Of those that fit the same kind of key, the usual one comes first.
+#: Every algorithm that a JWK may be bound to. For each kind of key, the usual one comes first.
 ALGORITHMS = (
     *chain(*_FAMILIES.values()),
     *dict.fromkeys(algorithm for each in _CURVES.values() for algorithm, _ in each.values()),
@@ -39,7 +39,7 @@ _INTEGERS = ("n", "e", "d", "p", "q", "dp", "dq", "qi")
 _SIGNATURE = frozenset({"sign", "verify"})
 _ENCRYPTION = frozenset({"encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"})
 
-#: Bits of the longest RSA modulus that OpenSSL verifies with, and of the longest exponent (FIPS 186-5, section A.1.1).
+#: Bits of the longest RSA modulus that OpenSSL supports, and of the longest exponent (FIPS 186-5, section A.1.1).
 _MAX_MODULUS, _MAX_EXPONENT = 16384, 256
 
 
@@ -106,13 +106,13 @@ def _check_curve(jwk: Mapping[str, Any], kty: str) -> None:
 
 
 def _octets(jwk: Mapping[str, Any], name: str) -> bytes:
-    """Decode base64url without padding, in its only spelling (RFC 7515, section 2)."""
+    """Decode base64url without padding, in its canonical spelling (RFC 7515, section 2)."""
     text = jwk[name]
     try:
         octets = urlsafe_b64decode(text + "=" * (-len(text) % 4)) if type(text) is str else None
         if octets is not None and urlsafe_b64encode(octets).rstrip(b"=").decode() == text:
             return octets
-    except ValueError:  # also what is not ASCII, or not Base64 at all
+    except ValueError:  # it is not ASCII, or not Base64
         pass
     raise InvalidKeyError(f"The {name} of a JWK must be base64url text without padding")
 
@@ -126,9 +126,9 @@ def _integer(jwk: Mapping[str, Any], name: str) -> int:
 
 
 def operations(jwk: Mapping[str, Any]) -> frozenset[str]:
-    """What a JWK may be used for here, according to its ``use`` and ``key_ops``: ``sign``, ``verify``, both or neither.
+    """Return which of ``sign`` and ``verify`` a JWK may be used for, according to its ``use`` and ``key_ops``.
 
-    A private key that may sign has a public half that verifies.
+    A private key that may sign has a public key that verifies.
     """
     if jwk.get("use", "sig") != "sig":
         return frozenset()
@@ -139,8 +139,8 @@ def operations(jwk: Mapping[str, Any]) -> frozenset[str]:
 
 
 def algorithm_of(jwk: Mapping[str, Any], algorithms: Iterable[str]) -> str | None:
-    """The one algorithm that a JWK is bound to: its ``alg`` if that is one of these algorithms, else the first of them
-    that fits its kind. ``None`` if none does.
+    """Return the algorithm that a JWK is bound to: its ``alg`` if that is accepted, without one the first accepted
+    algorithm that fits its kind. ``None``: there is none.
 
     :param algorithms: the algorithms that are accepted, the preferred one first
     """

@@ -1,14 +1,12 @@
 """JWK Sets: from JSON to keys, and from keys to the JSON that may be published (RFC 7517, RFC 7638).
 
-Owns what a set may look like and what a key in it is for. Knows no file, no network and no clock. What is wrong with a
-set is said without its members: some of them are secrets.
+No function reads a file, the network or a clock. Errors never contain members of a key: some of them are secrets.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import math
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,35 +18,34 @@ import jwt
 from jwt.algorithms import Algorithm
 from jwt.exceptions import InvalidKeyError
 
+from ..signals import logger
 from . import jwk as jwk_
 from .keys import Key, KeyRing, prepare
 
-logger = logging.getLogger("flask_jwt_extended")
-
 _CURVES_OF_CRYPTOGRAPHY = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
-#: Members of a JWK that nobody but its owner may see (RFC 7518, sections 6.2.2, 6.3.2 and 6.4.1).
+#: The private members of a JWK (RFC 7518, sections 6.2.2, 6.3.2 and 6.4.1).
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-#: Characters that are shown of a member of a JWK.
+#: Characters of a member of a JWK that a message shows.
 MAX_SHOWN = 40
 
 
 class State(str, Enum):
-    """Where a key stands in its life."""
+    """The state of a key in a set."""
 
-    #: Published, so that verifiers know it when it begins to sign.
+    #: Published in advance, so that verifiers know it before it signs.
     NEXT = "next"
-    #: Signs, if it is the first of its set that does.
+    #: Signs, if it is the first active key of its set.
     ACTIVE = "active"
-    #: Signs no more, and verifies what it has signed until a date.
+    #: Does not sign. Verifies until a date.
     RETIRING = "retiring"
 
 
 class WeakKeyError(InvalidKeyError):
-    """A key that is well-formed, and shorter than its algorithm requires."""
+    """A valid JWK that is shorter than its algorithm requires."""
 
 
 class UnsupportedKeyError(InvalidKeyError):
-    """A valid JWK that is not for us: of an unknown kind, or for an algorithm that is not accepted."""
+    """A valid JWK that cannot be used here: its ``kty`` is not known, or its algorithm is not accepted."""
 
 
 class OtherUseError(UnsupportedKeyError):
@@ -58,11 +55,11 @@ class OtherUseError(UnsupportedKeyError):
 class JWK(NamedTuple):
     """A key in a set.
 
-    :ivar kid: names it in the header of tokens
-    :ivar key: bound to its algorithm
-    :ivar state: where it stands in its life
-    :ivar until: when it stops to verify, seconds since the epoch; infinite: never
-    :ivar jwk: its members, private ones too
+    :ivar kid: its name in the headers of tokens
+    :ivar key: the key, bound to its algorithm
+    :ivar jwk: its members, with the private ones
+    :ivar state: whether it signs
+    :ivar until: the time from which it does not verify, seconds since the epoch; infinite: it always verifies
     """
 
     kid: str
@@ -93,9 +90,9 @@ def read_set(
 
     :param document: the set, or a list of JWKs, as parsed JSON
     :param algorithms: the algorithms that are accepted. A key without ``alg`` is bound to the first of them that fits
-    :param on_unusable: called with each member that cannot be used, and with the reason; the member is then skipped
+    :param on_unusable: called with each member that cannot be used, and with the reason; the member is skipped
         (RFC 7517, section 5). Without it, a malformed or weak key makes the whole set invalid, and a key that is not
-        supported is skipped with a warning; without one, if it is for something else than signatures
+        supported is skipped, with a warning unless it is not for signatures
     :raises InvalidKeyError: if it is not a JWK Set, two keys have the same ``kid``, it mixes secrets with public keys,
         or a key is unusable
     """
@@ -119,34 +116,34 @@ def _refuse(member: Any, error: InvalidKeyError) -> None:
     if not isinstance(error, UnsupportedKeyError):
         raise error
     if not isinstance(error, OtherUseError):
-        logger.warning("A key of a JWK Set is skipped: kid %s, %s", brief(member.get("kid")), error)
+        logger.warning("A key of a JWK Set is skipped: kid %s, %s", shorten(member.get("kid")), error)
 
 
 def _read_member(member: Any, algorithms: Sequence[str]) -> JWK:
     """Read a member of a JWK Set.
 
-    :raises UnsupportedKeyError: if it is a key that is not for us
+    :raises UnsupportedKeyError: if it is valid, and cannot be used here
     :raises InvalidKeyError: if it is malformed or too weak
     """
     if not isinstance(member, Mapping) or type(member.get("kty")) is not str:
         raise InvalidKeyError("A member of a JWK Set is not a JWK: it has no kty")
     if member["kty"] not in jwk_.REQUIRED:
-        raise UnsupportedKeyError(f"the kty {brief(member['kty'])} is not known")
+        raise UnsupportedKeyError(f"the kty {shorten(member['kty'])} is not known")
     jwk_.check(member)
     if not jwk_.operations(member):
         is_other_use = member.get("use", "sig") != "sig"
         raise OtherUseError(
-            f"its use is {brief(member['use'])}" if is_other_use else "its key_ops do not include verify"
+            f"its use is {shorten(member['use'])}" if is_other_use else "its key_ops do not include verify"
         )
     algorithm = jwk_.algorithm_of(member, algorithms)
     if algorithm is None:
         alg = member.get("alg")
-        raise UnsupportedKeyError(f"its alg {brief(alg)} is not accepted" if alg else "no accepted algorithm fits it")
+        raise UnsupportedKeyError(f"its alg {shorten(alg)} is not accepted" if alg else "no accepted algorithm fits it")
     return read_jwk(member, algorithm)
 
 
-def brief(value: object) -> str:
-    """Return what somebody else wrote so that it can be logged: ASCII, and not much of it."""
+def shorten(value: object) -> str:
+    """Return text from outside in a form that is safe to log: the beginning, in ASCII."""
     return ascii(value)[:MAX_SHOWN]
 
 
@@ -155,7 +152,7 @@ def read_jwk(jwk: Mapping[str, Any], algorithm: str) -> JWK:
 
     :raises InvalidKeyError: if it is malformed, too weak, or not for this algorithm
     """
-    state, until = _life(jwk)
+    state, until = _state_and_end(jwk)
     key = prepare(algorithm, {name: value for name, value in jwk.items() if name not in ("state", "until", "created")})
     if key.weaknesses:
         raise WeakKeyError(f"A key of a JWK Set is too weak. {key.weaknesses[0]}")
@@ -173,7 +170,7 @@ def kid_of(jwk: Mapping[str, Any]) -> str:
     return thumbprint(jwk) if kid is None else str(kid)
 
 
-def _life(jwk: Mapping[str, Any]) -> tuple[State, float]:
+def _state_and_end(jwk: Mapping[str, Any]) -> tuple[State, float]:
     try:
         state = State(jwk.get("state", State.ACTIVE))
         until = jwk.get("until")
@@ -185,32 +182,33 @@ def _life(jwk: Mapping[str, Any]) -> tuple[State, float]:
 
 
 def seconds_of(until: Any) -> float:
-    """Return a time in seconds since the epoch that may be given in ISO 8601.
+    """Return a time in seconds since the epoch.
 
-    :raises ValueError: if it is none
+    :param until: a number, or text in ISO 8601; without an offset it is in UTC
+    :raises ValueError: if it is neither
     """
     if isinstance(until, (int, float)) and math.isfinite(until):
         return float(until)
     if not isinstance(until, str):
-        raise ValueError("This is no time")  # noqa: TRY004  # nor is a NaN, which has the right type
+        raise ValueError("This is not a time")  # noqa: TRY004  # a NaN has the right type
     moment = datetime.fromisoformat(until.replace("Z", "+00:00"))
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def ring_of(keys: Iterable[JWK], beside: Iterable[Key] = ()) -> KeyRing:
+def ring_of(keys: Iterable[JWK], unnamed: Iterable[Key] = ()) -> KeyRing:
     """Return the ring of a set: all its keys verify, the first active one signs.
 
-    :param beside: keys without a name that verify as well
+    :param unnamed: keys without a ``kid`` that verify, too
     """
     keys = tuple(keys)
     signer = next(((each.kid, each.key) for each in keys if each.state is State.ACTIVE), None)
-    return KeyRing(beside, ((each.kid, each.key) for each in keys), signer)
+    return KeyRing(unnamed, ((each.kid, each.key) for each in keys), signer)
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
-    """Return the SHA-256 thumbprint of a key (RFC 7638): the same for all its forms, the public and the private.
+    """Return the SHA-256 thumbprint of a key (RFC 7638), the same for a private key and its public key.
 
-    :raises InvalidKeyError: if a member is missing that makes it a key
+    :raises InvalidKeyError: if it lacks a required member
     """
     try:
         members = {name: jwk[name] for name in jwk_.REQUIRED[jwk["kty"]]}
@@ -221,9 +219,9 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
 
 
 def usual_algorithm_of(key: Any) -> str:
-    """Return the algorithm that a key object of ``cryptography`` is usually for.
+    """Return the usual algorithm for a key object of ``cryptography``.
 
-    :raises InvalidKeyError: if it is for no signature
+    :raises InvalidKeyError: if it cannot sign
     """
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
@@ -237,14 +235,14 @@ def usual_algorithm_of(key: Any) -> str:
     ):
         name = "EdDSA"
     if name is None:
-        raise InvalidKeyError(f"A {type(key).__name__} is no key for signatures")
+        raise InvalidKeyError(f"A {type(key).__name__} is not a key for signatures")
     return name
 
 
 def to_jwk(algorithm: str, material: Any) -> dict[str, Any]:
     """Return a key of ``cryptography``, PEM or a secret as the members of a JWK, with ``kid`` and ``alg``.
 
-    :raises InvalidKeyError: if it is no key for this algorithm
+    :raises InvalidKeyError: if it is not a valid key for this algorithm
     """
     implementation: Algorithm = jwt.get_algorithm_by_name(algorithm)
     try:
@@ -258,6 +256,6 @@ def to_jwk(algorithm: str, material: Any) -> dict[str, Any]:
 
 
 def published(keys: Iterable[JWK]) -> dict[str, Any]:
-    """Return the JWK Set to publish: the public halves of keys, never a secret."""
+    """Return the JWK Set to publish: public keys only."""
     members = {key.kid: public for key in keys if (public := key.public) is not None}
     return {"keys": list(members.values())}

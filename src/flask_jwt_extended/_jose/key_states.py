@@ -1,6 +1,6 @@
-"""The life of the keys in a set: published, signing, retiring, gone. From one list of JWKs to the next.
+"""The states of the keys in a set: next, active, retiring. Each function takes a list of JWKs and returns a new one.
 
-Knows no file and no clock: ``now`` is an argument, in seconds since the epoch.
+``now`` is an argument, in seconds since the epoch: no function reads a clock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..exceptions import ConfigurationError
 from . import jwk_set as jwks
 from .jwk_set import State, kid_of
 
-#: A JWK with the members that tell where it stands: ``state``, ``until`` and ``created``.
+#: A JWK with the members ``state``, ``until`` and ``created``.
 Member = Mapping[str, Any]
 
 #: The sizes and curves of new keys (NIST SP 800-57: good beyond 2030).
@@ -23,13 +23,13 @@ _RSA_BITS = 3072
 
 
 def generate(algorithm: str, now: float) -> dict[str, Any]:
-    """Make a private key that is published before it signs.
+    """Make a private key, or a secret, in the state *next*.
 
-    :param algorithm: an asymmetric JWS algorithm, ``ES256`` say, or HS256, HS384, HS512
+    :param algorithm: an asymmetric JWS algorithm, for example ``ES256``, or HS256, HS384, HS512
     :raises ConfigurationError: if there is no such algorithm
     """
     jwk = jwks.to_jwk(algorithm, _new_key(algorithm))
-    while jwk["kid"].startswith("-"):  # a command would take that for an option
+    while jwk["kid"].startswith("-"):  # on the command line it would be an option
         jwk = jwks.to_jwk(algorithm, _new_key(algorithm))
     return {**jwk, "state": State.NEXT.value, "created": int(now)}
 
@@ -57,9 +57,9 @@ def _new_key(algorithm: str) -> Any:
 
 
 def added(members: Sequence[Member], new: Member) -> list[Member]:
-    """Add a key. The first of a set signs at once: nobody could wait for it.
+    """Add a key. The first key of a set is active: no token was signed before it.
 
-    :raises ConfigurationError: if a key of this name is there already
+    :raises ConfigurationError: if the set has a key with its ``kid``
     """
     if any(kid_of(member) == kid_of(new) for member in members):
         raise ConfigurationError(f"There is a key {kid_of(new)} already")
@@ -69,11 +69,11 @@ def added(members: Sequence[Member], new: Member) -> list[Member]:
 
 
 def rotated(members: Sequence[Member], *, now: float, overlap: float, ahead: float) -> list[Member]:
-    """Let the oldest *next* key sign. The ones that signed retire.
+    """Make the oldest *next* key active. The keys that were active retire.
 
-    :param overlap: seconds for which a retiring key still verifies: the longest life of a token
-    :param ahead: seconds that a key must have been published before
-    :raises ConfigurationError: if there is no next key, or verifiers may not know it yet
+    :param overlap: seconds for which a retiring key still verifies: the longest lifetime of a token
+    :param ahead: seconds for which a key must be published before it signs
+    :raises ConfigurationError: if there is no next key, or it was not published for long enough
     """
     waiting = [member for member in members if state_of(member) is State.NEXT]
     if not waiting:
@@ -91,9 +91,9 @@ def rotated(members: Sequence[Member], *, now: float, overlap: float, ahead: flo
 
 
 def retired(members: Sequence[Member], *, kid: str, until: float) -> list[Member]:
-    """Let a key verify until then, and sign no more.
+    """Retire a key: it does not sign any more, and verifies until a time.
 
-    :raises ConfigurationError: if there is no such key, or no other one would sign
+    :raises ConfigurationError: if there is no such key, or no other key is active
     """
     if not any(kid_of(member) == kid for member in members):
         raise ConfigurationError(f"There is no key {kid}")
@@ -104,20 +104,20 @@ def retired(members: Sequence[Member], *, kid: str, until: float) -> list[Member
 
 
 def retiring(member: Member, until: float) -> dict[str, Any]:
-    """Return a key that signs no more, and verifies until then: never longer than was decided before."""
+    """Return a key in the state *retiring*. Its ``until`` becomes this time, unless it is earlier already."""
     return {**member, "state": State.RETIRING.value, "until": int(min(until, end_of(member)))}
 
 
 def without_retired(members: Sequence[Member], now: float) -> list[Member]:
-    """Leave out the keys that verify no more."""
+    """Return the keys that still verify."""
     return [member for member in members if end_of(member) > now]
 
 
 def end_of(member: Member) -> float:
-    """When a key stops to verify, seconds since the epoch; infinite: never."""
+    """Return until when a key verifies, seconds since the epoch; infinite: always."""
     return math.inf if member.get("until") is None else jwks.seconds_of(member["until"])
 
 
 def state_of(member: Member) -> State:
-    """Where a key stands: active, if nothing is said."""
+    """Return the state of a key, which is active by default."""
     return State(member.get("state", State.ACTIVE))

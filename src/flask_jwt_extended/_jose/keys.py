@@ -1,7 +1,6 @@
-"""Keys: prepared once, bound to one algorithm, and gathered in rings that a verifier asks for candidates.
+"""Keys: prepared once, bound to one algorithm, and collected in rings.
 
-Owns what a key *is*: the forms it may come in, the algorithm it fits, its public half. The cryptography is PyJWT's
-``Algorithm`` classes and ``cryptography``. Must not know where keys are configured.
+The cryptography is PyJWT's ``Algorithm`` classes and ``cryptography``.
 """
 
 from __future__ import annotations
@@ -25,11 +24,8 @@ from .weak_secrets import GuessableSecretWarning, is_known, is_monotonous
 #: How many prepared keys a process keeps. An application with more keys than this prepares some of them again.
 PREPARED_KEYS = 1024
 
-
-#: Octets that readers of keys pass over: white space and a byte order mark.
-_NOISE = b" \t\r\n\v\f\0\xef\xbb\xbf"
-
-
+#: Octets that parsers of keys skip: white space and a byte order mark.
+_SKIPPED = b" \t\r\n\v\f\0\xef\xbb\xbf"
 _ALL_OPERATIONS = frozenset({"sign", "verify"})
 
 
@@ -37,9 +33,9 @@ class Key:
     """A key ready for use with exactly one algorithm (RFC 8725bis, section 3.1). Verifies with its public half.
 
     :ivar algorithm: the JWS name of that algorithm
-    :ivar verify: tells whether a signature over a message is this key's; both are octets
-    :ivar weaknesses: why the key should not be used; none for a good one
-    :ivar warned: whether somebody was told of them
+    :ivar verify: takes a message and a signature, as octets; returns whether this key made the signature
+    :ivar weaknesses: why the key should not be used
+    :ivar warned: whether these warnings were issued
     :ivar operations: what it may be used for: ``sign``, ``verify`` or both (RFC 7517, section 4.3)
     """
 
@@ -57,10 +53,10 @@ class Key:
         self.verify: Callable[[bytes, bytes], bool] = (
             _hmac_verifier(prepared, implementation.hash_alg)
             if isinstance(implementation, HMACAlgorithm)
-            else _verifier(implementation, prepared)
+            else _asymmetric_verifier(implementation, prepared)
         )
         if "verify" not in operations:
-            self.verify = _verifies_nothing
+            self.verify = lambda _message, _signature: False
 
     def sign(self, message: bytes) -> bytes:
         """Sign the message.
@@ -78,35 +74,31 @@ class Key:
 
     @property
     def public(self) -> Any:
-        """The public half; a secret has none, and is itself."""
+        """The public key, or the secret itself."""
         return _public(self._private)
 
     def __repr__(self) -> str:
         return f"<Key {self.algorithm}>"
 
 
-def _verifies_nothing(_message: bytes, _signature: bytes) -> bool:
-    return False
-
-
 def _public(prepared: Any) -> Any:
     return prepared.public_key() if hasattr(prepared, "public_key") else prepared
 
 
-def _verifier(implementation: Algorithm, prepared: Any) -> Callable[[bytes, bytes], bool]:
+def _asymmetric_verifier(implementation: Algorithm, prepared: Any) -> Callable[[bytes, bytes], bool]:
     public = _public(prepared)
 
     def verify(message: bytes, signature: bytes) -> bool:
         try:
             return implementation.verify(message, public, signature)
-        except ValueError:  # a signature that this key could never have made, by its size say
+        except ValueError:  # for example, the signature has a size that this key cannot make
             return False
 
     return verify
 
 
 def _hmac_verifier(secret: bytes, hash_algorithm: Any) -> Callable[[bytes, bytes], bool]:
-    # PyJWT keys a new HMAC for every token, half of what a verification costs. A copy of a keyed one is the same.
+    # PyJWT initialises an HMAC for every token, which is half of the cost. A copy of an initialised one is the same.
     keyed = hmac.new(secret, digestmod=hash_algorithm)
 
     def verify(message: bytes, signature: bytes) -> bool:
@@ -118,11 +110,13 @@ def _hmac_verifier(secret: bytes, hash_algorithm: Any) -> Callable[[bytes, bytes
 
 
 class KeyRing:
-    """The keys that may verify a token, by algorithm and name. An algorithm without a key is not accepted.
+    """The keys that may verify a token, by algorithm and ``kid``. An algorithm without a key is not accepted.
 
-    :param keys: keys without a name: they may verify whatever ``kid`` a token has, one after the other
-    :param named: keys by their ``kid``
+    :param keys: keys without a ``kid``. They are tried for every token, one after the other
+    :param named: keys with their ``kid``
     :param signer: the ``kid`` and the key that sign; ``None``: this ring only verifies
+
+    .. versionadded:: 5.0
     """
 
     __slots__ = ("_anonymous", "_named", "signer")
@@ -140,7 +134,7 @@ class KeyRing:
 
     @classmethod
     def from_jwks(cls, document: Any, algorithms: Sequence[str] | None = None) -> KeyRing:
-        """Make a ring from a JWK Set, for ``encode_key_loader`` and ``decode_key_loader`` to return.
+        """Make a ring from a JWK Set, to return from ``encode_key_loader`` and ``decode_key_loader``.
 
         Make it once and keep it: one for each tenant, for example.
 
@@ -151,7 +145,7 @@ class KeyRing:
 
         .. versionadded:: 5.0
         """
-        from . import jwk_set  # it needs this module
+        from . import jwk_set  # it imports this module
         from .jwk import ALGORITHMS
 
         keys = jwk_set.read_set(document, ALGORITHMS if algorithms is None else algorithms)
@@ -161,14 +155,14 @@ class KeyRing:
 
     @property
     def algorithms(self) -> frozenset[str]:
-        """The algorithms that there is a key for."""
+        """The algorithms of the keys."""
         return frozenset((*self._anonymous, *self._named))
 
     def candidates(self, algorithm: str, kid: str | None = None) -> tuple[Key, ...]:
         """The keys that may have made a signature with this algorithm.
 
-        A token that names its key is verified with that. One that names none is not tried against every key there is:
-        only where a single key has a name is it clear which is meant.
+        A token without a ``kid`` is verified with the keys without one, and with a named key only if that is the only
+        one for the algorithm.
         """
         named, anonymous = self._named.get(algorithm, {}), self._anonymous.get(algorithm, ())
         if kid is None:
@@ -180,27 +174,27 @@ class KeyRing:
 
 
 def prepare(algorithm: str, material: Any) -> Key:
-    """Make key material ready for one algorithm. Work that costs is done once per process, not per call.
+    """Load key material for one algorithm. The result is cached.
 
-    :param algorithm: a JWS algorithm name, ``RS256`` say (RFC 7518, section 3.1)
+    :param algorithm: a JWS algorithm name, for example ``RS256`` (RFC 7518, section 3.1)
     :param material: a secret as text or bytes; PEM as text or bytes; a JWK as a mapping or :class:`jwt.PyJWK`; a key
         object of ``cryptography``; or a :class:`Key`
-    :raises InvalidKeyError: if the material is no key, or not one for this algorithm
+    :raises InvalidKeyError: if the material is not a valid key for this algorithm
     """
     if isinstance(material, Key):
         if material.algorithm != algorithm:
             raise InvalidKeyError(f"A key for {material.algorithm} cannot be used with {algorithm}")
         return material
-    return _prepare_once(algorithm, material if isinstance(material, (str, bytes)) else _Material(material))
+    return _prepare_cached(algorithm, material if isinstance(material, (str, bytes)) else _Material(material))
 
 
 class _Material:
-    """Key material that has no hash of its own: a JWK is known by its members, an object by being the same one."""
+    """Key material as a key of the cache: a JWK is compared by its members, an object by its identity."""
 
     __slots__ = ("_identity", "value")
 
     def __init__(self, value: Any) -> None:
-        self.value = value  # kept, so that no other object takes its identity
+        self.value = value  # kept, so that no other object gets its id
         self._identity = _members(value) if isinstance(value, Mapping) else id(value)
 
     def __hash__(self) -> int:
@@ -214,20 +208,20 @@ def _members(jwk: Mapping[str, Any]) -> str:
     try:
         return json.dumps(dict(jwk), sort_keys=True)
     except (TypeError, ValueError, RecursionError):
-        raise InvalidKeyError("This JWK is no JSON object") from None
+        raise InvalidKeyError("This JWK is not a JSON object") from None
 
 
 @lru_cache(PREPARED_KEYS)
-def _prepare_once(algorithm: str, material: str | bytes | _Material) -> Key:
+def _prepare_cached(algorithm: str, material: str | bytes | _Material) -> Key:
     return _prepare(algorithm, material.value if isinstance(material, _Material) else material)
 
 
 def prepare_bound(algorithm: str, material: Any, algorithms: Iterable[str]) -> Key:
-    """Make key material ready as :func:`prepare` does. A JWK is bound to one algorithm, whatever a token names: to its
-    ``alg``, or else to the first of the accepted algorithms that fits (RFC 8725bis, section 3.1).
+    """Load key material as :func:`prepare` does, and bind a JWK to one algorithm: to its ``alg``, or without one to the
+    first of the accepted algorithms that fits (RFC 8725bis, section 3.1).
 
     :param algorithms: the algorithms that are accepted, the preferred one first
-    :raises InvalidKeyError: if the material is not a key, or not one for this algorithm
+    :raises InvalidKeyError: if the material is not a valid key for this algorithm
     """
     key = prepare(algorithm, material)
     members = _jwk_of(material)
@@ -245,7 +239,7 @@ def _algorithm_of_jwk(material: Any, members: Mapping[str, Any], algorithms: Ite
 def _jwk_of(material: Any) -> Mapping[str, Any] | None:
     """Return the members of a JWK; ``None`` for key material of any other form."""
     if isinstance(material, jwt.PyJWK):
-        # Private: PyJWK has no other way to its key_ops, and it decodes more leniently than RFC 7518 allows.
+        # Private: PyJWK offers no other access to key_ops, and it decodes more leniently than RFC 7518 allows.
         material = material._jwk_data
     return material if isinstance(material, Mapping) else None
 
@@ -263,17 +257,16 @@ def _prepare(algorithm: str, material: Any) -> Key:
             material = implementation.from_jwk(dict(members))
         prepared = implementation.prepare_key(material)
         if isinstance(prepared, bytes):
-            # A public key is no secret, whatever stands in front of it: PyJWT looks at the very beginning alone.
-            implementation.prepare_key(prepared.lstrip(_NOISE) or prepared)
+            # PyJWT refuses a public key as a secret, but only looks at the first characters.
+            implementation.prepare_key(prepared.lstrip(_SKIPPED) or prepared)
     except InvalidKeyError as error:
         reason = str(error).rstrip(".")
         if "Invalid Key type for" in reason:  # PyJWT's message shows a generator object
             reason = f"It is a key of another type than {algorithm} needs"
-        if reason == "Could not parse the provided public key":  # PyJWT says so of private ones too
+        if reason == "Could not parse the provided public key":  # PyJWT's message for a private key, too
             reason = "It is not PEM, or its content is damaged"
         raise InvalidKeyError(reason + _hint(material)) from None
-    # PyJWT and cryptography raise all sorts for what is no PEM, wants a password, lies on another curve...
-    except Exception as error:
+    except Exception as error:  # PyJWT and cryptography raise many types: not PEM, encrypted, another curve...
         raise InvalidKeyError(f"Not a valid key for {algorithm} ({type(error).__name__}){_hint(material)}") from None
     return Key(algorithm, implementation, prepared, operations)
 
@@ -292,7 +285,7 @@ def _check_jwk(algorithm: str, members: Mapping[str, Any], material: Any) -> fro
 
 
 def _hint(material: Any) -> str:
-    """What people put where a key belongs, and what to put there instead. Never anything of the key itself."""
+    """Return how to fix common mistakes, as the end of a message that never contains the key; or nothing."""
     if isinstance(material, (bool, int, float)):
         return ". It is a number: use text"
     if isinstance(material, os.PathLike):
@@ -306,7 +299,7 @@ def _hint(material: Any) -> str:
 
 
 _IS_A_PATH = "It is the path of a file: configure what the file contains"
-#: How material looks that is mistaken for a key, and what to do about it.
+#: Tests for common mistakes, and how to fix them.
 _HINTS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (
         lambda octets: b"BEGIN" in octets and b"\\n" in octets,
@@ -340,17 +333,17 @@ _HINTS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
 
 
 def refusal_of(key: Key) -> str:
-    """Explain why a weak key is refused, and the way out."""
+    """Return why a weak key is refused, and how to fix it."""
     reasons = " ".join(map(str, key.weaknesses))
     return f"{reasons} Make a new one; until then, JWT_KEY_STRENGTH = 'warn' accepts it"
 
 
 def _weaknesses(implementation: Algorithm, prepared: Any) -> Iterator[Warning]:
-    """Judge a key (RFC 7518, sections 3.2 and 3.3; RFC 8725bis, section 3.5)."""
+    """Yield what makes a key weak (RFC 7518, sections 3.2 and 3.3; RFC 8725bis, section 3.5)."""
     if too_short := implementation.check_key_length(prepared):
         yield InsecureKeyLengthWarning(too_short)
     if isinstance(prepared, bytes) and (is_known(prepared) or (not too_short and is_monotonous(prepared))):
         yield GuessableSecretWarning(
-            "The secret can be guessed: everybody knows it, or it repeats itself. "
+            "The secret can be guessed: it is well known, or it repeats itself. "
             "Make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
         )

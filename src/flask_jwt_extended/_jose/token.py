@@ -1,4 +1,4 @@
-"""A token as a value: parsed once, then passed along."""
+"""A token as a value."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Token:
     """A verified token.
 
     :ivar header: its header, parsed
-    :ivar claims: its claims, parsed; the ones this extension needs are always there
-    :ivar location: where the request carried it; ``None`` if it came by another way
-    :ivar user: ``{"loaded_user": user}``, or ``None`` if no user was looked up
+    :ivar claims: its claims, parsed; those that this extension needs are always there
+    :ivar location: the location in the request, for example ``headers``; ``None``: it did not come with a request
+    :ivar user: ``{"loaded_user": user}``; ``None``: no user was looked up
     """
 
     __slots__ = ("claims", "header", "location", "user")

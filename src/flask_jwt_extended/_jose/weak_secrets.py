@@ -1,15 +1,15 @@
-"""Secrets that an attacker tries first: the ones in everybody's documentation, and the ones with next to no entropy."""
+"""Secrets that an attacker tries first: those of tutorials and documentation, and those with almost no entropy."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 
-#: Bits of entropy below which a secret counts as guessable, each octet judged as if drawn on its own (Shannon).
+#: Bits of entropy below which a secret is guessable, with each octet drawn independently (Shannon).
 ENOUGH_BITS = 40
 
-#: What tutorials, the documentation of Flask, PyJWT and this package, and templates put where a secret belongs: letters
-#: and digits alone, in lower case.
+#: The secrets of tutorials, of templates, and of the documentation of Flask, PyJWT and this package: only their letters
+#: and digits, in lower case.
 _KNOWN = frozenset(
     """
     secret secretkey supersecret supersecretkey mysecret mysecretkey jwtsecret jwtsecretkey jwtsecretstring key
@@ -23,22 +23,25 @@ _KNOWN = frozenset(
     192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf
     """.split()  # noqa: SIM905
 )
-#: How known secrets begin whose authors were asked for longer ones, or that are written with escapes.
+#: The beginnings of known secrets that people make longer, or that are written with escapes.
 _PADDED = ("5y2lf4q8z", "your256bitsecret", "changeme", "changethis", "supersecretkey", "yoursecretkey")
 
 
 class GuessableSecretWarning(UserWarning):
-    """A secret that everybody knows, or that repeats itself, signs tokens."""
+    """A well-known secret, or one that repeats itself, signs tokens.
+
+    .. versionadded:: 5.0
+    """
 
 
 def is_known(secret: bytes) -> bool:
-    """Tell whether a secret is one that everybody has read somewhere."""
+    """Return whether a secret is well known."""
     plain = "".join(character for character in secret.decode("latin-1").lower() if character.isalnum())
     return plain in _KNOWN or plain.startswith(_PADDED)
 
 
 def is_monotonous(secret: bytes) -> bool:
-    """Tell whether a secret holds next to no entropy, however long it is: the same few characters, or a repetition."""
+    """Return whether a secret has almost no entropy, whatever its length: few different characters, or a repetition."""
     unit = secret[: (secret * 2).index(secret, 1)]
     total = len(unit)
     bits = -sum(count * math.log2(count / total) for count in Counter(unit).values())

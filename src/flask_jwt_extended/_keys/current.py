@@ -1,7 +1,7 @@
-"""The keys of an application that are in force at a moment: configured ones, fallbacks, and a set that may change.
+"""The configured keys that are in force at a time: single keys, fallbacks, and the JWK Set of JWT_KEYS.
 
-Reads settings and what JWT_KEYS names; knows no request and no loader. Files that changed are noticed by every worker
-within :data:`RELOAD_INTERVAL` seconds; what cannot be read leaves the keys as they were.
+Every worker notices a changed file within :data:`RELOAD_INTERVAL` seconds. A file that cannot be read leaves the keys
+as they were.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ from ..exceptions import ConfigurationError
 from ..signals import logger
 
 if TYPE_CHECKING:
-    from .files import Source
+    from .files import Document, File
 
-#: Seconds between two looks at the files of JWT_KEYS.
+#: Seconds between two checks whether the file of JWT_KEYS has changed.
 RELOAD_INTERVAL = 2.0
 
 #: The stamp of a source that was not read yet: no other is equal to it.
 _UNREAD = object()
 
 
-def _source_of(settings: Settings) -> Source | None:
+def _source_of(settings: Settings) -> Document | File | None:
     if not settings.keys:
         return None
-    from .files import source_of  # only a key set needs it
+    from .files import source_of  # imported only for JWT_KEYS
 
     return source_of(settings.keys)
 
 
-def _read(source: Source | None, settings: Settings) -> Sequence[JWK]:
-    return source.read((settings.algorithm, *ALGORITHMS)) if source else ()
+def _read(source: Document | File, settings: Settings) -> Sequence[JWK]:
+    return source.read((settings.algorithm, *ALGORITHMS))
 
 
 class ActiveKeys(NamedTuple):
-    """Keys in force.
+    """The keys in force at a time.
 
     :ivar ring: the keys
-    :ivar verifier: checks tokens against them
+    :ivar verifier: verifies tokens with them
     :ivar algorithms: those that are accepted
-    :ivar listed: the keys of JWT_KEYS that have not retired
+    :ivar listed: the keys of JWT_KEYS that still verify
     :ivar until: when the next of them retires, seconds since the epoch
     """
 
@@ -73,9 +73,9 @@ class KeySource:
         self._settings = settings
         self._enforce_strength = enforce_strength
         self._source = _source_of(settings)
-        self._read: Sequence[JWK] = ()
+        self._jwks: Sequence[JWK] = ()
         self._stamp: object = _UNREAD
-        self._look_again = math.inf
+        self._next_check = math.inf
         self._current: ActiveKeys | None = None
         self._lock = Lock()
 
@@ -86,10 +86,13 @@ class KeySource:
         :raises ConfigurationError: if there are none, or one that cannot be used
         """
         current = self._current
-        if current is not None and now < current.until and time.monotonic() < self._look_again:
+        if current is not None and now < current.until and time.monotonic() < self._next_check:
             return current
         with self._lock:
-            return self._renewed(now)
+            changed = self._reload()
+            if self._current is None or changed or now >= self._current.until:
+                self._current = self._select(now)
+            return self._current
 
     def published(self, now: float) -> dict[str, Any]:
         """Return the JWK Set to publish: the public keys of JWT_KEYS, and JWT_PUBLIC_KEY.
@@ -105,24 +108,17 @@ class KeySource:
                 document["keys"].append(single.public)
         return document
 
-    def _renewed(self, now: float) -> ActiveKeys:
-        changed = self._look()
-        current = self._current
-        if current is None or changed or now >= current.until:
-            self._current = current = self._compose(now)
-        return current
-
-    def _look(self) -> bool:
-        """Read the source again if it has changed, and return whether it had."""
+    def _reload(self) -> bool:
+        """Read the source if it has changed, and return whether it had."""
         if self._source is None:
             return False
-        self._look_again = time.monotonic() + RELOAD_INTERVAL
+        self._next_check = time.monotonic() + RELOAD_INTERVAL
         try:
             stamp = self._source.stamp()
             if stamp == self._stamp:
                 return False
             self._stamp = stamp
-            self._read = _read(self._source, self._settings)
+            self._jwks = _read(self._source, self._settings)
         except (InvalidKeyError, OSError, ValueError) as error:
             if self._current is None:
                 self._stamp = _UNREAD
@@ -132,9 +128,9 @@ class KeySource:
             return False
         return True
 
-    def _compose(self, now: float) -> ActiveKeys:
-        listed = tuple(each for each in self._read if each.until > now)
-        ring = ring_of(listed, self._configured())
+    def _select(self, now: float) -> ActiveKeys:
+        listed = tuple(each for each in self._jwks if each.until > now)
+        ring = ring_of(listed, self._single_keys())
         settings = self._settings
         algorithms = ring.algorithms if self._source else settings.accepted_algorithms
         verifier = (
@@ -144,8 +140,8 @@ class KeySource:
         )
         return ActiveKeys(ring, verifier, algorithms, listed, min((each.until for each in listed), default=math.inf))
 
-    def _configured(self) -> Iterator[Key]:
-        """The keys that are configured one by one. Beside JWT_KEYS, they verify what JWT_DECODE_ALGORITHMS names."""
+    def _single_keys(self) -> Iterator[Key]:
+        """Yield the keys of options other than JWT_KEYS. Beside JWT_KEYS, they verify JWT_DECODE_ALGORITHMS."""
         settings = self._settings
         for algorithm in settings.decode_algorithms if self._source else settings.accepted_algorithms:
             for option, material in self._materials(algorithm):
@@ -155,28 +151,28 @@ class KeySource:
                     if algorithm == settings.algorithm:
                         raise ConfigurationError(f"{option} cannot be used to verify {algorithm}: {error}") from None
 
-    @property
-    def _only_verifies_others(self) -> bool:
-        """Whether this is a resource server: it trusts issuers, and has no key of its own."""
-        settings = self._settings
-        key = settings.public_key if settings.is_asymmetric else settings.any_secret
-        return bool(settings.trusted_issuers) and not key
-
     def _materials(self, algorithm: str) -> Iterator[tuple[str, object]]:
-        """The key material that may verify an algorithm, with the name of its option."""
+        """Yield the options whose keys may verify an algorithm, with the key material."""
         settings, is_asymmetric = self._settings, algorithm in requires_cryptography
-        if self._source is None and not self._only_verifies_others:
+        if self._source is None and not self._is_resource_server:
             yield settings.verification_option, settings.verification_key
         elif material := settings.public_key if is_asymmetric else settings.any_secret:
             yield "JWT_PUBLIC_KEY" if is_asymmetric else settings.secret_option, material
         if not is_asymmetric:
             yield from (("JWT_SECRET_KEY_FALLBACKS", secret) for secret in settings.secret_key_fallbacks)
 
+    @property
+    def _is_resource_server(self) -> bool:
+        """Whether the application trusts issuers, and has no key of its own."""
+        settings = self._settings
+        key = settings.public_key if settings.is_asymmetric else settings.any_secret
+        return bool(settings.trusted_issuers) and not key
+
 
 def verification_key(algorithm: str, material: object, settings: Settings) -> Key:
-    """Make a configured key ready to verify.
+    """Load a configured key that verifies.
 
-    :raises InvalidKeyError: if it is not a key for this algorithm, or not one that may verify
+    :raises InvalidKeyError: if it is not a valid key for this algorithm, or its ``key_ops`` do not allow it
     """
     key = prepare_bound(algorithm, material, settings.algorithms_of_keys)
     if "verify" not in key.operations:
@@ -185,14 +181,14 @@ def verification_key(algorithm: str, material: object, settings: Settings) -> Ke
 
 
 def check_configured(settings: Settings, loaders: Loaders) -> None:
-    """Check the key material that is there when the application starts. What is missing may still come: many
-    applications set their keys after ``init_app``.
+    """Check the key material that is set when the application starts.
+
+    Missing keys are not reported here: many applications set them after ``init_app``.
 
     :raises ConfigurationError: if key material can never be used, or is too weak and JWT_KEY_STRENGTH refuses it
     """
-    if settings.keys:
-        _check_set(settings)
-    for option, material, make in _configured(settings, loaders):
+    _check_set(settings)
+    for option, material, make in _options_with_keys(settings, loaders):
         try:
             key = make(settings.algorithm, material, settings)
         except InvalidKeyError as error:
@@ -203,15 +199,16 @@ def check_configured(settings: Settings, loaders: Loaders) -> None:
 
 def _check_set(settings: Settings) -> None:
     try:
-        _read(_source_of(settings), settings)
-    except OSError:  # it can still be made: reported before the first request, and by flask jwt check
+        if source := _source_of(settings):
+            _read(source, settings)
+    except OSError:  # the file can still be made: flask jwt check and the first request report it
         pass
     except (InvalidKeyError, ValueError) as error:
         raise ConfigurationError(f"JWT_KEYS cannot be used: {error}") from None
 
 
-def _configured(settings: Settings, loaders: Loaders) -> Iterator[tuple[str, object, Callable[..., Key]]]:
-    """The options that hold keys for JWT_ALGORITHM and that no loader replaces, as far as they are set."""
+def _options_with_keys(settings: Settings, loaders: Loaders) -> Iterator[tuple[str, object, Callable[..., Key]]]:
+    """Yield the options with keys for JWT_ALGORITHM that are set and not replaced by a loader."""
     verifies = loaders.decode_key is None and (not settings.keys or settings.algorithm in settings.decode_algorithms)
     secret = settings.secret_key or (settings.flask_secret_key if settings.key_strength == "refuse" else None)
     private, public = (settings.private_key, settings.public_key) if settings.is_asymmetric else (secret, secret)
@@ -224,9 +221,9 @@ def _configured(settings: Settings, loaders: Loaders) -> Iterator[tuple[str, obj
 
 
 def signing_key(algorithm: str, material: object, settings: Settings) -> Key:
-    """Make a configured key ready to sign.
+    """Load a configured key that signs.
 
-    :raises InvalidKeyError: if it is not a key for this algorithm, or not one that may sign
+    :raises InvalidKeyError: if it is not a valid key for this algorithm, or cannot sign
     """
     key = prepare_bound(algorithm, material, settings.algorithms_of_keys)
     key.sign(b"a message that is not a token")

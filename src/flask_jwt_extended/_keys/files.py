@@ -1,7 +1,4 @@
-"""JWK Sets on disk: read them, notice that they have changed, and replace them so that no reader sees half a file.
-
-Owns files only: what a set means is the business of :mod:`.core.jwks`.
-"""
+"""The sources of JWT_KEYS: a JWK Set in the configuration or in a file. Files are replaced as a whole, under a lock."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from jwt.exceptions import InvalidKeyError
 
@@ -22,18 +19,44 @@ from .._jose.jwk import ALGORITHMS
 from .._jose.jwk_set import JWK
 from ..exceptions import ConfigurationError
 
-#: Bytes above which a file is no key set.
+#: Bytes of the largest file that is read.
 MAX_BYTES = 8 * 1024 * 1024
-#: Seconds that a command waits for another one that changes the same file.
+#: Seconds for which a command waits for another one that changes the same file.
 LOCK_TIMEOUT = 10.0
 
 
-class Source(Protocol):
-    """Where the keys of JWT_KEYS come from."""
+class Document:
+    """A JWK Set in the configuration."""
+
+    def __init__(self, document: Any) -> None:
+        self._document = document
 
     def stamp(self) -> object:
-        """Return a value that compares unequal once the keys have changed. Cheap."""
-        ...
+        """Return a constant: a change of the configuration makes a new source."""
+        return True
+
+    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
+        """Read the keys.
+
+        :param algorithms: a key without ``alg`` is bound to the first of them that fits
+        :raises InvalidKeyError: if it is not a valid JWK Set
+        """
+        return jwks.read_set(self._document, algorithms)
+
+
+class File:
+    """A JWK Set in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def stamp(self) -> object:
+        """Return a value that changes when the file does; ``None``: there is no file."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
 
     def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
         """Read the keys.
@@ -42,11 +65,11 @@ class Source(Protocol):
         :raises InvalidKeyError: if it is not a valid JWK Set
         :raises OSError: if it cannot be read
         """
-        ...
+        return jwks.read_set(load(self._path), algorithms)
 
 
-def source_of(keys: Any) -> Source:
-    """Return the source that JWT_KEYS names: a JWK Set, or the path of one.
+def source_of(keys: Any) -> Document | File:
+    """Return the source of JWT_KEYS: a JWK Set, or the path of one.
 
     :raises ConfigurationError: if it is neither
     """
@@ -54,7 +77,8 @@ def source_of(keys: Any) -> Source:
         return Document(keys)
     if not isinstance(keys, (str, os.PathLike)):
         raise ConfigurationError(f"JWT_KEYS must be a JWK Set, or the path of one, not a {type(keys).__name__}")
-    if isinstance(keys, str) and keys.lstrip().startswith(("{", "[", "-----")):  # not to be shown as a missing file
+    if isinstance(keys, str) and keys.lstrip().startswith(("{", "[", "-----")):
+        # Not treated as a path: a message about a missing file would show it.
         raise ConfigurationError(
             "JWT_KEYS is the text of a key or of a JWK Set: parse a JWK Set with json.loads, or name the file"
         )
@@ -67,54 +91,16 @@ def source_of(keys: Any) -> Source:
     return File(path)
 
 
-class Document:
-    """A JWK Set in the configuration: it changes with that."""
-
-    def __init__(self, document: Any) -> None:
-        self._document = document
-
-    def stamp(self) -> object:
-        """It stays as it is."""
-        return True
-
-    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
-        """Read the keys."""
-        return jwks.read_set(self._document, algorithms)
-
-
-class File:
-    """A JWK Set in a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def stamp(self) -> object:
-        """Identity, size and time of the file."""
-        return _stamp(self._path)
-
-    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
-        """Read the keys."""
-        return jwks.read_set(load(self._path), algorithms)
-
-
-def _stamp(path: Path) -> object:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
 def load(path: Path) -> Any:
-    """Read a JWK Set. A member that is there twice is refused (RFC 7517, section 4).
+    """Read a JWK Set. Duplicate members are refused (RFC 7517, section 4).
 
     :raises InvalidKeyError: if the file does not contain JSON
     :raises OSError: if it cannot be read
     """
     with path.open("rb") as file:
-        octets = file.read(MAX_BYTES + 1)
+        octets = file.read(MAX_BYTES)  # a truncated JSON object is not valid
     try:
-        return json.loads(octets[:MAX_BYTES], object_pairs_hook=_unique)  # cut off, it is not JSON any more
+        return json.loads(octets, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         raise InvalidKeyError(f"{path} does not contain a JWK Set") from None
 
@@ -122,25 +108,25 @@ def load(path: Path) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise InvalidKeyError("A member of a JWK Set is there twice")
+        raise InvalidKeyError("A JWK Set has the same member twice")
     return members
 
 
 def from_pem(octets: bytes, passphrase: str | None = None) -> dict[str, Any]:
-    """Read PEM as a JWK. Of a certificate, only the key is read: who issued it, and when it expires, is not checked.
+    """Read PEM as a JWK. Of a certificate, only the key is read: its issuer and its dates are not checked.
 
     :raises InvalidKeyError: if it does not contain a usable key, or the passphrase is wrong or missing
     """
     try:
         key = _key_in(octets, passphrase.encode() if passphrase is not None else None)
-    except Exception as error:  # cryptography raises all sorts
+    except Exception as error:  # cryptography raises many types
         hint = ", or the passphrase is wrong" if is_encrypted(octets) else ""
         raise InvalidKeyError(f"The PEM does not contain a usable key{hint} ({type(error).__name__})") from None
     return jwks.to_jwk(jwks.usual_algorithm_of(key), key)
 
 
 def is_encrypted(octets: bytes) -> bool:
-    """Whether PEM has to be decrypted with a passphrase."""
+    """Return whether PEM is encrypted with a passphrase."""
     return b"ENCRYPTED" in octets
 
 
@@ -156,10 +142,11 @@ def _key_in(octets: bytes, passphrase: bytes | None) -> Any:
 
 
 def write_private(path: Path, octets: bytes) -> None:
-    """Write a file that only its owner may read (mode 0600), and replace the old one as a whole. Its owner stays: an
-    administrator may run the command, and another user the application.
+    """Write a file that only its owner may read (mode 0600), and replace the old one as a whole.
 
-    :raises OSError: if it cannot be written; the old one stays as it was
+    The new file has the owner of the old one: an administrator may run the command, and another user the application.
+
+    :raises OSError: if it cannot be written; the old file is not changed
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -184,18 +171,19 @@ def _keep_owner(temporary: str, path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes from changing a file meanwhile, where the system has locks for that (POSIX). They meet at a
-    file beside it, which only its owner may open (mode 0600).
+    """Lock a file, so that no other process changes it in the meantime. On systems without POSIX locks, do nothing.
+
+    The lock is a file beside it, which only its owner may open (mode 0600).
 
     :raises ConfigurationError: if another process keeps the lock for :data:`LOCK_TIMEOUT` seconds
     :raises OSError: if the folder cannot be written to
     """
     try:
         import fcntl
-    except ImportError:  # Windows has no such locks: do not run two of the commands at the same time there
+    except ImportError:  # Windows: do not run two of the commands at the same time there
         yield
         return
-    lock = path.with_name(f".{path.name}.lock")  # the file itself is replaced under the lock
+    lock = path.with_name(f".{path.name}.lock")  # not the file itself, which is replaced
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.fchmod(descriptor, 0o600)  # an earlier version made it with the usual mode

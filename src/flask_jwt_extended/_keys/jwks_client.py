@@ -1,11 +1,7 @@
-"""The keys of other issuers: fetched, kept, and fetched again before they are old (RFC 7517, section 5; RFC 9111).
+"""The keys of external issuers: fetched, cached, and refreshed before they expire (RFC 7517, section 5; RFC 9111).
 
-Owns when a JWK Set is fetched, what an answer must look like, and for how long it is believed. Must not know tokens,
-requests of our own, or settings: it is handed the terms of one issuer.
-
-Whoever asks for a key reads the set that is known, and waits for nothing. All fetching is done by one thread at a
-time, which is gone when it is done. The only ones that wait for it, and only as long as its deadline, are those who
-have no set at all, and those whose token names a key that the set does not have.
+A token is verified with the cached keys, without waiting. Keys are fetched by one thread at a time, which ends with the
+fetch. A request waits for it, until its deadline, only if there are no keys, or the ``kid`` of the token is unknown.
 """
 
 from __future__ import annotations
@@ -20,6 +16,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Lock, Thread, Timer
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -28,7 +25,7 @@ from weakref import WeakSet
 from jwt.exceptions import DecodeError, InvalidKeyError
 
 from .._jose.compact import parse_object
-from .._jose.jwk_set import UnsupportedKeyError, WeakKeyError, brief, read_set
+from .._jose.jwk_set import UnsupportedKeyError, WeakKeyError, read_set, shorten
 from .._jose.keys import Key, KeyRing
 from .._settings.issuers import TrustedIssuer, is_fetchable
 from .._settings.redaction import without_credentials
@@ -38,35 +35,35 @@ from ..signals import logger
 if TYPE_CHECKING:
     from urllib3 import HTTPResponse
 
-#: Seconds that a fetch may take in all: the metadata and the set, names, handshakes and bodies.
+#: Seconds for a whole fetch: the metadata and the keys, with name resolution, handshakes and bodies.
 TIMEOUT = 5.0
-#: Bytes that a document may have, as it is sent and as it is meant.
+#: Bytes of the largest document, compressed and decompressed.
 MAX_BYTES = 1 << 20
-#: Keys that a set may have. Each of them costs a moment to read.
+#: The largest number of keys in a set. To load each of them takes time.
 MAX_KEYS = 100
-#: Seconds for which an answer is good that does not say so, and the bounds for one that does (``max-age``).
-USUAL_LIFE, SHORTEST_LIFE, LONGEST_LIFE = 600.0, 60.0, 86400.0
-#: The part of its life after which a set is fetched again, while it is read on.
-AHEAD = 0.8
-#: Seconds past its life for which a set is believed if no other can be had. Then it is as if there were none.
-STALE = 86400.0
-#: Seconds after a fetch, good or bad, in which there is no other.
+#: Seconds for which a response without ``max-age`` is valid, and the bounds for one with it.
+DEFAULT_LIFETIME, MIN_LIFETIME, MAX_LIFETIME = 600.0, 60.0, 86400.0
+#: The part of its lifetime after which a response is refreshed in the background.
+REFRESH_AFTER = 0.8
+#: Seconds after its lifetime for which a response is still used if it cannot be refreshed.
+MAX_STALE = 86400.0
+#: Seconds between the end of a fetch, successful or not, and the next one.
 COOL_DOWN = 30.0
-#: Seconds that a token with an unknown ``kid`` waits for a fetch that another reader began: who sends many such tokens
-#: to an application whose issuer is slow must not hold all its threads. The one that began it waits to the end.
-PATIENCE = 1.0
-#: Unusable keys that are named in a message.
+#: Seconds for which a token with an unknown ``kid`` waits for a fetch that another request started, so that many such
+#: tokens do not block all threads if the issuer is slow. The request that started it waits for its end.
+WAIT = 1.0
+#: Unusable keys that a message names.
 MAX_NAMED = 10
 
 _T = TypeVar("_T")
 
 
 class IssuerKeySet(NamedTuple):
-    """What was read from the JWK Set of an issuer.
+    """The JWK Set of an issuer.
 
     :ivar ring: the keys that can be used
-    :ivar unusable: the other keys, each with the reason
-    :ivar malformed: those among them that are not valid JWKs
+    :ivar unusable: the reasons why other keys cannot be used
+    :ivar malformed: those of the reasons that are about invalid JWKs
     """
 
     ring: KeyRing
@@ -75,261 +72,251 @@ class IssuerKeySet(NamedTuple):
 
     @property
     def is_usable(self) -> bool:
-        """Whether any token can be verified with these keys."""
+        """Whether there is a key that can be used."""
         return bool(self.ring.algorithms)
 
     @property
     def reasons(self) -> str:
-        """Why keys cannot be used, of bounded length."""
+        """Why keys cannot be used, as text of bounded length."""
         named = "; ".join(self.unusable[:MAX_NAMED])
         more = len(self.unusable) - MAX_NAMED
         return (f"{named}; and {more} more" if more > 0 else named) or "the set is empty"
 
 
 class IssuerKeys:
-    """The keys that a foreign issuer signs with.
+    """The keys of an external issuer. Safe for threads, and in forked children.
 
-    May be used by many threads at once, and in the children of the process that made it.
-
-    :param terms: where the keys are and which algorithms they are for; with ``keys`` nothing is ever fetched
-    :param clock: seconds, from any beginning, that never go back
-    :raises ConfigurationError: if the given keys cannot be used, or there is nothing to fetch with
+    :param config: the settings of the issuer: where its keys are, and for which algorithms. With ``keys``, nothing is
+        fetched
+    :param clock: a monotonic clock, in seconds
+    :raises ConfigurationError: if the configured keys cannot be used, or urllib3 is needed and not installed
     """
 
-    def __init__(self, terms: TrustedIssuer, clock: Callable[[], float] = time.monotonic) -> None:
-        self._terms = terms
+    def __init__(self, config: TrustedIssuer, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._name = without_credentials(config.issuer)
         self._clock = clock
-        self._known: _Answer[IssuerKeySet] | None = None
-        self._metadata: _Answer[str] | None = None
-        self._flight: _Fetch | None = None
-        self._quiet_until = -math.inf
-        self._reason = ""
+        self._cached: _Response[IssuerKeySet] | None = None
+        self._metadata: _Response[str] | None = None
+        self._fetch: _Fetch | None = None
+        self._next_fetch = -math.inf
+        self._failure = ""
         self._lock = Lock()
-        if terms.keys is None:
+        if config.keys is None:
             _require_client()
             _instances.add(self)
         else:
-            self._known, self._quiet_until = _Answer("", self._given()), math.inf
-        self._source = copy.deepcopy(_source_of(terms))
+            self._cached, self._next_fetch = _Response("", self._configured()), math.inf
+        self._source = copy.deepcopy(_source_of(config))
 
     def candidates(self, algorithm: str, kid: str | None = None) -> tuple[Key, ...]:
-        """Return the keys that may have made a signature with this algorithm; none: there is no such key.
+        """Return the keys that may have made a signature with this algorithm.
 
-        A ``kid`` that the set does not have makes it be fetched again, once per :data:`COOL_DOWN`. A token without
-        one may be verified where there is but one key.
+        An unknown ``kid`` fetches the keys again, at most once per :data:`COOL_DOWN`. A token without a ``kid`` is
+        verified only if there is a single key for the algorithm.
 
-        :raises IssuerUnavailableError: if no set is known, and none can be had
+        :raises IssuerUnavailableError: if no keys are known, and they cannot be fetched
         """
-        if algorithm not in self._terms.algorithms:
+        if algorithm not in self._config.algorithms:
             return ()
-        known = self._at_hand()
-        found = known.content.ring.candidates(algorithm, kid)
+        cached = self._available()
+        found = cached.content.ring.candidates(algorithm, kid)
         if found or kid is None:
             return found
-        return self._refetch(known).content.ring.candidates(algorithm, kid)
+        return self._refetch(cached).content.ring.candidates(algorithm, kid)
 
     def current(self) -> IssuerKeySet:
-        """Return the keys that are known, and fetch them first if there are none.
+        """Return the keys, and fetch them first if they are not known.
 
-        :raises IssuerUnavailableError: if no set is known, and none can be had
+        :raises IssuerUnavailableError: if no keys are known, and they cannot be fetched
         """
-        return self._at_hand().content
+        return self._available().content
 
-    def are_for(self, terms: TrustedIssuer) -> bool:
-        """Return whether an issuer with these settings has these keys: its other settings do not matter."""
-        return self._source == _source_of(terms)
+    def are_for(self, config: TrustedIssuer) -> bool:
+        """Return whether these are the keys for these settings. Only some of the settings matter."""
+        return self._source == _source_of(config)
 
-    def __repr__(self) -> str:
-        return f"<IssuerKeys {without_credentials(self._terms.issuer)}>"
-
-    def _at_hand(self) -> _Answer[IssuerKeySet]:
-        known = self._usable()
-        if known is None:
-            return self._first()
-        if self._clock() >= known.due:
-            self._begin()
-        return known
-
-    def _usable(self) -> _Answer[IssuerKeySet] | None:
-        known = self._known
-        return None if known is None or self._clock() >= known.dead else known
-
-    def _first(self) -> _Answer[IssuerKeySet]:
-        flight, _ = self._begin()
-        if flight is not None:
-            flight.wait(TIMEOUT)
-        known = self._usable()
-        if known is None:
-            raise IssuerUnavailableError(self._reason)
-        return known
-
-    def _refetch(self, known: _Answer[IssuerKeySet]) -> _Answer[IssuerKeySet]:
-        flight, is_ours = self._begin()
-        if flight is not None:
-            flight.wait(TIMEOUT if is_ours else PATIENCE)
-        return self._known or known
-
-    def _begin(self) -> tuple[_Fetch | None, bool]:
-        """Return the fetch that is under way, or begin one unless one has just ended; and whether it was begun here."""
-        with self._lock:
-            if self._flight is not None and self._flight.is_alive():  # in a child, no thread of its parent is
-                return self._flight, False
-            if self._clock() < self._quiet_until:
-                return None, False
-            self._reason = TimeoutError.__name__  # until the fetch says otherwise
-            flight = _Fetch(self._fetch)
-            try:
-                flight.start()
-            except RuntimeError as error:  # no thread is to be had
-                self._end(error)
-                return None, False
-            self._flight = flight
-            return flight, True
-
-    def _fetch(self, flight: _Fetch) -> None:
-        failure = None
-        try:
-            place = self._terms.jwks_uri or self._jwks_uri(flight)
-            self._known = self._renewed(flight, place, self._known, self._read)
-            self._report(self._known.content)
-        except Exception as error:  # a server can provoke anything; whoever waits must hear of it
-            failure = TimeoutError() if flight.late else error  # a cut looks like anything
-            self._metadata = None  # the keys may have moved
-        self._end(failure)
-
-    def _end(self, failure: Exception | None) -> None:
-        self._quiet_until = self._clock() + COOL_DOWN
-        if failure is not None:
-            self._reason = _reason(failure)
-            logger.warning(
-                "The keys of %s cannot be fetched: %s", without_credentials(self._terms.issuer), self._reason
-            )
-
-    def _report(self, found: IssuerKeySet) -> None:
-        if not found.is_usable:
-            logger.warning(
-                "No key of %s can be used, so all its tokens are refused: %s",
-                without_credentials(self._terms.issuer),
-                found.reasons,
-            )
-        elif found.malformed:
-            logger.warning(
-                "A key of %s is malformed and ignored: %s", without_credentials(self._terms.issuer), found.reasons
-            )
-        elif found.unusable:
-            logger.info("Some keys of %s are ignored: %s", without_credentials(self._terms.issuer), found.reasons)
-
-    def _jwks_uri(self, flight: _Fetch) -> str:
-        """Where the issuer says its keys are."""
-        old = self._metadata
-        if old is None or self._clock() >= old.due:
-            old = self._metadata = self._renewed(flight, self._terms.discovery, old, self._place_in)
-        return old.content
-
-    def _place_in(self, metadata: Mapping[str, Any]) -> str:
-        place = metadata.get("jwks_uri")
-        if metadata.get("issuer") != self._terms.issuer:
-            raise _RefusedError("the metadata are another issuer's")
-        if not is_fetchable(place) or urlsplit(place).scheme not in ("https", urlsplit(self._terms.discovery).scheme):
-            raise _RefusedError("the metadata name no https:// URL for the keys")
-        return str(place)
-
-    def _given(self) -> IssuerKeySet:
-        try:
-            found = self._read(self._terms.keys)
-        except InvalidKeyError as error:
-            raise self._unusable(error) from None
-        if found.malformed:
-            raise self._unusable(found.malformed[0])
-        self._report(found)
-        return found
-
-    def check_given(self) -> None:
-        """Refuse keys that are given and verify no token, when the application starts.
+    def check_configured(self) -> None:
+        """Check the configured keys when the application starts.
 
         :raises ConfigurationError: if none of them can be used
         """
-        if self._terms.keys is not None and not self.current().is_usable:
-            issuer, reasons = without_credentials(self._terms.issuer), self.current().reasons
-            raise ConfigurationError(f"JWT_TRUSTED_ISSUERS: None of the keys of {issuer} can be used: {reasons}")
+        if self._config.keys is not None and not self.current().is_usable:
+            reasons = self.current().reasons
+            raise ConfigurationError(f"JWT_TRUSTED_ISSUERS: None of the keys of {self._name} can be used: {reasons}")
 
-    def _unusable(self, reason: object) -> ConfigurationError:
-        issuer = without_credentials(self._terms.issuer)
-        return ConfigurationError(f"JWT_TRUSTED_ISSUERS: The keys of {issuer} cannot be used: {reason}")
+    def __repr__(self) -> str:
+        return f"<IssuerKeys {self._name}>"
 
-    def _read(self, document: Any) -> IssuerKeySet:
-        return _read_keys(document, self._terms.algorithms)
+    def _configured(self) -> IssuerKeySet:
+        problem = f"JWT_TRUSTED_ISSUERS: The keys of {self._name} cannot be used: "
+        try:
+            found = _read_keys(self._config.keys, self._config.algorithms)
+        except InvalidKeyError as error:
+            raise ConfigurationError(f"{problem}{error}") from None
+        if found.malformed:
+            raise ConfigurationError(problem + found.malformed[0])
+        self._report(found)
+        return found
 
-    def _renewed(
-        self, flight: _Fetch, url: str | None, old: _Answer[_T] | None, read: Callable[[Any], _T]
-    ) -> _Answer[_T]:
-        """Ask for a document, or whether it is still the same."""
-        asked = self._clock()
-        old = old if old is not None and old.url == url else None
-        status, headers, body = flight.get(url, old.etag if old else None)
-        if status == 304 and old is not None and old.etag is not None:
-            return replace(old, asked=asked, life=_life(headers) if "Cache-Control" in headers else old.life)
+    # --- the cache ---
+
+    def _available(self) -> _Response[IssuerKeySet]:
+        cached = self._not_expired()
+        if cached is None:
+            return self._wait_for_first()
+        if self._clock() >= cached.refresh_at:
+            self._start_fetch()
+        return cached
+
+    def _not_expired(self) -> _Response[IssuerKeySet] | None:
+        cached = self._cached
+        return None if cached is None or self._clock() >= cached.expires_at else cached
+
+    def _wait_for_first(self) -> _Response[IssuerKeySet]:
+        fetch, _ = self._start_fetch()
+        if fetch is not None:
+            fetch.wait(TIMEOUT)
+        cached = self._not_expired()
+        if cached is None:
+            raise IssuerUnavailableError(self._failure)
+        return cached
+
+    def _refetch(self, cached: _Response[IssuerKeySet]) -> _Response[IssuerKeySet]:
+        fetch, is_new = self._start_fetch()
+        if fetch is not None:
+            fetch.wait(TIMEOUT if is_new else WAIT)
+        return self._cached or cached
+
+    # --- fetching ---
+
+    def _start_fetch(self) -> tuple[_Fetch | None, bool]:
+        """Return the running fetch, or a new one unless the last one has just ended; and whether it is new."""
+        with self._lock:
+            if self._fetch is not None and self._fetch.is_alive():  # never in a forked child
+                return self._fetch, False
+            if self._clock() < self._next_fetch:
+                return None, False
+            self._failure = TimeoutError.__name__  # unless the fetch ends with another result
+            fetch = _Fetch(self._fetch_keys)
+            try:
+                fetch.start()
+            except RuntimeError as error:  # the system has no more threads
+                self._finish(error)
+                return None, False
+            self._fetch = fetch
+            return fetch, True
+
+    def _fetch_keys(self, fetch: _Fetch) -> None:
+        failure = None
+        try:
+            url = self._config.jwks_uri or self._jwks_uri(fetch)
+            self._cached = self._get(fetch, url, self._cached, partial(_read_keys, algorithms=self._config.algorithms))
+            self._report(self._cached.content)
+        except Exception as error:  # a server can provoke any error, and requests wait for the result
+            failure = TimeoutError() if fetch.timed_out else error  # an aborted connection can raise any error
+            self._metadata = None  # the keys may have moved
+        self._finish(failure)
+
+    def _finish(self, failure: Exception | None) -> None:
+        self._next_fetch = self._clock() + COOL_DOWN
+        if failure is not None:
+            self._failure = _describe(failure)
+            logger.warning("The keys of %s cannot be fetched: %s", self._name, self._failure)
+
+    def _report(self, found: IssuerKeySet) -> None:
+        if not found.is_usable:
+            message = "No key of %s can be used, so all its tokens are refused: %s"
+            logger.warning(message, self._name, found.reasons)
+        elif found.malformed:
+            logger.warning("A key of %s is malformed and ignored: %s", self._name, found.reasons)
+        elif found.unusable:
+            logger.info("Some keys of %s are ignored: %s", self._name, found.reasons)
+
+    def _jwks_uri(self, fetch: _Fetch) -> str:
+        """Return the URL of the keys according to the metadata of the issuer."""
+        cached = self._metadata
+        if cached is None or self._clock() >= cached.refresh_at:
+            cached = self._metadata = self._get(fetch, self._config.discovery, cached, self._check_metadata)
+        return cached.content
+
+    def _check_metadata(self, metadata: Mapping[str, Any]) -> str:
+        url = metadata.get("jwks_uri")
+        if metadata.get("issuer") != self._config.issuer:
+            raise _RefusedError("the metadata are those of another issuer")
+        if not is_fetchable(url) or urlsplit(url).scheme not in ("https", urlsplit(self._config.discovery).scheme):
+            raise _RefusedError("the metadata contain no https:// URL of the keys")
+        return str(url)
+
+    def _get(
+        self, fetch: _Fetch, url: str | None, cached: _Response[_T] | None, read: Callable[[Any], _T]
+    ) -> _Response[_T]:
+        """Fetch a document, unless the server answers that the cached one has not changed."""
+        requested_at = self._clock()
+        if cached is not None and cached.url != url:
+            cached = None
+        status, headers, body = fetch.get(url, cached.etag if cached else None)
+        if status == 304 and cached is not None and cached.etag is not None:
+            lifetime = _lifetime(headers) if "Cache-Control" in headers else cached.lifetime
+            return replace(cached, requested_at=requested_at, lifetime=lifetime)
         if status != 200:
             raise _RefusedError(f"HTTP {status}")
-        content = read(parse_object(_plain(body, headers.get("Content-Encoding", "")), "answer"))
-        return _Answer(str(url), content, asked=asked, life=_life(headers), etag=headers.get("ETag"))
+        content = read(parse_object(_decompress(body, headers.get("Content-Encoding", "")), "answer"))
+        return _Response(str(url), content, requested_at, _lifetime(headers), headers.get("ETag"))
 
 
-#: Those that may have a fetch under way when the process forks.
+#: The instances that fetch.
 _instances: WeakSet[IssuerKeys] = WeakSet()
 
 
-def _in_child() -> None:
-    """Another thread may have held a lock when the process forked; in the child, nobody would let go of it."""
+def _renew_locks() -> None:
+    """In a forked child, a lock that another thread held would never be released."""
     for each in _instances:
         each._lock = Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 @dataclass(frozen=True)
-class _Answer(Generic[_T]):
-    """A document, and for how long it is good: for ever, unless it was fetched."""
+class _Response(Generic[_T]):
+    """A document and its lifetime. What was not fetched never expires."""
 
     url: str = field(repr=False)
     content: _T = field(repr=False)
-    asked: float = 0.0
-    life: float = math.inf
+    requested_at: float = 0.0
+    lifetime: float = math.inf
     etag: str | None = None
 
     @property
-    def due(self) -> float:
-        """When it is to be fetched again."""
-        return self.asked + AHEAD * self.life
+    def refresh_at(self) -> float:
+        return self.requested_at + REFRESH_AFTER * self.lifetime
 
     @property
-    def dead(self) -> float:
-        """When it is believed no longer."""
-        return self.asked + self.life + STALE
+    def expires_at(self) -> float:
+        return self.requested_at + self.lifetime + MAX_STALE
 
 
 class _RefusedError(ValueError):
-    """An answer that is not believed. The message holds nothing of it."""
+    """A response that is not accepted. The message contains nothing of it."""
 
 
 class _Fetch(Thread):
-    """A thread that fetches, and the one deadline that its requests share.
+    """A thread that fetches, with one deadline for all its requests.
 
-    A socket's timeout starts anew with every read, so a timer cuts the connection of a server that drips.
+    The timeout of a socket starts again with every read. A timer aborts the connection, however slowly data arrive.
 
-    :ivar late: whether the deadline has passed
+    :ivar timed_out: whether the deadline has passed
     """
 
-    def __init__(self, errand: Callable[[_Fetch], None]) -> None:
-        super().__init__(name="jwt-issuer-keys", daemon=True)
-        self._errand = errand
-        self._ends = time.monotonic() + TIMEOUT
-        self._timer = Timer(TIMEOUT, self._cut)
+    def __init__(self, target: Callable[[_Fetch], None]) -> None:
+        super().__init__(target=target, args=(self,), name="jwt-issuer-keys", daemon=True)
+        self._deadline = time.monotonic() + TIMEOUT
+        self._timer = Timer(TIMEOUT, self._abort)
         self._timer.daemon = True
         self._socket: socket.socket | None = None
-        self.late = False
+        self.timed_out = False
 
     def start(self) -> None:
         self._timer.start()
@@ -337,18 +324,18 @@ class _Fetch(Thread):
 
     def run(self) -> None:
         try:
-            self._errand(self)
+            super().run()
         finally:
             self._timer.cancel()
 
     def wait(self, seconds: float) -> None:
-        """Wait for the end of the fetch, but not past its deadline: looking up a name heeds none."""
-        self.join(max(0.0, min(seconds, self._ends - time.monotonic())))
+        """Wait for the end of the fetch, at most until its deadline, which a look-up of a name can exceed."""
+        self.join(max(0.0, min(seconds, self._deadline - time.monotonic())))
 
     def get(self, url: str | None, etag: str | None) -> tuple[int, Mapping[str, str], bytes]:
-        """Return status, headers and body, as it was sent, of the answer. Redirects are not followed.
+        """Return status, headers and raw body of a response. Redirects are not followed.
 
-        :param etag: of the document that is known
+        :param etag: that of the cached document
         """
         if url is None or not is_fetchable(url):
             raise _RefusedError("there is no https:// URL to fetch from")
@@ -357,33 +344,34 @@ class _Fetch(Thread):
         headers.update({"If-None-Match": etag} if etag else {})
         with closing(_connection(parts.scheme, str(parts.hostname), parts.port)) as connection:
             connection.connect()
-            self._socket = connection.sock  # the connection itself forgets it, once it is the last answer's
-            self._check()
+            self._socket = connection.sock  # the connection forgets it after the last response
+            self._check_deadline()
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("GET", target, headers=headers, preload_content=False)
             with closing(connection.getresponse()) as response:
                 body = _body(response)
-        self._check()
+        self._check_deadline()
         return response.status, response.headers, body
 
-    def _check(self) -> None:
-        # Also what came in time, if it was read later: behind a cut, TLS does not vouch for what is read.
-        if self.late:
+    def _check_deadline(self) -> None:
+        # After an abort, TLS does not detect a truncated body, even if all of it came in time.
+        if self.timed_out:
             raise TimeoutError
 
-    def _cut(self) -> None:
-        self.late = True
+    def _abort(self) -> None:
+        self.timed_out = True
         if self._socket is not None:
-            with suppress(OSError):  # closed meanwhile. Not the method of a TLS socket, which is for its own thread
+            with suppress(OSError):  # closed already. Not the method of a TLS socket, which only its thread may call
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def _require_client() -> None:
     try:
-        import urllib3  # noqa: F401
+        # Before the first fetch: a process that forks while a thread imports cannot import in the child.
+        import urllib3.connection  # noqa: F401  # _connection uses it
     except ImportError:
         raise ConfigurationError(
-            "Fetching the keys of an issuer takes urllib3: pip install 'flask-jwt-extended[issuers]'"
+            "Fetching the keys of an issuer requires urllib3: pip install 'flask-jwt-extended[issuers]'"
         ) from None
 
 
@@ -404,70 +392,74 @@ def _body(response: HTTPResponse) -> bytes:
     return body
 
 
-def _plain(body: bytes, encoding: str) -> bytes:
-    """Undo compression. We ask for none; some servers do it all the same."""
+def _decompress(body: bytes, encoding: str) -> bytes:
+    """Decompress a body. Some servers compress although no ``Accept-Encoding`` was sent."""
     if encoding.lower() in ("", "identity"):
         return body
     if encoding.lower() != "gzip":
-        raise _RefusedError("the answer is encoded in a way nobody asked for")
+        raise _RefusedError("the answer has an encoding that was not requested")
     plain = zlib.decompressobj(wbits=31).decompress(body, MAX_BYTES + 1)
     if len(plain) > MAX_BYTES:
         raise _RefusedError(f"the answer is longer than {MAX_BYTES} bytes")
     return plain
 
 
-def _life(headers: Mapping[str, str]) -> float:
-    """Seconds for which an answer is good (RFC 9111, section 4.2), within our bounds."""
+def _lifetime(headers: Mapping[str, str]) -> float:
+    """Return the seconds for which a response is valid (RFC 9111, section 4.2), within bounds."""
     directives = headers.get("Cache-Control", "").lower()
     if "no-store" in directives or "no-cache" in directives:
-        return SHORTEST_LIFE
-    said = re.search(r'(?:^|[\s,])max-age="?([0-9]+)', directives)
+        return MIN_LIFETIME
+    max_age = re.search(r'(?:^|[\s,])max-age="?([0-9]+)', directives)
     age = re.fullmatch(r"[0-9]{1,9}", headers.get("Age", ""))
-    life = float(said[1]) - float(age[0] if age else 0) if said else USUAL_LIFE
-    return min(max(life, SHORTEST_LIFE), LONGEST_LIFE)
+    lifetime = float(max_age[1]) - float(age[0] if age else 0) if max_age else DEFAULT_LIFETIME
+    return min(max(lifetime, MIN_LIFETIME), MAX_LIFETIME)
 
 
-def _source_of(terms: TrustedIssuer) -> tuple[Any, ...]:
-    """The settings of an issuer that its keys depend on."""
-    return terms.issuer, terms.jwks_uri, terms.discovery, terms.keys, terms.algorithms
+def _source_of(config: TrustedIssuer) -> tuple[Any, ...]:
+    """Return the settings of an issuer that its keys depend on."""
+    return config.issuer, config.jwks_uri, config.discovery, config.keys, config.algorithms
 
 
 def _read_keys(document: Any, algorithms: Sequence[str]) -> IssuerKeySet:
-    """Read a JWK Set that is not ours: it may hold keys of kinds and members of names that we do not know.
+    """Read a JWK Set of an issuer. Keys that cannot be used are reported, and otherwise ignored (RFC 7517, section 5).
 
     :raises InvalidKeyError: if it holds a secret, too many keys, or anything that :func:`read_set` refuses
     """
-    if isinstance(document, (str, bytes)):
-        raise InvalidKeyError("The JWK Set is text: parse it with json.loads")
-    listed = document.get("keys") if isinstance(document, Mapping) else document
-    if (
-        not isinstance(listed, (list, tuple))
-        or len(listed) > MAX_KEYS
-        or not all(isinstance(each, Mapping) for each in listed)
-    ):
-        raise InvalidKeyError(f'This is not a JWK Set, {{"keys": [...]}}, of at most {MAX_KEYS} keys')
-    if any(jwk.get("kty") == "oct" for jwk in listed):
-        raise InvalidKeyError("A JWK Set of an issuer must not hold secrets")
-    # "state" and "until" mean something in our own sets alone.
-    bare = [{name: jwk[name] for name in jwk if name not in ("state", "until")} for jwk in listed]
+    # "state" and "until" have a meaning only in our own sets.
+    members = [{name: jwk[name] for name in jwk if name not in ("state", "until")} for jwk in _members(document)]
     unusable: list[str] = []
     malformed: list[str] = []
 
     def note(jwk: Mapping[str, Any], error: InvalidKeyError) -> None:
-        reason = f"key {brief(jwk.get('kid'))}: {error}"
+        reason = f"key {shorten(jwk.get('kid'))}: {error}"
         unusable.append(reason)
         if not isinstance(error, (UnsupportedKeyError, WeakKeyError)):
             malformed.append(reason)
 
-    keys = read_set(bare, algorithms, on_unusable=note)
+    keys = read_set(members, algorithms, on_unusable=note)
     if malformed and not keys:
         raise InvalidKeyError(malformed[0])
     ring = KeyRing((), ((each.kid, each.key) for each in keys))
     return IssuerKeySet(ring, tuple(unusable), tuple(malformed))
 
 
-def _reason(error: Exception) -> str:
-    """What to say of an error: never an address, and little of what a server wrote."""
+def _members(document: Any) -> Sequence[Mapping[str, Any]]:
+    if isinstance(document, (str, bytes)):
+        raise InvalidKeyError("The JWK Set is text: parse it with json.loads")
+    members = document.get("keys") if isinstance(document, Mapping) else document
+    if (
+        not isinstance(members, (list, tuple))
+        or len(members) > MAX_KEYS
+        or not all(isinstance(each, Mapping) for each in members)
+    ):
+        raise InvalidKeyError(f'This is not a JWK Set, {{"keys": [...]}}, of at most {MAX_KEYS} keys')
+    if any(jwk.get("kty") == "oct" for jwk in members):
+        raise InvalidKeyError("A JWK Set of an issuer must not hold secrets")
+    return members
+
+
+def _describe(error: Exception) -> str:
+    """Return an error as text without URLs, and with little of what a server sent."""
     if isinstance(error, (_RefusedError, InvalidKeyError, DecodeError)):
         return ascii(str(error)[:120])[1:-1]
     return type(error).__name__
