@@ -168,22 +168,10 @@ STRICTER: dict[str, tuple[str, type[Exception], str]] = {
     "a payload in UTF-16": (raw_token(HEADER, '{"a":1}'.encode("utf-16-be")), DecodeError, "Invalid payload string: "),
     "a payload with BOM": (raw_token(HEADER, b"\xef\xbb\xbf{}"), DecodeError, "Invalid payload string: "),
     "a surrogate in UTF-8": (raw_token(HEADER, b'{"a":"\xed\xa0\x80"}'), DecodeError, "Invalid payload string: "),
-    "NaN in the header": (
-        raw_token(b'{"alg":"HS256","x":NaN}'),
-        DecodeError,
-        "Invalid header string: NaN is not a JSON value",
-    ),
-    "NaN": (raw_token(HEADER, b'{"a":NaN}'), DecodeError, "Invalid payload string: NaN is not a JSON value"),
-    "Infinity": (
-        raw_token(HEADER, b'{"a":Infinity}'),
-        DecodeError,
-        "Invalid payload string: Infinity is not a JSON value",
-    ),
-    "-Infinity": (
-        raw_token(HEADER, b'{"a":[-Infinity]}'),
-        DecodeError,
-        "Invalid payload string: -Infinity is not a JSON value",
-    ),
+    "NaN in the header": (raw_token(b'{"alg":"HS256","x":NaN}'), DecodeError, "Invalid header string: NaN is not"),
+    "NaN": (raw_token(HEADER, b'{"a":NaN}'), DecodeError, "Invalid payload string: NaN is not"),
+    "Infinity": (raw_token(HEADER, b'{"a":Infinity}'), DecodeError, "Invalid payload string: Infinity is not"),
+    "-Infinity": (raw_token(HEADER, b'{"a":[-Infinity]}'), DecodeError, "Invalid payload string: -Infinity is not"),
     "b64 true": (raw_token(header_with(b64=True)), InvalidTokenError, "The 'b64' header parameter is not allowed"),
     "b64 null": (raw_token(header_with(b64=None)), InvalidTokenError, "The 'b64' header parameter is not allowed"),
     "b64 critical": (

@@ -387,7 +387,7 @@ def issuer_keys(state: ExtensionState) -> Iterator[Finding]:
     """The keys of a trusted issuer cannot be had, or cannot be used."""
     for name, issuer in state.issuers.items():
         try:
-            found = issuer.fetch()
+            found = issuer.keys.current()
         except IssuerUnavailableError as error:
             yield Finding(
                 "error",

@@ -135,23 +135,18 @@ def _check_times(claims: Claims, latest: float) -> int | float:
     return exp
 
 
-def is_finite(value: object) -> bool:
+def is_finite(value: Any) -> bool:
     """Return whether this is a NumericDate: a finite JSON number, and neither a bool nor a string."""
     return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
-def is_date(value: object) -> bool:
+def is_date(value: Any) -> bool:
     """Return whether this is a NumericDate within :data:`MAX_DATE`, which is safe to calculate with."""
-    return is_finite(value) and -MAX_DATE <= value <= MAX_DATE  # type: ignore[operator]  # it is a number
+    return is_finite(value) and -MAX_DATE <= value <= MAX_DATE
 
 
 def _check_date(
-    value: Any,
-    error: type[InvalidTokenError],
-    claim: str,
-    *,
-    earliest: float = -math.inf,
-    latest: float = math.inf,
+    value: Any, error: type[InvalidTokenError], claim: str, *, earliest: float = -math.inf, latest: float = math.inf
 ) -> None:
     if not is_finite(value):
         raise error(f"{claim} must be an integer.")

@@ -21,7 +21,7 @@ _KNOWN = frozenset(
     foobar foobarbaz foo bar baz hello helloworld letmein admin qwerty abc123 123456 1234567890
     yoursecretkeymustbelongenough asecretkeythatislongenoughforhs256
     192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905  # a list literal would be much longer
 )
 #: The beginnings of known secrets that people make longer, or that are written with escapes.
 _PADDED = ("5y2lf4q8z", "your256bitsecret", "changeme", "changethis", "supersecretkey", "yoursecretkey")

@@ -21,7 +21,7 @@ from .._settings.token_kinds import kind_of
 from ..typing import Claims
 
 if TYPE_CHECKING:
-    from .jwks_client import IssuerKeys, IssuerKeySet
+    from .jwks_client import IssuerKeys
 
 #: Claims that only tokens of this application can have.
 _OURS_ALONE = ("sid", "single_use")
@@ -43,10 +43,8 @@ class ExternalIssuer:
         self._settings = settings
         scopes, roles, contexts = frozenset(config.scopes), frozenset(config.roles), frozenset(config.acr)
         self._granted = {
-            **{"scope": scopes, "scp": scopes},
-            **{"roles": roles, "groups": roles},
-            **{"acr": contexts, "amr": contexts},
-        }
+            "scope": scopes, "scp": scopes, "roles": roles, "groups": roles, "acr": contexts, "amr": contexts
+        }  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -67,13 +65,6 @@ class ExternalIssuer:
             required_claims=self.config.required_claims,
             identity_claim=self.config.identity_claim,
         )
-
-    def fetch(self) -> IssuerKeySet:
-        """Return its keys, and fetch them first if they are not known.
-
-        :raises IssuerUnavailableError: if they are not known, and cannot be fetched
-        """
-        return self.keys.current()
 
     def verify_signature(self, parts: compact.Parts) -> None:
         """Verify that a key of this issuer signed a token.
