@@ -41,13 +41,17 @@ def header_with(**parameters: Any) -> bytes:
     return json.dumps({"alg": "HS256", **parameters}).encode()
 
 
-@pytest.fixture(params=["unseen", "remembered"])
-def verifier(request: pytest.FixtureRequest) -> compact.Verifier:
-    """A verifier that meets the usual header for the first time, and one that remembers it."""
-    made = make_verifier()
-    if request.param == "remembered":
-        made.verify(raw_token())
+@pytest.fixture
+def verifiers() -> list[compact.Verifier]:
+    """A verifier that sees the usual header for the first time, and one that remembers it."""
+    made = [make_verifier(), make_verifier()]
+    made[1].verify(raw_token())
     return made
+
+
+def outcomes(verifiers: list[compact.Verifier], token: Any) -> list[tuple[type[Exception], str]]:
+    """Return how each verifier refuses a token."""
+    return [refusal(read, token, each) for each in verifiers]
 
 
 # --- what both refuse -----------------------------------------------------------------------------------------------
@@ -129,9 +133,9 @@ REFUSED_BY_BOTH: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("token", REFUSED_BY_BOTH.values(), ids=REFUSED_BY_BOTH)
-def test_what_pyjwt_refuses_is_refused_in_its_words(token: Any, verifier: compact.Verifier) -> None:
+def test_what_pyjwt_refuses_is_refused_in_its_words(token: Any, verifiers: list[compact.Verifier]) -> None:
     """Class and message of the error are PyJWT's, whether the header is known or not: applications match on them."""
-    assert refusal(read, token, verifier) == refusal(read_by_pyjwt, token)
+    assert outcomes(verifiers, token) == [refusal(read_by_pyjwt, token)] * 2
 
 
 @pytest.mark.parametrize("part", ["header", "payload"])
@@ -202,30 +206,30 @@ STRICTER |= {
 
 @pytest.mark.parametrize(("token", "error", "message"), STRICTER.values(), ids=STRICTER)
 def test_what_pyjwt_lets_through_is_refused_all_the_same(
-    token: str, error: type[Exception], message: str, verifier: compact.Verifier
+    token: str, error: type[Exception], message: str, verifiers: list[compact.Verifier]
 ) -> None:
     """The token is genuine and fine with PyJWT, but no form a JWT may have."""
     assert isinstance(read_by_pyjwt(token), dict)
-    actual, actual_message = refusal(read, token, verifier)
-    assert actual is error
-    assert actual_message.startswith(message)
+    for actual, actual_message in outcomes(verifiers, token):
+        assert actual is error
+        assert actual_message.startswith(message)
 
 
 @pytest.mark.parametrize(("position", "name"), SEGMENTS)
-def test_no_octet_outside_the_alphabet_passes(position: int, name: str, verifier: compact.Verifier) -> None:
+def test_no_octet_outside_the_alphabet_passes(position: int, name: str, verifiers: list[compact.Verifier]) -> None:
     """Each of the 191 other octets is refused in each segment, as PyJWT words it."""
     for octet in set(range(256)) - set(ALPHABET.encode()) - {ord(".")}:
         parts = [part.encode() for part in (HEAD, BODY, SIGNATURE)]
         parts[position] = parts[position][:-4] + bytes([octet]) + parts[position][-3:]
-        assert refusal(read, b".".join(parts), verifier) == (DecodeError, f"Invalid {name} padding")
+        assert outcomes(verifiers, b".".join(parts)) == [(DecodeError, f"Invalid {name} padding")] * 2
 
 
 @pytest.mark.parametrize("character", ["é", "\u0130", "\uff21", "\u2024", "\ud800", "\0", "\U0001f600"])
-def test_text_beyond_the_alphabet_is_refused(character: str, verifier: compact.Verifier) -> None:
+def test_text_beyond_the_alphabet_is_refused(character: str, verifiers: list[compact.Verifier]) -> None:
     """A letter that some encoding or case folding turns into an ASCII one, or none at all, is refused."""
     for place in range(0, len(raw_token()), 7):
         token = raw_token()[:place] + character + raw_token()[place:]
-        assert issubclass(refusal(read, token, verifier)[0], DecodeError)
+        assert all(issubclass(error, DecodeError) for error, _ in outcomes(verifiers, token))
 
 
 # --- one spelling for the same octets -------------------------------------------------------------------------------
@@ -271,13 +275,13 @@ def test_no_second_spelling_of_a_segment_passes(position: int, name: str, remain
         assert refusal(read, token, checker) == (DecodeError, f"Invalid {name} padding")
 
 
-def test_no_second_spelling_of_a_signature_passes(verifier: compact.Verifier) -> None:
+def test_no_second_spelling_of_a_signature_passes(verifiers: list[compact.Verifier]) -> None:
     """A genuine token cannot be turned into another one that means the same: a blocklist of strings would miss it."""
     spellings = other_spellings(SIGNATURE)
     assert len(spellings) == 3
     for spelling in spellings:
         token = f"{HEAD}.{BODY}.{spelling}"
-        assert refusal(read, token, verifier) == (DecodeError, "Invalid crypto padding")
+        assert outcomes(verifiers, token) == [(DecodeError, "Invalid crypto padding")] * 2
 
 
 # --- size and type --------------------------------------------------------------------------------------------------
@@ -290,7 +294,7 @@ def text_of(size: int) -> str:
 
 
 @pytest.mark.parametrize("form", [str, str.encode], ids=["text", "bytes"])
-def test_the_size_cap_is_the_last_size_that_passes(form: Callable[[str], Any], verifier: compact.Verifier) -> None:
+def test_the_size_cap_is_the_last_size_that_passes(form: Callable[[str], Any]) -> None:
     """A token as long as the cap passes; the same token under a cap one byte lower does not."""
     token = text_of(600)
     exact, tight = make_verifier(cap=len(token)), make_verifier(cap=len(token) - 1)
@@ -302,9 +306,9 @@ def test_the_size_cap_is_the_last_size_that_passes(form: Callable[[str], Any], v
 @pytest.mark.parametrize(
     "token", ["." * (CAP + 1), "\0" * (CAP + 1), raw_token() + "A" * CAP], ids=["dots", "NUL", "A"]
 )
-def test_size_is_judged_before_anything_else(token: str, verifier: compact.Verifier) -> None:
+def test_size_is_judged_before_anything_else(token: str, verifiers: list[compact.Verifier]) -> None:
     """Whatever else is wrong with it, a token that is too long is refused for that."""
-    assert refusal(read, token, verifier) == (DecodeError, f"The token is longer than {CAP} bytes")
+    assert outcomes(verifiers, token) == [(DecodeError, f"The token is longer than {CAP} bytes")] * 2
 
 
 class Text(str):
@@ -316,9 +320,9 @@ class Octets(bytes):
 
 
 @pytest.mark.parametrize("form", [str, str.encode, Text, lambda text: Octets(text.encode())])
-def test_text_and_bytes_of_any_class_are_taken(form: Callable[[str], Any], verifier: compact.Verifier) -> None:
+def test_text_and_bytes_of_any_class_are_taken(form: Callable[[str], Any], verifiers: list[compact.Verifier]) -> None:
     """The type of a token does not matter as long as it is text or bytes."""
-    assert read(form(raw_token()), verifier) == {"sub": "me"}
+    assert [read(form(raw_token()), each) for each in verifiers] == [{"sub": "me"}] * 2
 
 
 # --- JSON that is accepted ------------------------------------------------------------------------------------------
@@ -345,11 +349,12 @@ ACCEPTED: dict[str, tuple[bytes, dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("payload", "claims"), ACCEPTED.values(), ids=ACCEPTED)
 def test_every_json_object_is_read_as_pyjwt_reads_it(
-    payload: bytes, claims: dict[str, Any], verifier: compact.Verifier
+    payload: bytes, claims: dict[str, Any], verifiers: list[compact.Verifier]
 ) -> None:
     """JSON has many spellings, and a payload may be any of them; of members of one name the last counts."""
     token = raw_token(HEADER, payload)
-    assert read(token, verifier) == read_by_pyjwt(token) == claims
+    assert read_by_pyjwt(token) == claims
+    assert [read(token, each) for each in verifiers] == [claims] * 2
 
 
 @pytest.mark.parametrize(
@@ -377,9 +382,9 @@ def test_the_last_of_two_algorithms_counts() -> None:
 @pytest.mark.parametrize(
     "kind", ["JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "application/jwt", "", "mine"]
 )
-def test_a_header_may_name_our_kind_or_none(kind: str, verifier: compact.Verifier) -> None:
+def test_a_header_may_name_our_kind_or_none(kind: str, verifiers: list[compact.Verifier]) -> None:
     """``typ`` of an access token or of no particular kind passes, in any case of letters."""
-    assert read(raw_token(header_with(typ=kind)), verifier) == {"sub": "me"}
+    assert [read(raw_token(header_with(typ=kind)), each) for each in verifiers] == [{"sub": "me"}] * 2
 
 
 # --- keys and algorithms --------------------------------------------------------------------------------------------

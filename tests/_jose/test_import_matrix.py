@@ -247,14 +247,13 @@ DAMAGED = _damaged()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("jwk", [jwk for _, jwk in DAMAGED], ids=[name for name, _ in DAMAGED])
-def test_what_we_read_joserfc_reads_too(jwk: dict[str, Any]) -> None:
-    """A damaged key that we take and others refuse would be a key that means something else here."""
-    if not reads(lambda: read_set([jwk])):
-        return
-    assert reads(lambda: joserfc.jwk.import_key(jwk))
-    if "d" in jwk and isinstance(jwk["d"], str):
-        assert reads(lambda: private_halves_agree(jwk))
+def test_what_we_read_joserfc_reads_too() -> None:
+    """A damaged key that only we read would be another key here than elsewhere."""
+    for name, jwk in DAMAGED:
+        if reads(partial(read_set, [jwk])):
+            assert reads(partial(joserfc.jwk.import_key, jwk)), name
+            if isinstance(jwk.get("d"), str):
+                assert reads(partial(private_halves_agree, jwk)), name
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

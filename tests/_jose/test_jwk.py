@@ -1,6 +1,4 @@
-"""A JWK that stands alone: in an option, or from a loader. It is held to the same rules as one in a set, and serves one
-algorithm.
-"""
+"""A single JWK, in an option or from a loader: the rules of a set apply to it, and it is bound to one algorithm."""
 
 from __future__ import annotations
 
@@ -66,7 +64,7 @@ Way = Callable[..., Flask]
 
 
 def passes(app: Callable[[], Flask], encoded: str) -> bool:
-    """Whether a token passes. A key that is refused is either the developer's error or a 4xx, and never a 500."""
+    """Return whether a token passes. A key is refused with an error for the developer or a 4xx, never with a 500."""
     try:
         made = app()
         made.config["PROPAGATE_EXCEPTIONS"] = True
@@ -80,44 +78,47 @@ def passes(app: Callable[[], Flask], encoded: str) -> bool:
 # --- what it may be used for ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("profile", ["compat", "strict"])
+OTHER_USES: list[dict[str, Any]] = [
+    {"use": "enc"},
+    {"use": "tls"},
+    {"key_ops": ["encrypt"]},
+    {"key_ops": []},
+    {"key_ops": ["sign"]},
+    {"key_ops": ["verify", "verify"]},
+    {"key_ops": "verify"},
+    {"use": "sig", "key_ops": ["encrypt"]},
+    {"use": 5},
+    {"alg": "PS256"},
+    {"alg": "none"},
+    {"kid": 5},
+]
+PROFILES = ["compat", "strict"]
+RS256 = signed("RS256", PRIVATE_KEYS["RS256"])
+
+
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_jwk_for_signatures_verifies(make_app: MakeApp, way: Way, profile: str) -> None:
+    """With and without ``use`` and ``key_ops``."""
+    for members in ({}, {"use": "sig", "key_ops": ["verify"]}):
+        assert passes(partial(way, make_app, public(RSA) | members, ALGORITHM="RS256", PROFILE=profile), RS256)
+
+
 @pytest.mark.parametrize(
-    "members",
-    [
-        {"use": "enc"},
-        {"use": "tls"},
-        {"key_ops": ["encrypt"]},
-        {"key_ops": []},
-        {"key_ops": ["sign"]},
-        {"key_ops": ["verify", "verify"]},
-        {"key_ops": "verify"},
-        {"use": "sig", "key_ops": ["encrypt"]},
-        {"use": 5},
-        {"alg": "PS256"},
-        {"alg": "none"},
-        {"kid": 5},
-    ],
-    ids=str,
+    ("members", "ways", "profile"),
+    [(each, (WAYS[n % 4], WAYS[(n + n // 4 + 1) % 4]), PROFILES[n % 2]) for n, each in enumerate(OTHER_USES)],
 )
 def test_a_jwk_for_something_else_verifies_nothing(
-    make_app: MakeApp, way: Way, members: dict[str, Any], profile: str
+    make_app: MakeApp, ways: tuple[Way, ...], members: dict[str, Any], profile: str
 ) -> None:
     """``use``, ``key_ops`` and ``alg`` count in an option and from a loader as in a set (RFC 7517, section 4)."""
-    encoded = signed("RS256", PRIVATE_KEYS["RS256"])
-    options = {"ALGORITHM": "RS256", "PROFILE": profile}
-
-    def make(jwk: dict[str, Any]) -> Callable[[], Flask]:
-        return lambda: way(make_app, jwk, **options)
-
-    assert passes(make(public(RSA)), encoded)
-    assert passes(make(public(RSA) | {"use": "sig", "key_ops": ["verify"]}), encoded)
-    try:
-        pyjwt.PyJWK(public(RSA) | members)
-    except Exception:  # PyJWT itself refuses it
+    for way in ways:
         if way is by_pyjwk:
-            return
-    assert not passes(make(public(RSA) | members), encoded)
+            try:
+                pyjwt.PyJWK(public(RSA) | members)
+            except Exception:  # PyJWT itself refuses it
+                way = by_loader  # the same key in another way
+        assert not passes(partial(way, make_app, public(RSA) | members, ALGORITHM="RS256", PROFILE=profile), RS256)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -134,28 +135,32 @@ def test_a_secret_for_something_else_verifies_nothing(make_app: MakeApp, way: Wa
         assert passes(partial(way, make_app, OCT | members), encoded) is expected
 
 
-@pytest.mark.parametrize("source", ["option", "loader", "PyJWK", "ring"])
+SOURCES = ["option", "loader", "PyJWK", "ring"]
+USES: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    ({"key_ops": ["sign"]}, True),
+    ({"use": "sig"}, True),
+    ({"key_ops": ["verify"]}, False),
+    ({"key_ops": ["decrypt"]}, False),
+    ({"use": "enc"}, False),
+    ({"key_ops": ["sign", "sign"]}, False),
+    ({"alg": "ES384"}, False),
+]
+
+
 @pytest.mark.parametrize(
-    ("members", "expected"),
+    ("jwk", "source", "members", "expected"),
     [
-        ({}, True),
-        ({"key_ops": ["sign"]}, True),
-        ({"use": "sig"}, True),
-        ({"key_ops": ["verify"]}, False),
-        ({"key_ops": ["decrypt"]}, False),
-        ({"use": "enc"}, False),
-        ({"key_ops": ["sign", "sign"]}, False),
-        ({"alg": "ES384"}, False),
+        *((EC, SOURCES[(n + n // 4) % 4], *each) for n, each in enumerate(USES)),
+        *((OCT, SOURCES[(n + n // 4 + 2) % 4], *each) for n, each in enumerate(USES)),
+        (EC, "option", {"key_ops": ["verify"]}, False),
+        (OCT, "option", {"key_ops": ["sign"]}, False),  # the option is for both, and such a secret could not verify
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("jwk", [EC, OCT], ids=["EC", "oct"])
 def test_a_jwk_for_something_else_signs_nothing(
     make_app: MakeApp, source: str, members: dict[str, Any], expected: bool, jwk: dict[str, Any]
 ) -> None:
     """A private JWK that may only verify, or encrypt, is refused with the developer's error."""
-    if jwk is OCT and source == "option" and members == {"key_ops": ["sign"]}:
-        expected = False  # the option is for both, and such a secret could not verify
 
     def made() -> str:
         name = "PRIVATE_KEY" if jwk is EC else "SECRET_KEY"
@@ -187,15 +192,27 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize("way", [by_option, by_late_option, by_loader])
-@pytest.mark.parametrize("jwk", [jwk for _, jwk in MALFORMED], ids=[name for name, _ in MALFORMED])
-def test_a_malformed_jwk_is_refused_alone_as_in_a_set(make_app: MakeApp, way: Way, jwk: dict[str, Any]) -> None:
-    """At the start if it is in an option, with a 4xx if a token led to it."""
-    family = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA", "oct": "HS256"}
-    algorithm = family.get(jwk["kty"], "RS256") if isinstance(jwk["kty"], str) else "RS256"
+ALGORITHM_OF = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA", "oct": "HS256"}
+
+
+@pytest.mark.parametrize("way", WAYS[:3])
+@pytest.mark.parametrize("algorithm", ALGORITHM_OF.values())
+def test_a_jwk_of_each_kind_verifies(make_app: MakeApp, way: Way, algorithm: str) -> None:
+    """In each of the ways in which malformed ones are refused."""
+    jwk = JWKS[algorithm] if algorithm == "HS256" else public(JWKS[algorithm])
     encoded = signed(algorithm, PRIVATE_KEYS.get(algorithm, bytes(range(32))))
-    good = JWKS[algorithm] if algorithm == "HS256" else public(JWKS[algorithm])
-    assert passes(lambda: way(make_app, good, ALGORITHM=algorithm), encoded)
+    assert passes(lambda: way(make_app, jwk, ALGORITHM=algorithm), encoded)
+
+
+@pytest.mark.parametrize(
+    ("jwk", "way"),
+    [(jwk, WAYS[number % 3]) for number, (_, jwk) in enumerate(MALFORMED)],
+    ids=[name for name, _ in MALFORMED],
+)
+def test_a_malformed_jwk_is_refused_alone_as_in_a_set(make_app: MakeApp, way: Way, jwk: dict[str, Any]) -> None:
+    """At the start if it is in an option, with a 4xx if it comes from a loader."""
+    algorithm = ALGORITHM_OF.get(jwk["kty"], "RS256") if isinstance(jwk["kty"], str) else "RS256"
+    encoded = signed(algorithm, PRIVATE_KEYS.get(algorithm, bytes(range(32))))
     assert not passes(lambda: way(make_app, jwk, ALGORITHM=algorithm), encoded)
 
 
@@ -210,7 +227,7 @@ def test_a_malformed_jwk_in_an_option_is_refused_by_init_app(make_app: MakeApp) 
 
 
 def accepted(make: Callable[[], Flask]) -> set[str]:
-    """The algorithms that one RSA key serves."""
+    """Return the algorithms that one RSA key verifies."""
     app = make()
     return {each for each in RSA_ALGORITHMS if status(app, signed(each, PRIVATE_KEYS["RS256"])) == 200}
 
