@@ -254,7 +254,7 @@ def test_a_ring_for_a_loader_has_no_clock() -> None:
 UNKNOWN = st.text().map("x-".__add__)
 
 
-@settings(deadline=None)  # to check a private RSA key takes a while, the first time
+@settings(deadline=None, max_examples=40)  # to check a private RSA key takes a while
 @given(st.lists(st.sampled_from(ASYMMETRIC), unique=True), st.dictionaries(UNKNOWN, st.text()), st.data())
 def test_nothing_private_is_ever_published(names: list[str], strange: dict[str, str], data: st.DataObject) -> None:
     """Of all kinds of keys, and whatever other members they have: known public members alone."""

@@ -6,6 +6,7 @@ import logging
 import time
 import warnings
 from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import pytest
@@ -30,12 +31,13 @@ from flask_jwt_extended._diagnostics.token import inspect_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_jwt_extended.signals import bound_token_accepted
 
+from ..axes import PROFILES, both_profiles, rotated
 from ..conftest import SECRET, STARTED, MakeApp, bearer
 from ..tokens import genuine
 from .helpers import JWKS
 from .test_issuer import ISSUER, KEY, OTHER, OTHER_KEY, OTHER_TERMS, TERMS, ask, foreign, refused, signed, their_claims
 
-PROFILES = pytest.mark.parametrize("profile", ["compat", "strict"])
+AUTHORITY = ("scope", "scp", "roles", "groups", "acr", "amr")
 
 
 def application(make_app: MakeApp, profile: str = "compat", **settings: Any) -> Flask:
@@ -82,8 +84,7 @@ ROLES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("claims", SCOPES, ids=str)
-@PROFILES
+@rotated("claims", SCOPES, ids=str, profile=PROFILES)
 def test_a_scope_counts_if_the_settings_of_the_issuer_name_it(
     make_app: MakeApp, profile: str, claims: dict[str, Any]
 ) -> None:
@@ -95,8 +96,7 @@ def test_a_scope_counts_if_the_settings_of_the_issuer_name_it(
         assert ask(app, foreign(**claims))[0] == 200
 
 
-@pytest.mark.parametrize("claims", ROLES, ids=str)
-@PROFILES
+@rotated("claims", ROLES, ids=str, profile=PROFILES)
 def test_a_role_counts_if_the_settings_of_the_issuer_name_it(
     make_app: MakeApp, profile: str, claims: dict[str, Any]
 ) -> None:
@@ -107,8 +107,7 @@ def test_a_role_counts_if_the_settings_of_the_issuer_name_it(
         assert ask(app, own(app, **claims), "/admin")[0] == 200
 
 
-@pytest.mark.parametrize("claims", [{"acr": "phr"}, {"amr": ["pwd", "phr"]}, {"amr": "phr"}], ids=str)
-@PROFILES
+@rotated("claims", [{"acr": "phr"}, {"amr": ["pwd", "phr"]}, {"amr": "phr"}], ids=str, profile=PROFILES)
 def test_an_authentication_context_counts_if_the_settings_name_it(
     make_app: MakeApp, profile: str, claims: dict[str, Any]
 ) -> None:
@@ -164,12 +163,11 @@ def test_scopes_beyond_the_settings_are_not_seen_by_anybody(make_app: MakeApp) -
 @pytest.mark.parametrize(
     "odd", [5, None, True, {"admin": True}, [["admin"]], [5, None], [{"name": "admin"}], ""], ids=str
 )
-@pytest.mark.parametrize("name", ["scope", "scp", "roles", "groups", "acr", "amr"])
-def test_authority_of_an_odd_form_grants_nothing(make_app: MakeApp, name: str, odd: Any) -> None:
+def test_authority_of_an_odd_form_grants_nothing(make_app: MakeApp, odd: Any) -> None:
     """And is not an error."""
+    token = signed(their_claims() | dict.fromkeys(AUTHORITY, odd))
     for settings in ({}, {"scopes": "*", "roles": "*", "acr": "*"}, {"scopes": "a", "roles": "admin", "acr": "a"}):
         app = application(make_app, **settings)
-        token = signed(their_claims() | {name: odd})
         assert [ask(app, token, path)[0] for path in ("/access", "/read", "/admin", "/strong")] == [200, 403, 403, 401]
 
 
@@ -183,8 +181,7 @@ def test_roles_of_a_loader_are_the_word_of_the_application(make_app: MakeApp) ->
     assert ask(app, foreign(realm_access={"roles": ["admin"]}), "/admin")[0] == 200
 
 
-@pytest.mark.parametrize("name", ["scopes", "roles", "acr"])
-@pytest.mark.parametrize("value", [5, [5], {"a": True}, [""], ""], ids=str)
+@rotated("value", [5, [5], {"a": True}, [""], ""], ids=str, name=("scopes", "roles", "acr"))
 def test_grants_of_an_odd_form_are_a_mistake(make_app: MakeApp, name: str, value: Any) -> None:
     """Found at the start."""
     with pytest.raises(ConfigurationError, match=rf"JWT_TRUSTED_ISSUERS.*{name}.*string or a list of strings"):
@@ -226,7 +223,7 @@ def test_an_expired_token_is_told_with_what_its_issuer_may_grant(make_app: MakeA
 # --- cross-site requests --------------------------------------------------------------------------------------------
 
 
-@PROFILES
+@both_profiles
 def test_a_foreign_csrf_claim_lets_nothing_pass(make_app: MakeApp, profile: str) -> None:
     """A token of an issuer in a cookie can read, whatever it says; one of ours with its value can write."""
     app = application(make_app, profile)
@@ -261,10 +258,10 @@ def any_token(app: Flask, whose: str, claims: dict[str, Any]) -> str:
     return genuine(their_claims(iss=None, aud=None) | {"type": "access"} | claims, secret=SECRET)
 
 
-EVERYONE = pytest.mark.parametrize("whose", ["own", "foreign"])
+EVERYONE = ("own", "foreign")
 
 
-@pytest.mark.parametrize(
+@rotated(
     "auth_time",
     [
         *(True, False, None, "0", str(STARTED), "now", [], {}, [STARTED]),
@@ -272,9 +269,9 @@ EVERYONE = pytest.mark.parametrize("whose", ["own", "foreign"])
         *(STARTED + 3600, STARTED - 3600, STARTED + 3600.5),
     ],
     ids=lambda value: str(value)[:20],
+    whose=EVERYONE,
+    profile=PROFILES,
 )
-@EVERYONE
-@PROFILES
 def test_only_a_login_that_has_happened_is_recent(make_app: MakeApp, profile: str, whose: str, auth_time: Any) -> None:
     """A time in the future is not one, nor is a number that no clock shows, nor anything that is not a number."""
     app = application(make_app, profile)
@@ -283,7 +280,7 @@ def test_only_a_login_that_has_happened_is_recent(make_app: MakeApp, profile: st
     assert ask(app, any_token(app, whose, {"auth_time": int(time.time()) - 10}), "/recent")[0] == 200
 
 
-@EVERYONE
+@pytest.mark.parametrize("whose", EVERYONE)
 def test_the_leeway_is_for_the_time_of_the_login_too(make_app: MakeApp, whose: str) -> None:
     """The clock that wrote it may be ahead by that much, and no more."""
     app = application(make_app)
@@ -305,9 +302,12 @@ def test_a_token_was_fresh_if_it_says_so(make_app: MakeApp, fresh: Any) -> None:
 HUGE = [10**400, -(10**400), 10**308, 1e308, -1e308, -(10**308), 2**63, -(2**63), 2**1024, 2**1024 - 1, 1.5]
 
 
-@pytest.mark.parametrize("value", HUGE, ids=lambda value: str(value)[:12] + str(len(str(value))))
-@pytest.mark.parametrize("name", ["exp", "iat", "nbf", "auth_time", "fresh"])
-@EVERYONE
+@rotated(
+    "value,name",
+    product(HUGE, ["exp", "iat", "nbf", "auth_time", "fresh"]),
+    ids=lambda value: str(value)[:12] + str(len(str(value))),
+    whose=EVERYONE,
+)
 def test_no_number_ends_in_an_error(make_app: MakeApp, whose: str, name: str, value: float) -> None:
     """Wherever one calculates with it: at views, when it is revoked, handed on in a cookie, or looked at."""
     app = application(make_app)
@@ -329,9 +329,7 @@ def test_no_number_ends_in_an_error(make_app: MakeApp, whose: str, name: str, va
     assert ask(app, token, "/revoke")[0] in (200, 401, 422)
 
 
-@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
-@EVERYONE
-@PROFILES
+@rotated("name", ["exp", "iat", "nbf"] * 2, whose=EVERYONE, profile=PROFILES)
 def test_an_integer_beyond_every_clock_is_refused(make_app: MakeApp, profile: str, whose: str, name: str) -> None:
     """At the door, in both directions."""
     app = application(make_app, profile)
@@ -345,8 +343,7 @@ def test_an_integer_beyond_every_clock_is_refused(make_app: MakeApp, profile: st
 BOUND = [{"jkt": "a"}, {"x5t#S256": "a"}, {"jwk": {"kty": "EC"}}, {"kid": "a"}, {"jku": "https://a"}, {"new": 1}, {}]
 
 
-@pytest.mark.parametrize("confirmation", BOUND, ids=str)
-@EVERYONE
+@rotated("confirmation", BOUND, ids=str, whose=EVERYONE)
 def test_strict_refuses_a_token_that_is_bound_to_a_key(make_app: MakeApp, whose: str, confirmation: Any) -> None:
     """Who sends it has not shown that the key is his (RFC 7800); one without is a bearer token as ever."""
     app = application(make_app, "strict")
@@ -357,8 +354,7 @@ def test_strict_refuses_a_token_that_is_bound_to_a_key(make_app: MakeApp, whose:
     assert ask(app, any_token(app, whose, {"cnf": confirmation}))[0] == 200
 
 
-@pytest.mark.parametrize("confirmation", BOUND, ids=str)
-@EVERYONE
+@rotated("confirmation", BOUND, ids=str, whose=EVERYONE)
 def test_compat_warns_once_for_each_issuer(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture, whose: str, confirmation: Any
 ) -> None:
@@ -392,9 +388,7 @@ def test_each_issuer_is_warned_of_by_itself(make_app: MakeApp, caplog: pytest.Lo
     assert [record.getMessage().count("cnf") for record in caplog.records if "cnf" in record.getMessage()] == [1] * 3
 
 
-@pytest.mark.parametrize("odd", [None, "", "jkt", 5, True, [], [{"jkt": "a"}]], ids=str)
-@EVERYONE
-@PROFILES
+@rotated("odd", [None, "", "jkt", 5, True, [], [{"jkt": "a"}]], ids=str, whose=EVERYONE, profile=PROFILES)
 def test_a_confirmation_that_is_not_an_object_is_malformed(
     make_app: MakeApp, profile: str, whose: str, odd: Any
 ) -> None:
@@ -413,7 +407,7 @@ def test_on_the_way_to_strict_it_can_be_reported(make_app: MakeApp) -> None:
     assert refused(app, foreign(cnf={"jkt": "a"}))
 
 
-@PROFILES
+@both_profiles
 def test_inspection_says_that_a_token_is_bound(make_app: MakeApp, profile: str) -> None:
     """As a request would decide."""
     app = application(make_app, profile)

@@ -21,6 +21,7 @@ from flask_jwt_extended import ConfigurationError, create_access_token, decode_t
 from flask_jwt_extended.exceptions import KeyUnavailableError, RevokedTokenError
 
 from .._sessions.helpers import NOW
+from ..axes import PROFILES, rotated
 from ..conftest import PRIVATE_KEYS, MakeApp, bearer
 from .helpers import JWKS, public
 from .lying_server import LyingServer, serves
@@ -108,22 +109,18 @@ def named(error: BaseException) -> str:
     return f"{type(error).__name__} {error.__cause__ and type(error.__cause__).__name__}"
 
 
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-@pytest.mark.parametrize(("profile", "expected"), [("compat", 422), ("strict", 401)])
-@pytest.mark.parametrize("error", NO_KEY, ids=named)
-def test_no_key_is_a_refusal(make_app: MakeApp, error: Exception, profile: str, expected: int, is_async: bool) -> None:
+@rotated("error", NO_KEY, ids=named, profile=PROFILES, is_async=(False, True))
+def test_no_key_is_a_refusal(make_app: MakeApp, error: Exception, profile: str, is_async: bool) -> None:
     """Whatever PyJWT raises for it, and whatever a claim that was made up leads to."""
     app = loading(make_app, raises(error), is_async=is_async, PROFILE=profile)
     response = app.test_client().get("/access", headers=bearer(signed()))
-    assert response.status_code == expected
+    assert response.status_code == {"compat": 422, "strict": 401}[profile]
     assert str(error)[:20] not in response.text or not str(error)
     good = loading(make_app, lambda _header, _claims: public(EC), is_async=is_async, PROFILE=profile)
     assert good.test_client().get("/access", headers=bearer(signed())).status_code == 200
 
 
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-@pytest.mark.parametrize("profile", ["compat", "strict"])
-@pytest.mark.parametrize("error", OUTAGES, ids=named)
+@rotated("error", OUTAGES, ids=named, profile=PROFILES, is_async=(False, True))
 def test_keys_that_cannot_be_reached_are_an_outage(
     make_app: MakeApp, error: Exception, profile: str, is_async: bool, caplog: pytest.LogCaptureFixture
 ) -> None:

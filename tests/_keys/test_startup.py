@@ -20,6 +20,7 @@ from flask import Flask
 from flask_jwt_extended import ConfigurationError, JWTManager, create_access_token, jwt_required
 from flask_jwt_extended._jose.jwk_set import to_jwk
 
+from ..axes import PROFILES, both_profiles, rotated
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 from .helpers import JWKS, public, without, write_set
 
@@ -28,7 +29,6 @@ PAIR = {"ALGORITHM": "RS256", "PRIVATE_KEY": PRIVATE, "PUBLIC_KEY": PUBLIC}
 SMALL = rsa.generate_private_key(65537, 1024)
 ENCRYPTED = PRIVATE_KEYS["RS256"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"open"))
 EC = JWKS["ES256"]
-PROFILES = pytest.mark.parametrize("profile", ["compat", "strict"])
 
 
 def start(**options: Any) -> Flask:
@@ -45,9 +45,8 @@ def start(**options: Any) -> Flask:
 # --- unusable ---------------------------------------------------------------------------------------------------------
 
 
-@PROFILES
-@pytest.mark.parametrize(
-    ("options", "message"),
+@rotated(
+    "options,message",
     [
         ({**PAIR, "PRIVATE_KEY": "keys/private.pem"}, "JWT_PRIVATE_KEY .* RS256: .*path of a file"),
         ({**PAIR, "PUBLIC_KEY": "public.pem"}, "JWT_PUBLIC_KEY .* RS256: .*path of a file"),
@@ -91,6 +90,7 @@ def start(**options: Any) -> Flask:
         ({"KEYS": [to_jwk("RS256", SMALL)]}, "JWT_KEYS cannot be used: .* too weak"),
         ({"KEYS": [EC], **PAIR, "PUBLIC_KEY": "x", "DECODE_ALGORITHMS": ["RS256"]}, "JWT_PUBLIC_KEY .* RS256"),
     ],
+    profile=PROFILES,
 )
 def test_a_key_that_can_never_be_used_stops_the_start(options: dict[str, Any], message: str, profile: str) -> None:
     """The message names the option, what is wrong and the fix, and nothing of the key."""
@@ -101,8 +101,7 @@ def test_a_key_that_can_never_be_used_stops_the_start(options: dict[str, Any], m
         assert material[60:120] not in str(raised.value)
 
 
-@PROFILES
-@pytest.mark.parametrize(
+@rotated(
     "options",
     [
         {"SECRET": SECRET},
@@ -117,7 +116,8 @@ def test_a_key_that_can_never_be_used_stops_the_start(options: dict[str, Any], m
         {"KEYS": [EC]},
         {"KEYS": [EC], "PUBLIC_KEY": "not used", "PRIVATE_KEY": "not used", "SECRET": "x"},
     ],
-    ids=lambda options: "-".join(options),
+    ids="-".join,
+    profile=PROFILES,
 )
 def test_a_key_that_can_be_used_starts(options: dict[str, Any], profile: str) -> None:
     """In every form, and whatever else is set that nothing uses."""
@@ -127,8 +127,7 @@ def test_a_key_that_can_be_used_starts(options: dict[str, Any], profile: str) ->
     assert app.test_client().get("/in", headers=bearer(token)).status_code == 200
 
 
-@PROFILES
-@pytest.mark.parametrize("content", ["", "{", '{"keys": 5}', "[[", '{"keys": [{"kty": "RSA", "kty": "RSA"}]}'])
+@rotated("content", ["", "{", '{"keys": 5}', "[[", '{"keys": [{"kty": "RSA", "kty": "RSA"}]}'], profile=PROFILES)
 def test_a_broken_file_stops_the_start(tmp_path: Path, content: str, profile: str) -> None:
     """One that is not there yet does not: flask jwt keys generate makes it."""
     path = tmp_path / "keys.json"
@@ -203,9 +202,8 @@ def logged(app: Flask, caplog: pytest.LogCaptureFixture, requests: int = 2) -> l
     return [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
 
 
-@PROFILES
-@pytest.mark.parametrize(
-    ("options", "named"),
+@rotated(
+    "options,named",
     [
         ({}, ["JWT_SECRET_KEY"]),
         ({"ALGORITHM": "HS512"}, ["JWT_SECRET_KEY"]),
@@ -213,6 +211,7 @@ def logged(app: Flask, caplog: pytest.LogCaptureFixture, requests: int = 2) -> l
         ({"ALGORITHM": "RS256", "PRIVATE_KEY": PRIVATE}, ["JWT_PUBLIC_KEY"]),
         ({"ALGORITHM": "EdDSA", "SECRET": SECRET}, ["JWT_PRIVATE_KEY", "JWT_PUBLIC_KEY"]),
     ],
+    profile=PROFILES,
 )
 def test_a_missing_key_is_reported_before_the_first_request(
     caplog: pytest.LogCaptureFixture, options: dict[str, Any], named: list[str], profile: str
@@ -290,8 +289,7 @@ def late_public_key(app: Flask) -> None:
     app.config.update(JWT_ALGORITHM="RS256", JWT_PUBLIC_KEY=PUBLIC)
 
 
-@PROFILES
-@pytest.mark.parametrize(
+@rotated(
     "set_key",
     [
         late_secret,
@@ -305,6 +303,7 @@ def late_public_key(app: Flask) -> None:
         late_public_key,
     ],
     ids=lambda each: each.__name__,
+    profile=PROFILES,
 )
 def test_there_is_no_false_alarm(
     caplog: pytest.LogCaptureFixture, set_key: Callable[[Flask], None], profile: str
@@ -315,7 +314,7 @@ def test_there_is_no_false_alarm(
     assert logged(app, caplog) == []
 
 
-@PROFILES
+@both_profiles
 def test_an_unusable_key_that_is_set_late_is_reported_too(
     caplog: pytest.LogCaptureFixture, profile: str, make_app: MakeApp
 ) -> None:
@@ -352,8 +351,7 @@ def test_the_command_line_agrees(tmp_path: Path, options: str, status: int) -> N
     assert ("JWT_SECRET_KEY" in done.stdout + done.stderr) is bool(status)
 
 
-@PROFILES
-@pytest.mark.parametrize("empty", ["", " \n", [], {}, ()], ids=repr)
+@rotated("empty", ["", " \n", [], {}, ()], ids=repr, profile=PROFILES)
 def test_an_empty_key_set_is_refused(empty: Any, profile: str) -> None:
     """A variable that is not set must not let the secret of the application sign instead."""
     with pytest.raises(ConfigurationError, match="JWT_KEYS is empty: name a JWK Set file"):
