@@ -1,4 +1,4 @@
-"""Claims: the type and the last second of each, the order of the checks, and what a new token is made of."""
+"""Claims: their types, their last second, the order of the checks, and the claims of a new token."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def options(**changed: Any) -> Settings:
 
 
 def check(changes: dict[str, Any], settings: Settings | None = None, now: float = NOW, **kwargs: Any) -> dict[str, Any]:
-    """Validate good claims with some changed, and return them."""
+    """Validate valid claims with some changes, and return them."""
     claims = {**GOOD, **changes}
     validate(claims, settings or options(), now, **kwargs)
     return claims
@@ -57,7 +57,7 @@ def without(*names: str) -> dict[str, Any]:
 @pytest.mark.parametrize("leeway", [0, 10, 0.5, timedelta(seconds=30)])
 @pytest.mark.parametrize("exp", [NOW, NOW + 0.9])
 def test_a_token_expires_in_the_second_of_exp(exp: float, leeway: Any) -> None:
-    """It passes until just before ``exp`` plus the leeway, and from then on does not (RFC 7519, section 4.1.4)."""
+    """It passes until just before ``exp`` plus the leeway (RFC 7519, section 4.1.4)."""
     settings = options(DECODE_LEEWAY=leeway)
     end = NOW + settings.decode_leeway
     for now in (end - 1, end - 0.001):
@@ -70,7 +70,7 @@ def test_a_token_expires_in_the_second_of_exp(exp: float, leeway: Any) -> None:
 @pytest.mark.parametrize("leeway", [0, 10, 0.5, timedelta(seconds=30)])
 @pytest.mark.parametrize("name", ["iat", "nbf"])
 def test_a_token_is_not_accepted_before_its_time(name: str, leeway: Any) -> None:
-    """It passes from ``iat`` and ``nbf`` minus the leeway on, to the second, and not before."""
+    """It passes from ``iat`` and ``nbf`` minus the leeway, to the second."""
     settings = options(DECODE_LEEWAY=leeway)
     start = NOW - settings.decode_leeway
     claims = {"sub": "me", name: NOW}
@@ -121,13 +121,13 @@ def test_an_expiry_in_the_future_may_be_any_finite_number(value: float) -> None:
 @pytest.mark.parametrize("name", ["iat", "nbf"])
 @pytest.mark.parametrize("value", [1e300, 10**400])
 def test_a_start_in_the_far_future_is_not_yet(name: str, value: float) -> None:
-    """Numbers too large for a date are judged like any other."""
+    """Numbers that are too large for a date are compared like any other."""
     assert refusal(check, {name: value})[0] is ImmatureSignatureError
 
 
 @pytest.mark.parametrize("value", [0, -1, -1e300, -(10**400), 0.5])
 def test_an_expiry_in_the_far_past_is_past(value: float) -> None:
-    """Zero and less are times, not the absence of one."""
+    """Zero and negative numbers are times."""
     assert refusal(check, {"exp": value})[0] is ExpiredSignatureError
 
 
@@ -139,25 +139,25 @@ def test_an_expiry_in_the_far_past_is_past(value: float) -> None:
 def test_an_integer_beyond_every_float_is_refused(
     name: str, value: int, error: type[Exception], allow_expired: bool
 ) -> None:
-    """Whoever calculates with it gets an OverflowError, long after the token was accepted."""
+    """Arithmetic with it would raise an OverflowError later."""
     kind, message = refusal(lambda: check({name: value}, allow_expired=allow_expired))
     assert kind is error
     assert message.endswith("is out of range")
 
 
 def test_an_expiry_before_every_float_is_past_even_where_expired_tokens_are_taken() -> None:
-    """There is nothing that could be done with it."""
+    """``allow_expired`` does not accept it."""
     assert refusal(lambda: check({"exp": -(10**400)}, allow_expired=True))[0] is ExpiredSignatureError
 
 
 def test_times_may_be_absent() -> None:
-    """A token without ``exp`` never expires, and one without ``iat`` and ``nbf`` is valid from ever."""
+    """A token without ``exp`` never expires; without ``iat`` and ``nbf`` it is always valid."""
     validate({"sub": "me"}, options(), 10**12)
     validate({"sub": "me"}, options(), 0)
 
 
 def test_an_expired_token_is_taken_where_that_is_asked_for() -> None:
-    """With ``allow_expired`` a past ``exp`` passes; an ``exp`` that is no time still does not."""
+    """With ``allow_expired``, a past ``exp`` passes, and an invalid one does not."""
     assert check({"exp": NOW - 10}, allow_expired=True)["exp"] == NOW - 10
     assert refusal(lambda: check({"exp": "never"}, allow_expired=True)) == DATES["exp"]
 
@@ -167,7 +167,7 @@ def test_an_expired_token_is_taken_where_that_is_asked_for() -> None:
     [(1, True), (1.5, True), (0, True), (True, False), ("1", False), (None, False), (float("inf"), False)],
 )
 def test_a_bool_is_no_number(value: Any, finite: bool) -> None:
-    """Only numbers are, and only finite ones."""
+    """Only finite numbers are."""
     assert is_finite(value) is finite
 
 
@@ -176,20 +176,20 @@ def test_a_bool_is_no_number(value: Any, finite: bool) -> None:
 
 @pytest.mark.parametrize("aud", ["theirs", ["theirs"], []], ids=repr)
 def test_no_audience_is_asked_for_by_default(aud: Any) -> None:
-    """Where none is configured, ``aud`` may name anybody."""
+    """Without a configured audience, any ``aud`` passes."""
     assert check({"aud": aud})["aud"] == aud
 
 
 @pytest.mark.parametrize("aud", [None, 5, {"a": 1}, [1]], ids=repr)
 def test_an_audience_has_its_form_even_if_none_is_asked_for(aud: Any) -> None:
-    """A name or several, and nothing else (RFC 7519, section 4.1.3)."""
+    """A string or a list of strings (RFC 7519, section 4.1.3)."""
     assert refusal(check, {"aud": aud}) == (InvalidAudienceError, "Invalid claim format in token")
 
 
 @pytest.mark.parametrize("accepted", ["ours", ["ours"], ["other", "ours"], ("ours",), {"ours", "other"}])
 @pytest.mark.parametrize("aud", ["ours", ["ours"], ["theirs", "ours"]])
 def test_an_audience_of_ours_is_enough(accepted: Any, aud: Any) -> None:
-    """One audience of the token among those accepted, in any shape of either."""
+    """One audience of the token must be accepted, in any form of both."""
     assert check({"aud": aud}, options(DECODE_AUDIENCE=accepted))["aud"] == aud
 
 
@@ -209,13 +209,13 @@ def test_a_missing_audience_is_refused_where_one_is_asked_for(changes: dict[str,
 
 @pytest.mark.parametrize("aud", [5, True, 1.5, {"ours": 1}, ["ours", 5], ["ours", None], [["ours"]]], ids=repr)
 def test_an_audience_of_another_type_is_refused(aud: Any) -> None:
-    """It is a string or a list of strings, all of them."""
+    """It must be a string or a list of strings."""
     expected = InvalidAudienceError, "Invalid claim format in token"
     assert refusal(check, {"aud": aud}, options(DECODE_AUDIENCE="ours")) == expected
 
 
 class AnyOf:
-    """A container of issuers that is no list, a look-up in a database say."""
+    """A container of issuers that is not a list, for example a look-up in a database."""
 
     def __contains__(self, issuer: object) -> bool:
         return issuer == "ours"
@@ -223,7 +223,7 @@ class AnyOf:
 
 @pytest.mark.parametrize("accepted", ["ours", ["other", "ours"], ("ours",), {"ours"}, {"ours": 1}, AnyOf()])
 def test_an_issuer_of_ours_passes_and_no_other(accepted: Any) -> None:
-    """Issuers are compared whole, whatever they are listed in."""
+    """Issuers are compared whole, in every kind of container."""
     settings = options(DECODE_ISSUER=accepted)
     check({"iss": "ours"}, settings)
     for issuer in ("theirs", "our", "oursandmore", "o", "", "OURS"):
@@ -231,14 +231,14 @@ def test_an_issuer_of_ours_passes_and_no_other(accepted: Any) -> None:
 
 
 def test_a_missing_issuer_is_refused_where_one_is_asked_for() -> None:
-    """And is not missed where none is."""
+    """Without a configured issuer, it may be missing."""
     expected = MissingRequiredClaimError, 'Token is missing the "iss" claim'
     assert refusal(check, {}, options(DECODE_ISSUER="ours")) == expected
 
 
 @pytest.mark.parametrize("issuer", [None, 5, True, ["ours"], {"ours": 1}], ids=repr)
 def test_an_issuer_is_a_string(issuer: Any) -> None:
-    """Another type is refused, whether an issuer is asked for or not."""
+    """Another type is refused, with and without a configured issuer."""
     expected = InvalidIssuerError, "Payload Issuer (iss) must be a string"
     assert refusal(check, {"iss": issuer}, options(DECODE_ISSUER=["ours"])) == expected
     assert refusal(check, {"iss": issuer}) == expected
@@ -264,7 +264,7 @@ def test_an_identifier_is_a_string(identifier: Any) -> None:
 
 @pytest.mark.parametrize("claim", ["sub", "user", "https://example.com/id"])
 def test_the_identity_claim_must_be_there(claim: str) -> None:
-    """A token that does not say whose it is cannot be used."""
+    """A token without an identity is refused."""
     settings = options(IDENTITY_CLAIM=claim)
     with pytest.raises(JWTDecodeError, match=rf"^Missing claim: {claim}$"):
         validate(without("sub"), settings, NOW)
@@ -272,12 +272,12 @@ def test_the_identity_claim_must_be_there(claim: str) -> None:
 
 
 def test_another_identity_claim_may_hold_anything() -> None:
-    """Only ``sub`` has a type of its own."""
+    """Only ``sub`` has a type."""
     validate({"user": {"id": 5}}, options(IDENTITY_CLAIM="user"), NOW)
 
 
 def test_what_a_token_does_not_say_is_assumed() -> None:
-    """Without a type it is an access token, not fresh, and without an identifier."""
+    """By default, a token is an access token, not fresh, and without an identifier."""
     claims = {"sub": "me"}
     validate(claims, options(), NOW)
     assert claims == {"sub": "me", "type": "access", "fresh": False, "jti": None}
@@ -287,7 +287,7 @@ def test_what_a_token_does_not_say_is_assumed() -> None:
     "said", [{"type": "refresh", "fresh": True, "jti": "x"}, {"type": None, "fresh": None, "jti": ""}]
 )
 def test_what_a_token_says_is_left_alone(said: dict[str, Any]) -> None:
-    """Nothing is assumed over it, not even over null."""
+    """Defaults do not replace claims, not even null."""
     claims = {"sub": "me", **said}
     validate(claims, options(), NOW)
     assert claims == {"sub": "me", **said}
@@ -298,7 +298,7 @@ def test_what_a_token_says_is_left_alone(said: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("value", ["token", "ünïcödé", "\ud800", "a" * 5000])
 def test_the_double_submit_value_must_match(value: str) -> None:
-    """It is compared as octets, so that no character makes the comparison fail."""
+    """It is compared as octets, so that no character causes an error."""
     check({"csrf": value}, csrf_value=value)
     for other in ("x", value + " ", value[:-1] or "y", value.upper() + "Z"):
         with pytest.raises(CSRFError, match=r"^CSRF double submit tokens do not match$"):
@@ -314,13 +314,13 @@ def test_a_csrf_claim_of_another_type_never_matches(claim: Any) -> None:
 
 
 def test_a_token_without_csrf_claim_cannot_be_held_against_a_value() -> None:
-    """It was made while the protection was off, and says so."""
+    """It was made while the protection was off."""
     with pytest.raises(JWTDecodeError, match=r"^Missing claim: csrf$"):
         check({}, csrf_value="token")
 
 
 def test_no_double_submit_value_is_asked_for_without_one() -> None:
-    """The claim alone does not matter."""
+    """The claim alone is not checked."""
     assert check({"csrf": 5})["csrf"] == 5
 
 
@@ -342,7 +342,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("first", range(len(FAULTS)))
 def test_of_several_faults_the_first_is_reported(first: int) -> None:
-    """The order is PyJWT's, but expiry comes last: an expired token is right in every other way."""
+    """The order is PyJWT's, except that expiry comes last."""
     good = {"iss": "ours", "aud": "ours", "csrf": "token"}
     settings = options(DECODE_ISSUER="ours", DECODE_AUDIENCE="ours")
     check(good, settings, csrf_value="token")
@@ -353,7 +353,7 @@ def test_of_several_faults_the_first_is_reported(first: int) -> None:
 
 
 def test_a_missing_identity_comes_before_expiry() -> None:
-    """What an application's handler for expired tokens is told always has an identity."""
+    """The handler for expired tokens always gets an identity."""
     with pytest.raises(JWTDecodeError, match="Missing claim: sub"):
         validate({**without("sub"), "exp": NOW - 9}, options(), NOW)
 
@@ -381,7 +381,7 @@ def test_a_missing_identity_comes_before_expiry() -> None:
 def test_a_claim_is_refused_in_the_words_of_pyjwt(
     changes: dict[str, Any], changed: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
-    """Class and message are PyJWT's own, for every claim that both look at."""
+    """Class and message are PyJWT's, for every claim that both check."""
     claims = {"sub": "me", **changes}
     payload = jwt.api_jws.encode(jwt.PyJWT()._encode_payload(claims), SECRET)
     expected = refusal(lambda: jwt.decode(payload, SECRET, ["HS256"], **arguments))
@@ -420,7 +420,7 @@ def test_a_new_token_holds_these_claims() -> None:
 
 @pytest.mark.parametrize("name", ["jti", "csrf"])
 def test_no_two_tokens_share_an_identifier_or_csrf_value(name: str) -> None:
-    """Neither with each other, nor the one with the other."""
+    """Neither between two tokens, nor within one."""
     tokens = [make() for _ in range(50)]
     assert len({each[name] for each in tokens}) == 50
     assert all(each["jti"] != each["csrf"] for each in tokens)
@@ -440,7 +440,7 @@ def test_no_two_tokens_share_an_identifier_or_csrf_value(name: str) -> None:
     ],
 )
 def test_settings_decide_what_else_a_new_token_holds(changed: dict[str, Any], claims: dict[str, Any]) -> None:
-    """Each option that is about new tokens, on its own; ``None`` stands for a claim that is not there."""
+    """Each option about new tokens, on its own; ``None`` is an absent claim."""
     made = make(options(**changed))
     assert {name: made.get(name) for name in claims} == claims
     assert None not in made.values()
@@ -459,12 +459,12 @@ def test_settings_decide_what_else_a_new_token_holds(changed: dict[str, Any], cl
     ],
 )
 def test_a_lifetime_is_added_to_the_moment_of_issue(lifetime: Any, exp: int) -> None:
-    """Anything that can be added to a ``datetime`` is a lifetime; the sum is in whole seconds, rounded down."""
+    """Anything that can be added to a ``datetime`` is a lifetime; the result is rounded down to seconds."""
     assert make(now=NOW + 0.5, lifetime=lifetime)["exp"] == exp
 
 
 def test_a_token_without_end_has_no_exp() -> None:
-    """``False`` is no lifetime of zero."""
+    """``False`` is not a lifetime of zero."""
     assert "exp" not in make(lifetime=False)
 
 
@@ -480,7 +480,7 @@ def test_freshness_is_a_bool_or_a_time(fresh: Any, claim: Any) -> None:
 
 @pytest.mark.parametrize("name", ["sub", "exp", "iat", "nbf", "jti", "type", "fresh", "csrf", "role"])
 def test_additional_claims_win(name: str) -> None:
-    """What the application asks for replaces what is made here."""
+    """They replace the claims that are made here."""
     assert make(additional={name: "theirs"})[name] == "theirs"
 
 
@@ -499,7 +499,7 @@ PLUS_FIVE = timezone(timedelta(hours=5))
     ],
 )
 def test_a_time_given_as_datetime_becomes_a_number(name: str, moment: datetime, seconds: int) -> None:
-    """As PyJWT does it: whole seconds, rounded down, and a ``datetime`` without a zone is in UTC."""
+    """As in PyJWT: whole seconds, rounded down, and in UTC without a time zone."""
     made = make(additional={name: moment})[name]
     token = jwt.encode({name: moment}, SECRET)
     assert made == seconds == jwt.decode(token, options={"verify_signature": False})[name]
@@ -507,14 +507,14 @@ def test_a_time_given_as_datetime_becomes_a_number(name: str, moment: datetime, 
 
 
 def test_a_datetime_elsewhere_is_left_to_json() -> None:
-    """Only the registered times are turned into numbers."""
+    """Only the registered times become numbers."""
     moment = datetime(2023, 11, 14, tzinfo=timezone.utc)
     assert make(additional={"birthday": moment})["birthday"] is moment
 
 
 @pytest.mark.parametrize("issuer", [5, None, ["us"]], ids=repr)
 def test_an_issuer_that_is_no_string_is_not_written(issuer: Any) -> None:
-    """A token that nobody may accept is not made; PyJWT says so in the same words."""
+    """The message is PyJWT's."""
     calls: list[Callable[[], Any]] = [
         lambda: make(additional={"iss": issuer}),
         lambda: jwt.encode({"iss": issuer}, SECRET),
@@ -525,7 +525,7 @@ def test_an_issuer_that_is_no_string_is_not_written(issuer: Any) -> None:
 
 
 def test_building_changes_nothing_that_was_handed_in() -> None:
-    """Additional claims and a list of audiences stay as they are, whatever becomes of the token."""
+    """Additional claims and a list of audiences are not changed."""
     additional = {"exp": datetime(2023, 11, 14), "roles": ["a"]}
     settings = options(ENCODE_AUDIENCE=["a"])
     before = dict(additional)
@@ -535,7 +535,7 @@ def test_building_changes_nothing_that_was_handed_in() -> None:
 
 
 def test_what_is_built_is_valid_at_once() -> None:
-    """A new token passes in the moment it is made, to the fraction of a second."""
+    """A new token passes immediately, to the fraction of a second."""
     settings = options(ENCODE_ISSUER="us", DECODE_ISSUER="us", ENCODE_AUDIENCE=["a", "b"], DECODE_AUDIENCE="b")
     for now in (NOW, NOW + 0.001, NOW + 0.999):
         claims = make(settings, now, lifetime=timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""The strict parser: what form a token may have, and that it is refused in PyJWT's words."""
+"""The strict parser: the form of a token, and PyJWT's errors."""
 
 from __future__ import annotations
 
@@ -134,14 +134,14 @@ REFUSED_BY_BOTH: dict[str, Any] = {
 
 @pytest.mark.parametrize("token", REFUSED_BY_BOTH.values(), ids=REFUSED_BY_BOTH)
 def test_what_pyjwt_refuses_is_refused_in_its_words(token: Any, verifiers: list[compact.Verifier]) -> None:
-    """Class and message of the error are PyJWT's, whether the header is known or not: applications match on them."""
+    """Class and message of the error are PyJWT's, whether the header is remembered or not."""
     assert outcomes(verifiers, token) == [refusal(read_by_pyjwt, token)] * 2
 
 
 @pytest.mark.parametrize("part", ["header", "payload"])
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_bottomless_nesting_is_refused(part: str, opening: bytes) -> None:
-    """JSON nested deeper than the interpreter can follow is a malformed token, not a crash."""
+    """JSON that is nested too deeply for the interpreter is a malformed token, not a crash."""
     deep = b'{"a":' + opening * 200_000
     token = raw_token(deep) if part == "header" else raw_token(HEADER, deep)
     error, message = refusal(read, token, make_verifier(cap=10**7))
@@ -151,7 +151,7 @@ def test_bottomless_nesting_is_refused(part: str, opening: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["crit", "kid", "typ", "alg"])
 def test_a_nested_header_parameter_is_refused_at_every_depth(name: str) -> None:
-    """No depth of nesting that fits the size cap gets past the parser only to break a check."""
+    """No depth of nesting passes the parser and then breaks a check."""
     other = b"" if name == "alg" else b',"alg":"HS256"'
     for depth in [1, 10, 300, *range(850, 1000), 3000, 6000]:
         nested = b"[" * depth + b"]" * depth
@@ -208,7 +208,7 @@ STRICTER |= {
 def test_what_pyjwt_lets_through_is_refused_all_the_same(
     token: str, error: type[Exception], message: str, verifiers: list[compact.Verifier]
 ) -> None:
-    """The token is genuine and fine with PyJWT, but no form a JWT may have."""
+    """The token is genuine and accepted by PyJWT, but not a valid JWT."""
     assert isinstance(read_by_pyjwt(token), dict)
     for actual, actual_message in outcomes(verifiers, token):
         assert actual is error
@@ -217,7 +217,7 @@ def test_what_pyjwt_lets_through_is_refused_all_the_same(
 
 @pytest.mark.parametrize(("position", "name"), SEGMENTS)
 def test_no_octet_outside_the_alphabet_passes(position: int, name: str, verifiers: list[compact.Verifier]) -> None:
-    """Each of the 191 other octets is refused in each segment, as PyJWT words it."""
+    """Each of the 191 other octets is refused in each segment, with PyJWT's message."""
     for octet in set(range(256)) - set(ALPHABET.encode()) - {ord(".")}:
         parts = [part.encode() for part in (HEAD, BODY, SIGNATURE)]
         parts[position] = parts[position][:-4] + bytes([octet]) + parts[position][-3:]
@@ -226,7 +226,7 @@ def test_no_octet_outside_the_alphabet_passes(position: int, name: str, verifier
 
 @pytest.mark.parametrize("character", ["é", "\u0130", "\uff21", "\u2024", "\ud800", "\0", "\U0001f600"])
 def test_text_beyond_the_alphabet_is_refused(character: str, verifiers: list[compact.Verifier]) -> None:
-    """A letter that some encoding or case folding turns into an ASCII one, or none at all, is refused."""
+    """Including characters that become ASCII in another encoding or case."""
     for place in range(0, len(raw_token()), 7):
         token = raw_token()[:place] + character + raw_token()[place:]
         assert all(issubclass(error, DecodeError) for error, _ in outcomes(verifiers, token))
@@ -237,7 +237,7 @@ def test_text_beyond_the_alphabet_is_refused(character: str, verifiers: list[com
 
 @pytest.mark.parametrize("stem", ["", "A", "AB", "ABC", "ABCD", "ABCDE", "ABCDEF", "-_-_"])
 def test_exactly_the_canonical_last_characters_are_decoded(stem: str) -> None:
-    """A segment is decoded if encoding its octets gives it back, and refused otherwise: for every last character."""
+    """A segment is decoded only if encoding its octets gives the same segment, for every last character."""
     for last in ALPHABET:
         text = stem + last
         if len(text) % 4 != 1 and segment(octets := urlsafe_b64decode(text + "==")) == text:
@@ -249,14 +249,14 @@ def test_exactly_the_canonical_last_characters_are_decoded(stem: str) -> None:
 
 
 def other_spellings(text: str) -> list[str]:
-    """The segments that a lenient decoder takes for the same octets."""
+    """Return the segments that a lenient decoder takes for the same octets."""
     octets = urlsafe_b64decode(text + "==")
     spellings = [text[:-1] + last for last in ALPHABET]
     return [each for each in spellings if each != text and urlsafe_b64decode(each + "==") == octets]
 
 
 def segment_ending(remainder: int, text: str) -> str:
-    """Encode this text with so many blanks in the place of its ``*`` that the segment has this length modulo 4."""
+    """Encode a text with spaces in place of its ``*``, so that the segment has this length modulo 4."""
     candidates = (segment(text.replace("*", " " * number).encode()) for number in range(3))
     return next(each for each in candidates if len(each) % 4 == remainder)
 
@@ -264,7 +264,7 @@ def segment_ending(remainder: int, text: str) -> str:
 @pytest.mark.parametrize(("remainder", "others"), [(2, 15), (3, 3)])
 @pytest.mark.parametrize(("position", "name"), SEGMENTS[:2])
 def test_no_second_spelling_of_a_segment_passes(position: int, name: str, remainder: int, others: int) -> None:
-    """Each non-canonical last character of header and payload is refused, even though the signature covers it."""
+    """Each non-canonical last character of header and payload is refused, although the signature covers it."""
     parts = [segment_ending(remainder, text) for text in ('{"alg":"HS256"*}', '{"sub":"me"*}')]
     checker = make_verifier()
     assert read(sealed(parts[0], parts[1]), checker) == {"sub": "me"}
@@ -276,7 +276,7 @@ def test_no_second_spelling_of_a_segment_passes(position: int, name: str, remain
 
 
 def test_no_second_spelling_of_a_signature_passes(verifiers: list[compact.Verifier]) -> None:
-    """A genuine token cannot be turned into another one that means the same: a blocklist of strings would miss it."""
+    """A blocklist of encoded tokens would miss a second spelling."""
     spellings = other_spellings(SIGNATURE)
     assert len(spellings) == 3
     for spelling in spellings:
@@ -288,7 +288,7 @@ def test_no_second_spelling_of_a_signature_passes(verifiers: list[compact.Verifi
 
 
 def text_of(size: int) -> str:
-    """A genuine token of exactly this size, or one less where base64 has no such length."""
+    """Return a genuine token of this size, or one less if base64 has no such length."""
     body = segment(b'{"sub":"%s"}' % (b"m" * ((size - len(HEAD) - len(SIGNATURE) - 2) * 3 // 4 - 10)))
     return sealed(HEAD, body)
 
@@ -307,21 +307,21 @@ def test_the_size_cap_is_the_last_size_that_passes(form: Callable[[str], Any]) -
     "token", ["." * (CAP + 1), "\0" * (CAP + 1), raw_token() + "A" * CAP], ids=["dots", "NUL", "A"]
 )
 def test_size_is_judged_before_anything_else(token: str, verifiers: list[compact.Verifier]) -> None:
-    """Whatever else is wrong with it, a token that is too long is refused for that."""
+    """A token that is too long is refused for that, whatever else is wrong with it."""
     assert outcomes(verifiers, token) == [(DecodeError, f"The token is longer than {CAP} bytes")] * 2
 
 
 class Text(str):
-    """A string of a class of its own, markup say."""
+    """A subclass of ``str``, for example for markup."""
 
 
 class Octets(bytes):
-    """Bytes of a class of their own."""
+    """A subclass of ``bytes``."""
 
 
 @pytest.mark.parametrize("form", [str, str.encode, Text, lambda text: Octets(text.encode())])
 def test_text_and_bytes_of_any_class_are_taken(form: Callable[[str], Any], verifiers: list[compact.Verifier]) -> None:
-    """The type of a token does not matter as long as it is text or bytes."""
+    """Subclasses of ``str`` and ``bytes`` are accepted."""
     assert [read(form(raw_token()), each) for each in verifiers] == [{"sub": "me"}] * 2
 
 
@@ -351,7 +351,7 @@ ACCEPTED: dict[str, tuple[bytes, dict[str, Any]]] = {
 def test_every_json_object_is_read_as_pyjwt_reads_it(
     payload: bytes, claims: dict[str, Any], verifiers: list[compact.Verifier]
 ) -> None:
-    """JSON has many spellings, and a payload may be any of them; of members of one name the last counts."""
+    """JSON has many spellings; of two members with the same name the last counts."""
     token = raw_token(HEADER, payload)
     assert read_by_pyjwt(token) == claims
     assert [read(token, each) for each in verifiers] == [claims] * 2
@@ -367,14 +367,14 @@ def test_every_json_object_is_read_as_pyjwt_reads_it(
     ],
 )
 def test_a_header_is_read_as_it_was_meant(header: bytes, parsed: dict[str, Any]) -> None:
-    """Spelling does not matter in a header either, the first time and when it is remembered."""
+    """The spelling of a header does not matter, the first time and when it is remembered."""
     checker = make_verifier()
     for _ in range(2):
         assert checker.verify(raw_token(header))[0] == parsed
 
 
 def test_the_last_of_two_algorithms_counts() -> None:
-    """A header that names an allowed algorithm and then another is judged by the other."""
+    """A header with an allowed algorithm and then another is refused for the other."""
     token = raw_token(b'{"alg":"HS256","alg":"none"}')
     assert refusal(read, token) == (InvalidAlgorithmError, "The specified alg value is not allowed")
 
@@ -383,7 +383,7 @@ def test_the_last_of_two_algorithms_counts() -> None:
     "kind", ["JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "application/jwt", "", "mine"]
 )
 def test_a_header_may_name_our_kind_or_none(kind: str, verifiers: list[compact.Verifier]) -> None:
-    """``typ`` of an access token or of no particular kind passes, in any case of letters."""
+    """``typ`` of an access token, or a general one, passes in upper and lower case."""
     assert [read(raw_token(header_with(typ=kind)), each) for each in verifiers] == [{"sub": "me"}] * 2
 
 
@@ -402,28 +402,28 @@ def test_a_header_may_name_our_kind_or_none(kind: str, verifiers: list[compact.V
     ids=lambda parameter: next(iter(parameter)),
 )
 def test_a_key_named_by_the_header_is_never_used(parameter: dict[str, Any]) -> None:
-    """What a header says about keys neither helps a forged token nor harms a genuine one."""
+    """Header parameters about keys neither help a forged token nor harm a genuine one."""
     forged = raw_token(header_with(**parameter), secret="attacker's secret, long enough to be one")
     assert refusal(read, forged) == (InvalidSignatureError, "Signature verification failed")
     assert read(raw_token(header_with(**parameter))) == {"sub": "me"}
 
 
 def test_an_algorithm_without_a_key_is_not_accepted() -> None:
-    """An algorithm that is allowed but that no key is bound to is refused, not tried with another's key."""
+    """An allowed algorithm without a key is refused, not tried with the key of another."""
     checker = compact.Verifier(["HS256", "HS512"], KeyRing([prepare("HS256", SECRET)]), CAP)
     token = jwt.encode({"sub": "me"}, SECRET, "HS512")
     assert refusal(read, token, checker) == (InvalidAlgorithmError, "The specified alg value is not allowed")
 
 
 def test_an_algorithm_with_a_key_but_not_allowed_is_not_accepted() -> None:
-    """A key in the ring does not open an algorithm that the allow-list lacks."""
+    """A key in the ring does not allow its algorithm."""
     checker = compact.Verifier(["HS256"], KeyRing([prepare("HS256", SECRET), prepare("HS512", SECRET)]), CAP)
     token = jwt.encode({"sub": "me"}, SECRET, "HS512")
     assert refusal(read, token, checker) == (InvalidAlgorithmError, "The specified alg value is not allowed")
 
 
 def test_every_key_of_the_ring_verifies_under_one_header() -> None:
-    """A header that one key made known does not bind the tokens of another, which have the same one."""
+    """A remembered header does not bind tokens of other keys to the first one."""
     secrets = [SECRET + str(number) for number in range(3)]
     checker = make_verifier(*secrets)
     for secret in [*secrets, *reversed(secrets)]:
@@ -442,7 +442,7 @@ def test_one_verifier_takes_several_algorithms(algorithms: tuple[str, ...]) -> N
 
 
 def test_two_faults_are_reported_alike_whether_the_header_is_known_or_not() -> None:
-    """Which fault a token is refused for does not tell whether its header was met before."""
+    """The error does not reveal whether the header is remembered."""
     body, signature = other_spellings(segment(b'{"sub":"m"}'))[0], other_spellings(SIGNATURE)[0]
     warm = make_verifier()
     warm.verify(raw_token())
@@ -471,7 +471,7 @@ def remembered(verifier: compact.Verifier) -> int:
     ],
 )
 def test_only_headers_of_genuine_tokens_are_remembered(token: str) -> None:
-    """A token that is refused leaves nothing behind, so that nobody without a key can fill the memory."""
+    """A refused token is not remembered, so clients without a key cannot fill the memory."""
     checker = make_verifier()
     refusal(read, token, checker)
     assert remembered(checker) == 0
@@ -480,7 +480,7 @@ def test_only_headers_of_genuine_tokens_are_remembered(token: str) -> None:
 
 
 def test_the_memory_of_headers_is_bounded() -> None:
-    """However many headers genuine tokens have, only so many are kept, and every token still verifies."""
+    """With many different headers, only some are remembered, and every token still verifies."""
     checker = make_verifier()
     tokens = [raw_token(header_with(kid=str(number))) for number in range(compact.REMEMBERED_HEADERS + 20)]
     for token in tokens * 2:
@@ -490,7 +490,7 @@ def test_the_memory_of_headers_is_bounded() -> None:
 
 @pytest.mark.parametrize("extra", [{}, {"kid": "k"}, {"x": {"y": ["z"]}}, {"x": ["y"]}, {"x": 1, "y": None}])
 def test_a_header_changed_by_its_receiver_changes_nobody_elses(extra: dict[str, Any]) -> None:
-    """A returned header belongs to who got it: neither new members nor changes within reach the next one."""
+    """Each caller gets its own copy of the header."""
     checker, token = make_verifier(), raw_token(header_with(**extra))
     for _ in range(3):
         header, _ = checker.verify(token)
@@ -502,7 +502,7 @@ def test_a_header_changed_by_its_receiver_changes_nobody_elses(extra: dict[str, 
 
 
 def test_a_known_header_does_not_vouch_for_a_signature() -> None:
-    """After a genuine token, a forged one with the same header is refused as before."""
+    """After a genuine token, a forged one with the same header is refused."""
     checker = make_verifier()
     forged = raw_token(secret=SECRET[::-1])
     for _ in range(2):
@@ -511,7 +511,7 @@ def test_a_known_header_does_not_vouch_for_a_signature() -> None:
 
 
 def test_a_verifier_shows_no_secret() -> None:
-    """Its ``repr`` names algorithms, nothing else."""
+    """Its ``repr`` contains only algorithms."""
     assert SECRET not in repr(make_verifier())
     assert "HS256" in repr(make_verifier())
 
@@ -520,7 +520,7 @@ def test_a_verifier_shows_no_secret() -> None:
 
 
 def test_parse_takes_a_token_apart() -> None:
-    """The parts of a token are its header, what was signed, and two segments still encoded."""
+    """The parts are the header, the signing input, and two encoded segments."""
     header, signing_input, payload, signature = compact.parse(raw_token(), CAP)
     assert header == {"alg": "HS256", "typ": "JWT"}
     assert signing_input == f"{HEAD}.{BODY}".encode()
@@ -529,38 +529,38 @@ def test_parse_takes_a_token_apart() -> None:
 
 @pytest.mark.parametrize("part", [1, 2])
 def test_parse_judges_the_form_of_every_segment(part: int) -> None:
-    """A token is malformed as a whole, even where only its header is asked for."""
+    """A token is malformed as a whole, even if only its header is needed."""
     parts = [HEAD, BODY, SIGNATURE]
     parts[part] = parts[part] + "A" * (1 + -len(parts[part]) % 4)
     assert refusal(compact.parse, ".".join(parts), CAP)[0] is DecodeError
 
 
 def test_a_signed_token_is_one_that_pyjwt_reads() -> None:
-    """What is written here is a JWT everywhere."""
+    """Our tokens are JWTs everywhere."""
     token = compact.sign(HEADER, PAYLOAD, prepare("HS256", SECRET))
     assert token == raw_token()
     assert read_by_pyjwt(token) == {"sub": "me"}
 
 
 def test_json_is_written_in_its_shortest_form() -> None:
-    """No white space, ASCII alone, and names in the order they came."""
+    """Without white space, in ASCII, and in the order of the members."""
     assert compact.json_encoder(str).encode({"b": [1, "ä"], "a": None}) == '{"b":[1,"\\u00e4"],"a":null}'
 
 
 def test_json_is_written_with_the_help_of_the_default() -> None:
-    """Objects that JSON does not know are turned into ones it does by the function handed in."""
+    """The function converts objects that JSON does not know."""
     assert compact.json_encoder(sorted).encode({"a": {1}}) == '{"a":[1]}'
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_numbers_that_are_not_finite_are_not_written(number: float) -> None:
-    """A token that nobody may accept is not made."""
+    """No verifier would accept the token."""
     with pytest.raises(ValueError, match="not JSON compliant"):
         compact.json_encoder(str).encode({"a": number})
 
 
 def test_an_error_never_quotes_the_payload() -> None:
-    """The message of a refusal, and what it was raised from, hold nothing of what the token says."""
+    """Neither the message nor the cause of an error contains the payload."""
     token = raw_token(HEADER, b'{"password":"hunter2",}')
     with pytest.raises(DecodeError) as caught:
         read(token)

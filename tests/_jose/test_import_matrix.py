@@ -1,4 +1,4 @@
-"""Keys in every form, in and out, beside ``cryptography`` and joserfc: who reads what, and who verifies whose."""
+"""Keys in every form, in comparison with ``cryptography`` and joserfc."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ PRIVATE_FILES: dict[str, tuple[PrivateFormat, KeySerializationEncryption]] = {
 
 
 def private_octets(kind: str, file: str) -> bytes | None:
-    """A key in a file; ``None`` where ``cryptography`` writes no such file."""
+    """Return a private key as a file; ``None`` if ``cryptography`` does not write this format."""
     form, encryption = PRIVATE_FILES[file]
     try:
         octets: bytes = KINDS[kind].private_bytes(Encoding.PEM, form, encryption)
@@ -95,7 +95,7 @@ FILES = [(kind, file) for kind in KINDS for file in PRIVATE_FILES if private_oct
 
 @pytest.mark.parametrize(("kind", "file"), FILES, ids=[f"{kind} {file}" for kind, file in FILES])
 def test_a_private_key_is_read_from_pem_of_every_form(kind: str, file: str) -> None:
-    """As the very key that it is, with the algorithm that is usual for it."""
+    """It is the same key, with its usual algorithm."""
     octets = private_octets(kind, file)
     assert octets is not None
     if file == "OpenSSH":  # the key of a user, not of a service: openssl does not read it either
@@ -117,7 +117,7 @@ def test_a_public_key_is_read_from_pem(kind: str) -> None:
 
 
 def test_a_certificate_is_read_as_the_key_it_is_for() -> None:
-    """A provider may hand out its key as one. Who vouches for it is not looked at: the file was configured."""
+    """Some providers publish their key as a certificate. Its issuer is not checked: the file was configured."""
     key = KINDS["P-256"]
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "login.example")])
     now = datetime.now(timezone.utc)
@@ -152,7 +152,7 @@ def test_without_its_passphrase_an_encrypted_file_is_refused(passphrase: str | N
     ],
 )
 def test_pem_without_a_key_is_refused(octets: bytes) -> None:
-    """The error contains nothing of it."""
+    """The error contains nothing of the file."""
     with pytest.raises(InvalidKeyError, match="The PEM does not contain a usable key"):
         from_pem(octets, "x")
 
@@ -162,7 +162,7 @@ def test_pem_without_a_key_is_refused(octets: bytes) -> None:
 
 @pytest.mark.parametrize("name", JWKS)
 def test_a_token_of_ours_verifies_in_joserfc(name: str) -> None:
-    """Signed with a key that was read from a JWK; joserfc has it from the same JWK."""
+    """Both libraries read the key from the same JWK."""
     (ours,) = read_set([JWKS[name]])
     theirs = joserfc.jwk.import_key(JWKS[name])
     token = signed_by_us(ours.key, ours.kid)
@@ -174,7 +174,7 @@ def test_a_token_of_ours_verifies_in_joserfc(name: str) -> None:
 
 @pytest.mark.parametrize("name", JWKS)
 def test_a_token_of_joserfc_verifies_here(name: str) -> None:
-    """With the public half alone, where there is one; a changed token does not."""
+    """With the public key only, if there is one; a changed token does not."""
     algorithm = JWKS[name]["alg"]
     theirs = joserfc.jwk.import_key(JWKS[name])
     header = {"alg": algorithm, "kid": JWKS[name]["kid"]}
@@ -188,7 +188,7 @@ def test_a_token_of_joserfc_verifies_here(name: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_key_comes_out_of_cryptography_and_goes_back(kind: str) -> None:
-    """To a JWK and back is the same key; the public half of both is the same text."""
+    """A key that becomes a JWK and is read again is the same key."""
     jwk = to_jwk(ALGORITHMS[kind], KINDS[kind])
     back = prepare(ALGORITHMS[kind], jwk).public
     form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -198,7 +198,7 @@ def test_a_key_comes_out_of_cryptography_and_goes_back(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_joserfc_writes_the_same_members(kind: str) -> None:
-    """From the same PEM file: every member of the private key, letter for letter."""
+    """Every member of the private key from the same PEM file is equal."""
     pem = KINDS[kind].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     family: Any = {"R": joserfc.jwk.RSAKey, "E": joserfc.jwk.OKPKey}.get(kind[0], joserfc.jwk.ECKey)
     theirs = family.import_key(pem).as_dict(private=True)
@@ -207,7 +207,7 @@ def test_joserfc_writes_the_same_members(kind: str) -> None:
 
 
 def _damaged() -> list[tuple[str, dict[str, Any]]]:
-    """Every key, with each of its members gone, emptied, cut, prolonged, or of another type."""
+    """Return every key with each of its members missing, empty, too short, too long, or of another type."""
     cases = []
     for name in ("RS256", "ES256", "ES512", "EdDSA", "EdDSA-448", "HS256"):
         jwk = without(JWKS[name], "kid", "alg")
@@ -233,7 +233,7 @@ def reads(read: Any) -> bool:
 
 
 def private_halves_agree(jwk: dict[str, Any]) -> bool:
-    """Whether a key signs what it verifies; and so whether it is a key."""
+    """Return whether a key verifies what it signs."""
     key = joserfc.jwk.import_key(jwk)
     algorithm = {"RSA": "RS256", "oct": "HS256", "OKP": "EdDSA"}.get(jwk["kty"], "ES256")
     algorithm = "ES512" if jwk.get("crv") == "P-521" else algorithm
@@ -258,7 +258,7 @@ def test_what_we_read_joserfc_reads_too() -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_hardly_any_damaged_key_is_read() -> None:
-    """Only the ones that are keys still: public ones, without their private half, and a longer secret."""
+    """Only those that are still valid: public keys without the private part, and a longer secret."""
     halves = [f"{name} without d" for name in ("RS256", "ES256", "ES512", "EdDSA", "EdDSA-448")]
     read = [name for name, jwk in DAMAGED if reads(partial(read_set, [jwk]))]
     assert read == [*halves, "HS256: k longer"]

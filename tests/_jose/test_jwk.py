@@ -198,7 +198,7 @@ ALGORITHM_OF = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA", "oct": "HS256"}
 @pytest.mark.parametrize("way", WAYS[:3])
 @pytest.mark.parametrize("algorithm", ALGORITHM_OF.values())
 def test_a_jwk_of_each_kind_verifies(make_app: MakeApp, way: Way, algorithm: str) -> None:
-    """In each of the ways in which malformed ones are refused."""
+    """In all the ways in which malformed ones are refused."""
     jwk = JWKS[algorithm] if algorithm == "HS256" else public(JWKS[algorithm])
     encoded = signed(algorithm, PRIVATE_KEYS.get(algorithm, bytes(range(32))))
     assert passes(lambda: way(make_app, jwk, ALGORITHM=algorithm), encoded)
@@ -244,7 +244,7 @@ def accepted(make: Callable[[], Flask]) -> set[str]:
 def test_a_jwk_without_alg_serves_one_algorithm(
     make_app: MakeApp, way: Way, algorithm: str, listed: list[str], expected: str
 ) -> None:
-    """JWT_ALGORITHM if it fits the key, else the first of JWT_DECODE_ALGORITHMS that does (RFC 8725bis, 3.1)."""
+    """JWT_ALGORITHM if it fits the key, otherwise the first of JWT_DECODE_ALGORITHMS that does (RFC 8725bis, 3.1)."""
     jwk = without(public(RSA), "alg")
     assert accepted(lambda: way(make_app, jwk, ALGORITHM=algorithm, DECODE_ALGORITHMS=listed)) == {expected}
 
@@ -256,13 +256,13 @@ def test_a_jwk_without_alg_serves_one_algorithm(
 def test_a_loader_whose_algorithm_does_not_fit_takes_the_first_that_does(
     make_app: MakeApp, listed: Any, expected: str
 ) -> None:
-    """JWT_ALGORITHM is HS256 here. A set has an order too: RS before PS."""
+    """JWT_ALGORITHM is HS256. In a set, the order is RS before PS."""
     jwk = without(public(RSA), "alg")
     assert accepted(lambda: by_loader(make_app, jwk, DECODE_ALGORITHMS=listed)) == {expected}
 
 
 def test_a_pyjwk_serves_the_algorithm_that_pyjwt_gave_it(make_app: MakeApp) -> None:
-    """Whatever else is accepted."""
+    """Whatever other algorithms are accepted."""
     for algorithm in ("RS256", "PS512"):
         jwk = pyjwt.PyJWK(without(public(RSA), "alg"), algorithm)
         assert accepted(lambda: by_loader(make_app, jwk, DECODE_ALGORITHMS=RSA_ALGORITHMS)) == {algorithm}  # noqa: B023
@@ -272,7 +272,7 @@ def test_a_pyjwk_serves_the_algorithm_that_pyjwt_gave_it(make_app: MakeApp) -> N
 def test_a_key_of_our_own_set_without_alg_serves_one_algorithm(
     make_app: MakeApp, algorithm: str, expected: str
 ) -> None:
-    """JWT_ALGORITHM if it fits, else the usual one. It signs with that, too."""
+    """JWT_ALGORITHM if it fits, otherwise the usual one. It signs with the same."""
     app = make_app(KEYS=[without(RSA, "alg")], ALGORITHM=algorithm)
     with app.app_context():
         made = create_access_token("ada")
@@ -282,7 +282,7 @@ def test_a_key_of_our_own_set_without_alg_serves_one_algorithm(
 
 
 def test_a_ring_serves_the_algorithms_that_it_was_given(make_app: MakeApp) -> None:
-    """A set for a loader, whose keys leave the algorithm open."""
+    """For a loader with keys that have no ``alg``."""
     ring = KeyRing.from_jwks([without(RSA, "alg"), EC], ["PS256", "RS256", "ES256"])
     app = by_loader(make_app, ring, DECODE_ALGORITHMS=[*RSA_ALGORITHMS, "ES256"])
     assert accepted(lambda: app) == {"PS256"}
@@ -291,7 +291,7 @@ def test_a_ring_serves_the_algorithms_that_it_was_given(make_app: MakeApp) -> No
 
 @pytest.mark.parametrize("source", ["JWK", "PEM", "object"])
 def test_one_pem_goes_on_serving_a_list_in_compat(make_app: MakeApp, source: str) -> None:
-    """As in 4.7: PEM says nothing about algorithms, and the list is the application's. A JWK has one all the same."""
+    """As in 4.7: PEM has no algorithm, so the key verifies the whole list. A JWK is bound to one algorithm."""
     key = PRIVATE_KEYS["RS256"].public_key()
     material = {"JWK": public(RSA), "PEM": pem(PRIVATE_KEYS["RS256"])[1], "object": key}[source]
     found = accepted(lambda: make_app(ALGORITHM="RS256", PUBLIC_KEY=material, DECODE_ALGORITHMS=["RS256", "RS512"]))
@@ -307,7 +307,7 @@ def test_one_pem_goes_on_serving_a_list_in_compat(make_app: MakeApp, source: str
     ids=["PEM", "secret"],
 )
 def test_one_key_for_two_algorithms_is_remarked_on_in_strict(make_app: MakeApp, options: dict[str, Any]) -> None:
-    """An option that is set wins, so the list works; ``flask jwt check`` asks for a key for each."""
+    """The list works because it is set explicitly; ``flask jwt check`` recommends a key for each algorithm."""
 
     def codes(**others: Any) -> set[str]:
         app = make_app(**options | others)
@@ -327,7 +327,7 @@ def test_one_key_for_two_algorithms_is_remarked_on_in_strict(make_app: MakeApp, 
 def test_a_key_of_an_issuer_without_alg_serves_one_algorithm(
     make_app: MakeApp, listed: Any, expected: set[str]
 ) -> None:
-    """The first of the issuer's list that fits, with two such keys in the set. Every key is found by its name."""
+    """The first of the issuer's list that fits. Both keys are found by their ``kid``."""
     keys = [without(public(RSA), "alg", kid="r"), without(public(EC), "alg", kid="e")]
     settings = {"keys": {"keys": keys}, "audience": "us"} | ({"algorithms": listed} if listed else {})
     app = make_app(TRUSTED_ISSUERS={"https://login.example": settings})

@@ -1,4 +1,4 @@
-"""JWK Sets: what is read from them, what is refused, what is published, and how a key goes through its life."""
+"""JWK Sets: what is read, what is refused, what is published, and the states of keys."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RFC_7638 = {
 
 
 def test_a_thumbprint_is_made_of_the_members_that_make_the_key() -> None:
-    """Order, names and private halves make no difference; whitespace is none (RFC 7638)."""
+    """Order and private members make no difference (RFC 7638)."""
     shuffled = dict(reversed(RSA.items())) | {"kid": "another", "use": "sig", "x5t": "abc"}
     assert thumbprint(RSA) == thumbprint(public(RSA)) == thumbprint(shuffled) == RSA["kid"]
     assert len({thumbprint(jwk) for name, jwk in JWKS.items() if name[:2] not in ("RS", "PS")}) == len(JWKS) - 6
@@ -51,7 +51,7 @@ def test_the_thumbprint_of_the_rfc() -> None:
 
 @pytest.mark.parametrize("name", JWKS)
 def test_a_key_is_named_by_its_thumbprint_unless_it_has_a_name(name: str) -> None:
-    """The same name for everybody who has the key, or the one its owner gave."""
+    """The thumbprint is the same for every reader; a ``kid`` replaces it."""
     jwk = JWKS[name]
     assert [key.kid for key in read_set([without(jwk, "kid")])] == [thumbprint(jwk)]
     assert [key.kid for key in read_set([jwk | {"kid": "k1"}])] == ["k1"]
@@ -59,7 +59,7 @@ def test_a_key_is_named_by_its_thumbprint_unless_it_has_a_name(name: str) -> Non
 
 @pytest.mark.parametrize("name", JWKS)
 def test_a_key_is_bound_to_its_algorithm(name: str) -> None:
-    """To the one that it says, or else to the usual one of its kind."""
+    """To its ``alg``, or without one to the usual algorithm of its kind."""
     algorithm = name.removesuffix("-448")
     usual = {"RS": "RS256", "PS": "RS256", "HS": "HS256"}.get(algorithm[:2], algorithm)
     assert [key.key.algorithm for key in read_set([JWKS[name]])] == [algorithm]
@@ -67,7 +67,7 @@ def test_a_key_is_bound_to_its_algorithm(name: str) -> None:
 
 
 def test_a_key_without_an_algorithm_serves_the_first_that_is_accepted_and_fits() -> None:
-    """A foreign set may leave the algorithm open; then the list of its issuer decides, and for one algorithm only."""
+    """In the set of an issuer, the list of the issuer decides, for one algorithm only."""
     bare = [without(RSA, "alg", kid="r"), without(RSA, "alg", kid="s"), without(EC, "alg", kid="e")]
     found = read_set(bare, ("ES384", "HS256", "PS256", "RS256", "ES256"))
     assert [(key.kid, key.key.algorithm) for key in found] == [("r", "PS256"), ("s", "PS256"), ("e", "ES256")]
@@ -76,7 +76,7 @@ def test_a_key_without_an_algorithm_serves_the_first_that_is_accepted_and_fits()
 
 @pytest.mark.parametrize("document", [None, 5, "keys", b"keys", [5], {}, {"keys": 5}, {"keys": "x"}, {"keys": [None]}])
 def test_what_is_no_set_is_refused(document: Any) -> None:
-    """Whatever somebody may have put there."""
+    """For every other type of value."""
     with pytest.raises(InvalidKeyError, match="JWK"):
         read_set(document)
 
@@ -153,7 +153,7 @@ BROKEN: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize("jwk", [jwk for _, jwk in BROKEN], ids=[name for name, _ in BROKEN])
 def test_a_broken_key_is_refused_without_a_word_of_it(jwk: dict[str, Any]) -> None:
-    """The error can be logged: it holds no member of the key, not even a public one."""
+    """The error can be logged: it contains no member of the key, not even a public one."""
     with pytest.raises(InvalidKeyError) as raised:
         read_set([jwk])
     told = str(raised.value) + repr(raised.value)
@@ -162,20 +162,20 @@ def test_a_broken_key_is_refused_without_a_word_of_it(jwk: dict[str, Any]) -> No
 
 
 def test_two_keys_of_one_name_are_refused() -> None:
-    """Which of them is meant would be anybody's guess; the same key twice is no better."""
+    """It would be ambiguous which key is meant, even if both are the same key."""
     for jwks_ in ([RSA | {"kid": "1"}, EC | {"kid": "1"}], [RSA, RSA], [without(RSA, "kid"), without(RSA, "kid")]):
         with pytest.raises(InvalidKeyError, match="same kid"):
             read_set({"keys": jwks_})
 
 
 def test_secrets_do_not_mix_with_public_keys() -> None:
-    """A set with both invites to take one for the other."""
+    """In a mixed set, one could be taken for the other."""
     with pytest.raises(InvalidKeyError, match="must not mix"):
         read_set([OCT, EC])
 
 
 def test_a_key_of_an_unknown_kind_is_passed_over_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """A set may hold what only the next version knows (RFC 7517, section 5). With -W error too."""
+    """A set may contain newer kinds of keys (RFC 7517, section 5). With -W error, too."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = read_set([{"kty": "AKP", "kid": "new", "pub": "abc"}, EC])
@@ -220,13 +220,13 @@ def test_a_key_for_something_else_is_passed_over(members: dict[str, Any], is_rea
     ],
 )
 def test_the_end_of_a_key_may_be_written_in_two_ways(until: Any, seconds: float) -> None:
-    """In seconds since the epoch, or in ISO 8601, which is UTC unless it says otherwise."""
+    """In seconds since the epoch, or in ISO 8601, in UTC unless it has an offset."""
     (found,) = read_set([EC | {"state": "retiring", "until": until}])
     assert (found.state, found.until) == (State.RETIRING, seconds)
 
 
 def test_the_first_active_key_signs_and_all_verify() -> None:
-    """Order decides where two are active; a next and a retiring one never sign."""
+    """The order decides between two active keys; next and retiring keys never sign."""
     listed = [
         JWKS["ES384"] | {"state": "next"},
         JWKS["ES512"] | {"state": "retiring"},
@@ -242,7 +242,7 @@ def test_the_first_active_key_signs_and_all_verify() -> None:
 
 
 def test_a_ring_for_a_loader_has_no_clock() -> None:
-    """A key that should stop to verify one day would not: it is refused with the way out."""
+    """A key with an ``until`` would verify for ever, so it is refused."""
     with pytest.raises(InvalidKeyError, match="leave out a key when it retires"):
         KeyRing.from_jwks([EC, JWKS["ES384"] | {"state": "retiring", "until": "2027-01-31"}])
 
@@ -257,7 +257,7 @@ UNKNOWN = st.text().map("x-".__add__)
 @settings(deadline=None, max_examples=40)  # to check a private RSA key takes a while
 @given(st.lists(st.sampled_from(ASYMMETRIC), unique=True), st.dictionaries(UNKNOWN, st.text()), st.data())
 def test_nothing_private_is_ever_published(names: list[str], strange: dict[str, str], data: st.DataObject) -> None:
-    """Of all kinds of keys, and whatever other members they have: known public members alone."""
+    """For all kinds of keys with any other members, only known public members are published."""
     kinds = {"RS": "rsa", "PS": "rsa"}
     chosen = list({kinds.get(name[:2], name): name for name in names}.values())
     states = st.sampled_from([state.value for state in State])
@@ -273,7 +273,7 @@ def test_nothing_private_is_ever_published(names: list[str], strange: dict[str, 
 
 
 def test_a_secret_is_never_published() -> None:
-    """Nor is there anything of it in what could be printed by accident."""
+    """Nor does ``repr`` show it."""
     keys = read_set([JWKS[name] for name in ("HS384", "HS512")] + [OCT | {"kid": "s"}])
     assert published(keys) == {"keys": []}
     assert OCT["k"] not in repr(keys)
@@ -287,7 +287,7 @@ NOW = 1_800_000_000.0
 
 @pytest.mark.parametrize("algorithm", [*SECRETS, "RS256", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA"])
 def test_a_new_key_is_strong_and_signs_after_a_rotation(algorithm: str) -> None:
-    """A key for every algorithm; it is next, knows when it was made, and is good enough for its own reader."""
+    """For every algorithm, a new key is *next*, has the time of its creation, and is valid."""
     new = key_life.generate(algorithm, NOW)
     (read,) = read_set([new])
     assert (read.kid, read.key.algorithm, read.state) == (thumbprint(new), algorithm, State.NEXT)
@@ -300,7 +300,7 @@ def test_a_new_key_is_strong_and_signs_after_a_rotation(algorithm: str) -> None:
     "algorithm", ["none", "", "RS", "RS1", "RS2048", "ES", "HS", "HS1", "HS255", "eddsa", "A128KW"]
 )
 def test_there_is_no_key_for_what_is_no_algorithm(algorithm: str) -> None:
-    """A slip of the pen makes no key."""
+    """A typing error makes no key."""
     with pytest.raises(ConfigurationError, match="no algorithm"):
         key_life.generate(algorithm, NOW)
 
@@ -314,7 +314,7 @@ def member(name: str, state: str, **others: Any) -> dict[str, Any]:
 
 
 def test_the_first_key_signs_at_once_and_the_others_wait() -> None:
-    """Nobody could wait for the very first."""
+    """No verifier has an older set."""
     first = key_life.added([], member("ES256", "next"))
     second = key_life.added(first, member("ES384", "next"))
     assert states(second) == [("ES256", "active", None), ("ES384", "next", None)]
@@ -322,7 +322,7 @@ def test_the_first_key_signs_at_once_and_the_others_wait() -> None:
 
 
 def test_a_key_is_not_added_twice() -> None:
-    """Nor under the name that another has, be it given or worked out."""
+    """Nor with the ``kid`` or the thumbprint of another key."""
     for twin in (
         member("ES256", "next"),
         without(member("ES256", "next"), "kid"),
@@ -333,7 +333,7 @@ def test_a_key_is_not_added_twice() -> None:
 
 
 def test_a_rotation_lets_the_oldest_next_key_sign() -> None:
-    """What signed retires, for as long as it was told; what retires already and what waits stays as it is."""
+    """The active keys retire after the overlap; other keys do not change."""
     listed = [
         member("ES256", "active"),
         member("PS256", "retiring", until=NOW + 5),
@@ -352,7 +352,7 @@ def test_a_rotation_lets_the_oldest_next_key_sign() -> None:
 
 
 def test_a_key_does_not_sign_before_verifiers_can_know_it() -> None:
-    """They may keep the set they have for some time."""
+    """Verifiers may cache the set for some time."""
     listed = [member("ES256", "active"), member("ES384", "next")]
     with pytest.raises(ConfigurationError, match="less than 300 seconds ago"):
         key_life.rotated(listed, now=NOW + 299, overlap=60, ahead=300)
@@ -360,13 +360,13 @@ def test_a_key_does_not_sign_before_verifiers_can_know_it() -> None:
 
 
 def test_without_a_next_key_there_is_no_rotation() -> None:
-    """The error says how to get one."""
+    """The error names the command that makes one."""
     with pytest.raises(ConfigurationError, match="flask jwt keys generate"):
         key_life.rotated([member("ES256", "active")], now=NOW, overlap=60, ahead=0)
 
 
 def test_retiring_never_prolongs_a_life() -> None:
-    """What was decided before stands, in whichever way it is written."""
+    """An earlier ``until`` stays, in both notations."""
     for until in (NOW + 10, "2027-01-15T08:00:10Z"):
         listed = [member("ES384", "active"), member("ES256", "retiring", until=until)]
         assert states(key_life.retired(listed, kid=EC["kid"], until=NOW + 99))[1] == ("ES256", "retiring", NOW + 10)
@@ -374,7 +374,7 @@ def test_retiring_never_prolongs_a_life() -> None:
 
 
 def test_the_last_key_that_signs_does_not_retire() -> None:
-    """Nor does a key that is not there."""
+    """Nor does an unknown key."""
     listed = [member("ES256", "active"), member("ES384", "next")]
     with pytest.raises(ConfigurationError, match="rotate first"):
         key_life.retired(listed, kid=EC["kid"], until=NOW)
@@ -383,13 +383,13 @@ def test_the_last_key_that_signs_does_not_retire() -> None:
 
 
 def test_a_key_without_a_name_retires_by_its_thumbprint() -> None:
-    """A set made by hand may leave names away."""
+    """A hand-written set may have no ``kid``."""
     listed = [member("ES384", "active"), without(member("ES256", "active"), "kid")]
     assert states(key_life.retired(listed, kid=thumbprint(EC), until=NOW))[1] == ("ES256", "retiring", NOW)
 
 
 def test_keys_that_verify_no_more_are_left_out() -> None:
-    """At the very second."""
+    """From their last second."""
     listed = [member("ES256", "active"), member("ES384", "retiring", until=NOW + 1)]
     assert len(key_life.without_retired(listed, NOW)) == 2
     assert len(key_life.without_retired(listed, NOW + 1)) == 1
@@ -397,7 +397,7 @@ def test_keys_that_verify_no_more_are_left_out() -> None:
 
 @pytest.mark.parametrize("key", [x25519.X25519PrivateKey.generate(), dsa.generate_private_key(1024), object()])
 def test_a_key_for_no_signature_is_told_by_its_type(key: Any) -> None:
-    """A key agreement key, an old DSA key, anything else."""
+    """A key for key agreement, an old DSA key, and other objects are refused."""
     with pytest.raises(InvalidKeyError, match="not a key for signatures"):
         jwks.usual_algorithm_of(key)
 
@@ -410,7 +410,7 @@ def test_a_key_for_no_signature_is_told_by_its_type(key: Any) -> None:
     st.sampled_from(sorted(EC)),
 )
 def test_no_value_of_a_member_leads_to_anything_but_a_key_or_the_error(value: Any, name: str) -> None:
-    """A set may be damaged in any way that JSON can be."""
+    """For any JSON value of a member."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

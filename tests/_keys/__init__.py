@@ -1,1 +1,1 @@
-"""Keys that are not in the configuration: those of other issuers."""
+"""Keys: configured ones, those of loaders, and those of external issuers."""

@@ -1,4 +1,4 @@
-"""What the tests of keys share: a key of every kind, as its owner has it, and a file of them."""
+"""Keys for tests: one of every kind with its private members, and a file of them."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ ASYMMETRIC = [name for name in JWKS if name not in SYMMETRIC]
 
 
 def public(jwk: dict[str, Any]) -> dict[str, Any]:
-    """The public half of a JWK."""
+    """Return the public members of a JWK."""
     return {name: value for name, value in jwk.items() if name not in PRIVATE_MEMBERS}
 
 
 def without(jwk: dict[str, Any], *names: str, **others: Any) -> dict[str, Any]:
-    """A JWK without some members, and with others."""
+    """Return a JWK without some members, and with others."""
     return {name: value for name, value in jwk.items() if name not in names} | others
 
 
 def write_set(path: Path, *jwks: dict[str, Any]) -> Path:
-    """Write a JWK Set as ``flask jwt keys`` would: readable by its owner alone."""
+    """Write a JWK Set as ``flask jwt keys`` does: only its owner may read it."""
     path.write_text(json.dumps({"keys": jwks}))
     path.chmod(0o600)
     return path
 
 
 def eventually(happens: Callable[[], object], seconds: float = 10.0) -> bool:
-    """Whether something happens within some seconds."""
+    """Return whether a condition becomes true within some seconds."""
     ends = time.monotonic() + seconds
     while not happens():
         if time.monotonic() > ends:

@@ -21,13 +21,13 @@ Answer = Callable[["Handler"], None]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request. What an answer may use beside the inherited methods is here."""
+    """One request. Answers may use it beside the inherited methods."""
 
     protocol_version = "HTTP/1.1"
 
     @property
     def lying(self) -> LyingServer:
-        """The server that this request came to."""
+        """Return the server that received this request."""
         assert isinstance(self.server, _Server)
         return self.server.lying
 
@@ -55,12 +55,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def pause(self, seconds: float) -> None:
-        """Sleep, unless the server is closed meanwhile."""
+        """Sleep, unless the server is closed in the meantime."""
         if self.lying.closing.wait(seconds):
             raise ConnectionAbortedError
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name it has in the parent
-        """Say nothing."""
+        """Log nothing."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -70,7 +70,7 @@ class _Server(ThreadingHTTPServer):
     lying: LyingServer
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up, or finds the certificate wrong, is no news."""
+        """Ignore clients that hang up or refuse the certificate."""
 
 
 class LyingServer:
@@ -134,13 +134,13 @@ def late(seconds: float, answer: Answer) -> Answer:
 
 
 def tagged(document: Any, etag: str, **headers: str) -> Answer:
-    """Answer with a document and its ETag; to who knows it, that it is still the same."""
+    """Answer with a document and its ETag, or with 304 if the client has it."""
     whole, same = serves(document, ETag=etag, **headers), says(304, ETag=etag, **headers)
     return lambda handler: (same if handler.headers["If-None-Match"] == etag else whole)(handler)
 
 
 def zipped(body: bytes, encoding: str = "gzip") -> Answer:
-    """Answer compressed, though nobody asked for it."""
+    """Answer with a compressed body, which the client has not asked for."""
     return says(200, gzip.compress(body), Content_Encoding=encoding)
 
 
@@ -156,12 +156,12 @@ def writes(*pieces: bytes, every: float = 0.0) -> Answer:
 
 
 def drips(octets: bytes, every: float) -> Answer:
-    """Write octets one at a time: every read of the client is answered soon, all of them never."""
+    """Write octets one at a time: each read of the client succeeds soon, and the answer never ends."""
     return writes(*(octets[at : at + 1] for at in range(len(octets))), every=every)
 
 
 def floods(megabytes: int, *, announced: bool) -> Answer:
-    """Answer with far too much; say so before, or do not."""
+    """Answer with far too much, with or without a Content-Length."""
 
     def flood(handler: Handler) -> None:
         handler.send_response(200)

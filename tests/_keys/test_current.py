@@ -1,4 +1,4 @@
-"""The keys in force: from the configuration, from files that change, for as long as they live."""
+"""The keys in force: from the configuration, and from files that change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def look(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Let as much time pass as lies between two looks at the files. The clock that never goes back stops meanwhile."""
+    """Let the interval between two checks of the files pass. The monotonic clock stands still otherwise."""
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
@@ -61,7 +61,7 @@ def status(app: Flask, encoded: str) -> int:
 
 
 def made_by(jwk: dict[str, Any], exp: int = NOW + 10**9, **named: Any) -> str:
-    """A token that was made elsewhere with a key."""
+    """Return a token that another service signed with a key."""
     key = pyjwt.PyJWK(without(jwk, "state", "until"))
     claims = {"sub": "ada", "type": "access", "jti": "1", "fresh": False, "iat": NOW, "exp": exp}
     return pyjwt.encode(claims, key.key, key.algorithm_name, headers={"kid": jwk["kid"]} | named)
@@ -71,7 +71,7 @@ def made_by(jwk: dict[str, Any], exp: int = NOW + 10**9, **named: Any) -> str:
 
 
 def test_a_fallback_verifies_and_the_newest_signs(make_app: MakeApp) -> None:
-    """Tokens of last year's secret pass until it is taken away; new ones are signed with this year's."""
+    """Tokens of the previous secret pass until it is removed; new tokens are signed with the new one."""
     old, new = make_app(SECRET_KEY=OLD_SECRET), make_app(SECRET_KEY_FALLBACKS=[OLD_SECRET])
     assert status(new, access_token(old)) == 200
     assert status(old, access_token(new)) == 422
@@ -80,7 +80,7 @@ def test_a_fallback_verifies_and_the_newest_signs(make_app: MakeApp) -> None:
 
 
 def test_a_fallback_is_looked_for_at_flasks_secret_too() -> None:
-    """Who signs with Flask's SECRET_KEY rotates it in the same way."""
+    """An application that signs with Flask's SECRET_KEY rotates it in the same way."""
     app = Flask("app")
     app.config.update(SECRET_KEY=SECRET, JWT_SECRET_KEY_FALLBACKS=[OLD_SECRET])
     JWTManager(app)
@@ -91,7 +91,7 @@ def test_a_fallback_is_looked_for_at_flasks_secret_too() -> None:
 
 
 def test_a_fallback_is_no_public_key(make_app: MakeApp) -> None:
-    """An asymmetric algorithm has no fallbacks: a secret there would be a key that everybody has."""
+    """An asymmetric algorithm has no fallbacks: a secret there would be a public key."""
     private, public_pem = pem(PRIVATE_KEYS["RS256"])
     app = make_app(ALGORITHM="RS256", PRIVATE_KEY=private, PUBLIC_KEY=public_pem, SECRET_KEY_FALLBACKS=[OLD_SECRET])
     assert status(app, access_token(app)) == 200
@@ -99,14 +99,14 @@ def test_a_fallback_is_no_public_key(make_app: MakeApp) -> None:
 
 
 def test_weak_fallbacks_are_refused_in_strict(make_app: MakeApp) -> None:
-    """A secret that was good enough once lets anybody in now."""
+    """An old secret may be too weak today."""
     with pytest.raises(ConfigurationError, match=r"JWT_SECRET_KEY_FALLBACKS is too weak.*below the minimum"):
         make_app(PROFILE="strict", SECRET_KEY_FALLBACKS=["changeme"])
 
 
 @pytest.mark.parametrize("value", ["one secret", b"one secret", 5, [5], [None], {"a": "b"}, [""]])
 def test_fallbacks_are_a_list_of_secrets(make_app: MakeApp, value: Any) -> None:
-    """One string would be a list of letters."""
+    """A single string would be a list of characters."""
     with pytest.raises(ConfigurationError, match="JWT_SECRET_KEY_FALLBACKS"):
         make_app(SECRET_KEY_FALLBACKS=value)
 
@@ -116,7 +116,7 @@ def test_fallbacks_are_a_list_of_secrets(make_app: MakeApp, value: Any) -> None:
 
 @pytest.mark.parametrize("name", JWKS)
 def test_a_set_signs_with_its_first_active_key_and_says_which(make_app: MakeApp, name: str) -> None:
-    """Whatever JWT_ALGORITHM says: the algorithm is the key's."""
+    """The algorithm is that of the key, whatever JWT_ALGORITHM is."""
     app = make_app(KEYS={"keys": [JWKS[name]]})
     made = access_token(app)
     assert header(made) == {"alg": JWKS[name]["alg"], "kid": JWKS[name]["kid"], "typ": "JWT"}
@@ -124,7 +124,7 @@ def test_a_set_signs_with_its_first_active_key_and_says_which(make_app: MakeApp,
 
 
 def test_all_keys_of_a_set_verify(make_app: MakeApp) -> None:
-    """The next one too: another worker may have noticed the rotation first."""
+    """The next key too: another worker may have noticed the rotation first."""
     app = make_app(KEYS=[EC, RSA | {"state": "next"}, OKP | {"state": "retiring"}])
     for jwk in (EC, RSA, OKP):
         assert status(app, made_by(jwk)) == 200
@@ -132,7 +132,7 @@ def test_all_keys_of_a_set_verify(make_app: MakeApp) -> None:
 
 
 def test_a_name_does_not_make_another_key_verify(make_app: MakeApp) -> None:
-    """``kid`` only looks up: a token under a wrong, unknown or foreign name is refused, and so is one without."""
+    """A token with a wrong, unknown or missing ``kid`` is refused."""
     other = to_jwk("RS256", PRIVATE_KEYS["RS256"]) | {"kid": "other"}
     app = make_app(KEYS=[EC, JWKS["EdDSA"] | {"kid": "e"}, JWKS["EdDSA-448"] | {"kid": "e448"}, other])
     assert status(app, made_by(OKP, kid="e")) == 200
@@ -144,7 +144,7 @@ def test_a_name_does_not_make_another_key_verify(make_app: MakeApp) -> None:
 
 
 def test_the_algorithm_is_the_one_of_the_key(make_app: MakeApp) -> None:
-    """The same RSA key under another algorithm, or its public half as a secret, is no key of the set."""
+    """The same RSA key with another algorithm, and its public key as a secret, are refused."""
     app = make_app(KEYS=[RSA])
     _, public_pem = pem(PRIVATE_KEYS["RS256"])
     assert status(app, made_by(RSA | {"alg": "PS256"})) == 422
@@ -155,7 +155,7 @@ def test_the_algorithm_is_the_one_of_the_key(make_app: MakeApp) -> None:
 
 
 def test_headers_of_the_application_do_not_rename_the_key(make_app: MakeApp) -> None:
-    """A token that named another key could not be verified by anybody."""
+    """A token with another ``kid`` could not be verified."""
     app = make_app(KEYS=[EC])
     made = access_token(app, additional_headers={"kid": "mine", "alg": "RS256", "app": "shop"})
     assert header(made) == {"alg": "ES256", "app": "shop", "kid": EC["kid"], "typ": "JWT"}
@@ -163,7 +163,7 @@ def test_headers_of_the_application_do_not_rename_the_key(make_app: MakeApp) -> 
 
 
 def test_moving_to_a_set_keeps_the_tokens_of_before(make_app: MakeApp) -> None:
-    """JWT_DECODE_ALGORITHMS names what the configured key still verifies; without it, nothing does."""
+    """The configured key still verifies the algorithms in JWT_DECODE_ALGORITHMS, and no others."""
     before = access_token(make_app())
     moving = make_app(KEYS=[EC], DECODE_ALGORITHMS=["HS256"])
     assert status(moving, before) == 200
@@ -174,7 +174,7 @@ def test_moving_to_a_set_keeps_the_tokens_of_before(make_app: MakeApp) -> None:
 
 
 def test_a_set_of_public_keys_verifies_and_cannot_sign(make_app: MakeApp) -> None:
-    """A service that only reads tokens needs no private key, and is told so if it tries."""
+    """A service that only verifies needs no private key. If it signs, the error explains this."""
     app = make_app(KEYS=[public(EC)])
     assert status(app, made_by(EC)) == 200
     with pytest.raises(ConfigurationError, match="private key"):
@@ -185,13 +185,13 @@ def test_a_set_of_public_keys_verifies_and_cannot_sign(make_app: MakeApp) -> Non
 
 @pytest.mark.parametrize("value", [5, object(), 1.5, ("a",), b"keys.json"])
 def test_keys_that_are_none_are_refused(make_app: MakeApp, value: Any) -> None:
-    """Whatever it is, the error names the forms there are, and not what is in it."""
+    """The error names the accepted forms, and contains nothing of the value."""
     with pytest.raises(ConfigurationError, match="JWT_KEYS must be a JWK Set, or the path"):
         make_app(KEYS=value)
 
 
 def test_keys_that_cannot_be_used_are_named_without_their_members(make_app: MakeApp, tmp_path: Path) -> None:
-    """Neither in the message nor in what stands behind it."""
+    """Neither the message nor the cause contains them."""
     broken = EC | {"x": EC["y"]}
     late = make_app()
     for make in (
@@ -210,7 +210,7 @@ def test_keys_that_cannot_be_used_are_named_without_their_members(make_app: Make
 
 
 def test_a_changed_file_is_noticed(make_app: MakeApp, tmp_path: Path, look: Callable[[], None]) -> None:
-    """Within two seconds, by a worker that runs; not before, since looking costs."""
+    """By a running worker within two seconds, and not before: each check costs time."""
     path = write_set(tmp_path / "keys.json", EC)
     app = make_app(KEYS=str(path))
     assert header(access_token(app))["kid"] == EC["kid"]
@@ -233,7 +233,7 @@ def test_a_file_that_breaks_leaves_the_keys_as_they_were(
     look: Callable[[], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Half a file, no file, or rubbish: said once, not with every request, and nothing of it is told."""
+    """A truncated, missing or invalid file is logged once, without its content."""
     path = write_set(tmp_path / "keys.json", EC)
     app = make_app(KEYS=path)
     good = access_token(app)
@@ -259,7 +259,7 @@ def test_a_file_that_breaks_leaves_the_keys_as_they_were(
 def test_a_file_is_replaced_by_another_of_the_same_size_and_time(
     make_app: MakeApp, tmp_path: Path, look: Callable[[], None]
 ) -> None:
-    """A rename, as ``flask jwt keys`` does it, is another file, whatever its times say."""
+    """``flask jwt keys`` renames a new file, which has another inode."""
     path = write_set(tmp_path / "keys.json", EC | {"kid": "1"})
     app = make_app(KEYS=path)
     access_token(app)
@@ -271,7 +271,7 @@ def test_a_file_is_replaced_by_another_of_the_same_size_and_time(
 
 
 def test_a_missing_file_is_told_when_a_key_is_needed(make_app: MakeApp, tmp_path: Path) -> None:
-    """And found once it is there, without a restart."""
+    """It is found without a restart once it exists."""
     app = make_app(KEYS=tmp_path / "keys.json")
     with pytest.raises(ConfigurationError, match=r"JWT_KEYS cannot be used: .*keys\.json"):
         access_token(app)
@@ -280,7 +280,7 @@ def test_a_missing_file_is_told_when_a_key_is_needed(make_app: MakeApp, tmp_path
 
 
 def test_a_retiring_key_verifies_until_its_time(make_app: MakeApp, clock: Clock, tmp_path: Path) -> None:
-    """No change of the file, and no other look at it, is needed for that."""
+    """Without a change of the file, and without another check of it."""
     path = write_set(tmp_path / "keys.json", RSA, EC | {"state": "retiring", "until": NOW + 100})
     for keys in (path, json.loads(path.read_text())):
         app = make_app(KEYS=keys)
@@ -304,7 +304,7 @@ def write_pem(folder: Path, name: str, key: Any, passphrase: bytes | None = None
 
 
 def test_a_folder_of_pem_files_is_refused_with_the_way_out(make_app: MakeApp, tmp_path: Path) -> None:
-    """States belong into the JWK Set: a file name with one more dot signed, or verified for ever."""
+    """The states of keys belong in a JWK Set, not in the names of files."""
     write_pem(tmp_path, "api.v1.until-2020-01-01.pem", PRIVATE_KEYS["ES256"])
     late = make_app()
     for make in (
@@ -318,7 +318,7 @@ def test_a_folder_of_pem_files_is_refused_with_the_way_out(make_app: MakeApp, tm
 
 @pytest.mark.parametrize("passphrase", ["open", b"open", ""])
 def test_the_passphrase_of_the_folder_is_refused(make_app: MakeApp, passphrase: Any) -> None:
-    """It would have no effect any more. ``None`` is as good as nothing."""
+    """The option has no effect any more. ``None`` is accepted."""
     with pytest.raises(ConfigurationError, match=r"JWT_KEYS_PASSPHRASE.*flask jwt keys import"):
         make_app(KEYS=[EC], KEYS_PASSPHRASE=passphrase)
     app = make_app(KEYS=[EC])
@@ -327,7 +327,7 @@ def test_the_passphrase_of_the_folder_is_refused(make_app: MakeApp, passphrase: 
 
 
 def test_a_member_that_is_there_twice_makes_the_file_invalid(make_app: MakeApp, tmp_path: Path) -> None:
-    """RFC 7517, section 4: which of them is meant would depend on the reader."""
+    """RFC 7517, section 4: parsers differ in which of them they take."""
     path = write_set(tmp_path / "keys.json", EC)
     app = make_app(KEYS=path)
     assert status(app, access_token(app)) == 200
@@ -340,7 +340,7 @@ def test_a_member_that_is_there_twice_makes_the_file_invalid(make_app: MakeApp, 
 
 
 def forms_of(name: str) -> dict[str, tuple[Any, Any]]:
-    """What loaders may return to sign and to verify with a key: in every form."""
+    """Return every form of a key that loaders may return, to sign and to verify."""
     jwk, key = JWKS[name], PRIVATE_KEYS[name]
     private, public_pem = pem(key)
     return {
@@ -356,7 +356,7 @@ def forms_of(name: str) -> dict[str, tuple[Any, Any]]:
 @pytest.mark.parametrize("form", forms_of("RS256"))
 @pytest.mark.parametrize("name", ["RS256", "ES256", "EdDSA"])
 def test_loaders_return_keys_in_any_form(make_app: MakeApp, name: str, form: str) -> None:
-    """And they are prepared once: reading an RSA key takes longer than a hundred signatures."""
+    """They are prepared once: reading an RSA key takes longer than a hundred signatures."""
     app = make_app(ALGORITHM=name, SECRET_KEY=None)
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     signs, verifies = forms_of(name)[form]
@@ -370,7 +370,7 @@ def test_loaders_return_keys_in_any_form(make_app: MakeApp, name: str, form: str
 
 
 def test_each_tenant_has_a_ring_of_its_own(make_app: MakeApp) -> None:
-    """The token of one is not verified by the keys of another, whatever it says about itself."""
+    """The keys of one tenant never verify the token of another, whatever its claims are."""
     rings = {
         "red": KeyRing.from_jwks([EC, JWKS["ES384"]]),
         "blue": KeyRing.from_jwks([to_jwk("ES256", ec.generate_private_key(ec.SECP256R1())) | {"kid": "b"}]),
@@ -396,7 +396,7 @@ PATH = "/.well-known/jwks.json"
 
 
 def test_the_public_keys_are_served(make_app: MakeApp) -> None:
-    """Next ones too, so that verifiers know them when they begin to sign; no private member of any."""
+    """The next keys too, so that verifiers know them in advance, and never a private member."""
     listed = [JWKS[name] | {"kid": name} for name in ASYMMETRIC]
     listed[1] |= {"state": "next"}
     listed[2] |= {"state": "retiring", "until": 4_000_000_000}
@@ -413,7 +413,7 @@ def test_the_public_keys_are_served(make_app: MakeApp) -> None:
 
 
 def test_a_verifier_asks_again_cheaply(make_app: MakeApp, tmp_path: Path, look: Callable[[], None]) -> None:
-    """304 for who has the set already; HEAD works; nothing else does."""
+    """304 for a client that has the set; HEAD is allowed, other methods are not."""
     path = write_set(tmp_path / "keys.json", EC)
     client = make_app(KEYS=path, JWKS_PATH=PATH).test_client()
     first = client.get(PATH)
@@ -430,7 +430,7 @@ def test_a_verifier_asks_again_cheaply(make_app: MakeApp, tmp_path: Path, look: 
 
 
 def test_a_retired_key_is_not_published(make_app: MakeApp, clock: Clock) -> None:
-    """Not for a second longer than it verifies."""
+    """It is published exactly as long as it verifies."""
     app = make_app(KEYS=[EC, RSA | {"state": "retiring", "until": NOW + 10}], JWKS_PATH=PATH)
     assert len(app.test_client().get(PATH).get_json()["keys"]) == 2
     clock.now += 10
@@ -438,7 +438,7 @@ def test_a_retired_key_is_not_published(make_app: MakeApp, clock: Clock) -> None
 
 
 def test_a_single_key_pair_is_published_too(make_app: MakeApp) -> None:
-    """JWT_PUBLIC_KEY in any form; a secret never is."""
+    """JWT_PUBLIC_KEY is published in any form, and a secret never."""
     private, public_pem = pem(PRIVATE_KEYS["PS384"])
     app = make_app(ALGORITHM="PS384", PRIVATE_KEY=private, PUBLIC_KEY=public_pem, JWKS_PATH=PATH)
     (jwk,) = app.test_client().get(PATH).get_json()["keys"]
@@ -448,7 +448,7 @@ def test_a_single_key_pair_is_published_too(make_app: MakeApp) -> None:
 
 
 def test_a_key_that_is_configured_twice_is_published_once(make_app: MakeApp) -> None:
-    """After a move to a set, for example. Two keys of one name make a set that verifiers refuse."""
+    """For example after a move to JWT_KEYS. Verifiers refuse a set with two keys of one ``kid``."""
     pair = {"ALGORITHM": "ES256", "PRIVATE_KEY": EC, "PUBLIC_KEY": public(EC)}
     app = make_app(KEYS=[EC, RSA], JWKS_PATH=PATH, **pair)
     document = app.test_client().get(PATH).get_json()
@@ -457,5 +457,5 @@ def test_a_key_that_is_configured_twice_is_published_once(make_app: MakeApp) -> 
 
 
 def test_nothing_is_served_unless_asked_for(make_app: MakeApp) -> None:
-    """The path is the application's choice."""
+    """The application chooses the path."""
     assert make_app(KEYS=[EC]).test_client().get(PATH).status_code == 404

@@ -55,7 +55,7 @@ class Hour:
         self.keys_seen: list[str] = []
 
     def pass_(self, seconds: float) -> None:
-        """Let time pass. Every few seconds somebody issues a token, and all that are good are shown to somebody."""
+        """Let time pass. Every few seconds a worker issues a token, and all valid tokens are sent to a service."""
         ends = self.clock.now + seconds
         while self.clock.now < ends:
             self.clock.now += self.chance.uniform(0.5, 5)
@@ -93,8 +93,8 @@ def hour(make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         options |= {"ENCODE_ISSUER": ISSUER, "ENCODE_AUDIENCE": "us", "DECODE_AUDIENCE": "us"}
         options |= {"ACCESS_TOKEN_EXPIRES": LIFE, "REFRESH_TOKEN_EXPIRES": LIFE}
         workers = [make_app(**options) for _ in range(3)]
-        terms = {"jwks_uri": server.url(PATH), "audience": "us"}
-        services = [make_app(SECRET_KEY=None, TRUSTED_ISSUERS={ISSUER: terms}) for _ in range(2)]
+        settings = {"jwks_uri": server.url(PATH), "audience": "us"}
+        services = [make_app(SECRET_KEY=None, TRUSTED_ISSUERS={ISSUER: settings}) for _ in range(2)]
         server.answers[PATH] = lambda handler: passed_on(handler, workers[0])
         for service in services:
             get_state(service).issuers[ISSUER].keys._clock = clock
@@ -102,7 +102,7 @@ def hour(make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def passed_on(handler: Handler, app: Flask) -> None:
-    """Answer with what an application answers."""
+    """Answer with the response of an application."""
     headers = {name: handler.headers[name] for name in ("If-None-Match",) if name in handler.headers}
     response = app.test_client().get(PATH, headers=headers)
     handler.say(response.status_code, response.data, dict(response.headers))
@@ -110,7 +110,7 @@ def passed_on(handler: Handler, app: Flask) -> None:
 
 @pytest.mark.slow
 def test_an_hour_of_rotations_refuses_no_good_token(hour: Hour) -> None:
-    """Generate, wait, rotate, and let the old key retire by itself: four times, among all workers and services."""
+    """Generate, wait, rotate, and let the old key retire: four times, for all workers and services."""
     hour.operator("generate", "--algorithm", "EdDSA")
     hour.pass_(60)
     for _ in range(4):
@@ -124,7 +124,7 @@ def test_an_hour_of_rotations_refuses_no_good_token(hour: Hour) -> None:
 
 
 def test_nothing_is_accepted_of_a_key_that_has_retired(hour: Hour) -> None:
-    """By itself, to the second, among the workers; by an operator, as soon as all have noticed."""
+    """After its ``until``, to the second, and after ``retire``, as soon as all workers have noticed."""
     hour.operator("generate")
     hour.pass_(30)
     with hour.workers[0].app_context():
@@ -149,7 +149,7 @@ def test_nothing_is_accepted_of_a_key_that_has_retired(hour: Hour) -> None:
 
 
 def test_services_let_go_of_a_retired_key_as_soon_as_they_fetch(hour: Hour) -> None:
-    """What they have is good for as long as it was said to be: five minutes, of which they use four."""
+    """They fetch the set again after four of the five minutes for which it is valid."""
     hour.operator("generate")
     hour.operator("generate")
     with hour.workers[0].app_context():
@@ -167,7 +167,7 @@ def test_services_let_go_of_a_retired_key_as_soon_as_they_fetch(hour: Hour) -> N
 
 
 def test_the_drill_can_fail(hour: Hour) -> None:
-    """A key that retires before its tokens have expired refuses good ones, and the hour shows it."""
+    """With a key that retires before its tokens expire, valid tokens are refused, and the drill reports it."""
     hour.operator("generate")
     hour.operator("generate")
     hour.pass_(30)
@@ -179,7 +179,7 @@ def test_the_drill_can_fail(hour: Hour) -> None:
 @pytest.mark.server
 @pytest.mark.slow
 def test_real_workers_refuse_no_good_token(tmp_path: Path) -> None:
-    """Four processes, four clients, every command typed: one rotation in haste, and one key that retires at once."""
+    """Four processes, four clients and typed commands: a rotation with --now, and a key that retires immediately."""
     counts, seconds = drill(1, tmp_path)
     assert {fault: counts[fault] for fault in FAULTS} == dict.fromkeys(FAULTS, 0)
     assert counts["issued"] > 50

@@ -1,4 +1,4 @@
-"""Tokens of other people's issuers: accepted beside our own on the terms that were set, and on no others."""
+"""Tokens of external issuers are accepted under their settings, beside our own."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from .lying_server import LyingServer, floods, late, says, serves
 ISSUER, OTHER = "https://login.example", "https://accounts.example/"
 KEY, OTHER_KEY = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 JWK, OTHER_JWK = to_jwk("ES256", KEY.public_key()), to_jwk("ES256", OTHER_KEY.public_key()) | {"kid": "other"}
-TERMS: dict[str, Any] = {"keys": {"keys": [JWK]}, "audience": "us"}
-OTHER_TERMS: dict[str, Any] = {"keys": {"keys": [OTHER_JWK]}, "audience": ["them", "us"]}
+SETTINGS: dict[str, Any] = {"keys": {"keys": [JWK]}, "audience": "us"}
+OTHER_SETTINGS: dict[str, Any] = {"keys": {"keys": [OTHER_JWK]}, "audience": ["them", "us"]}
 
 
 def their_claims(**others: Any) -> dict[str, Any]:
-    """What a good token of the issuer says; ``None`` takes a claim away."""
+    """Return the claims of a valid token of the issuer. ``None`` removes a claim."""
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": "us", "sub": "ada", "iat": now - 5, "exp": now + 300, "jti": "theirs"} | others
     return {name: value for name, value in claims.items() if value is not None}
@@ -54,14 +54,14 @@ def foreign(key: Any = KEY, algorithm: str = "ES256", header: dict[str, Any] | N
 
 
 def signed(claims: dict[str, Any] | bytes, key: Any = KEY, **header: Any) -> str:
-    """A token that PyJWT would not make."""
+    """Return a token that PyJWT would not make."""
     return asymmetric(key, "ES256", claims, {"alg": "ES256", "kid": JWK["kid"]} | header)
 
 
 @pytest.fixture(params=["compat", "strict"])
 def app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
     """An application that trusts two issuers, in each profile."""
-    return make_app(PROFILE=request.param, TRUSTED_ISSUERS={ISSUER: TERMS, OTHER: OTHER_TERMS})
+    return make_app(PROFILE=request.param, TRUSTED_ISSUERS={ISSUER: SETTINGS, OTHER: OTHER_SETTINGS})
 
 
 def ask(app: Flask, token: str, path: str = "/access") -> tuple[int, Any]:
@@ -79,7 +79,7 @@ def refused(app: Flask, token: str, path: str = "/access") -> bool:
 
 
 def test_a_token_of_a_trusted_issuer_is_accepted_beside_our_own(app: Flask) -> None:
-    """By each of them, and ours as before."""
+    """Tokens of both issuers pass, and ours as before."""
     status, told = ask(app, foreign())
     assert (status, told["identity"], told["claims"]["iss"]) == (200, "ada", ISSUER)
     other = foreign(OTHER_KEY, header={"kid": "other"}, iss=OTHER, aud=["somebody", "them"])
@@ -89,7 +89,7 @@ def test_a_token_of_a_trusted_issuer_is_accepted_beside_our_own(app: Flask) -> N
 
 
 def test_its_algorithms_need_not_be_ours(make_app: MakeApp) -> None:
-    """Every asymmetric one that there is, unless the terms say fewer."""
+    """Every asymmetric algorithm is accepted, unless the settings name fewer."""
     for algorithm, key in PRIVATE_KEYS.items():
         if algorithm == "ES256K":
             continue
@@ -99,7 +99,7 @@ def test_its_algorithms_need_not_be_ours(make_app: MakeApp) -> None:
 
 
 def test_what_it_says_of_type_freshness_and_session_means_nothing_here(app: Flask) -> None:
-    """Those words are ours: a token of theirs is an access token, not fresh, and of no session."""
+    """Their token is an access token, not fresh, and without a session, whatever its claims are."""
     token = foreign(type="Bearer", fresh=True, sid="a session of theirs", csrf="theirs")
     status, told = ask(app, token)
     assert status == 200
@@ -112,8 +112,8 @@ def test_what_it_says_of_type_freshness_and_session_means_nothing_here(app: Flas
 
 
 def test_a_sid_of_theirs_is_no_session_of_ours(make_app: MakeApp) -> None:
-    """Nor does it keep out a token, whose session nobody here has heard of."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, STORE_URI="memory://")
+    """A token with an unknown ``sid`` of theirs passes."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS}, STORE_URI="memory://")
     with app.test_request_context():
         ours = start_session("grace").session_id
     for sid in (ours, "unknown", 5, None, ["x"]):
@@ -121,16 +121,16 @@ def test_a_sid_of_theirs_is_no_session_of_ours(make_app: MakeApp) -> None:
         assert (status, "sid" in told["claims"]) == (200, False)
 
 
-def test_the_terms_may_make_them_refresh_tokens(make_app: MakeApp) -> None:
-    """For who wants to exchange a token of theirs for one of ours."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"type": "refresh"}})
+def test_the_settings_may_make_them_refresh_tokens(make_app: MakeApp) -> None:
+    """For applications that exchange their token for one of ours."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS | {"type": "refresh"}})
     assert ask(app, foreign(), "/refresh")[0] == 200
     assert refused(app, foreign())
 
 
-def test_the_identity_is_the_claim_that_the_terms_name(make_app: MakeApp) -> None:
-    """It is found where identities are found here, also under a name of ours."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"identity_claim": "oid"}}, IDENTITY_CLAIM="user")
+def test_the_identity_is_the_claim_that_the_settings_name(make_app: MakeApp) -> None:
+    """``get_jwt_identity`` returns it, also if JWT_IDENTITY_CLAIM has another name."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS | {"identity_claim": "oid"}}, IDENTITY_CLAIM="user")
     assert ask(app, foreign(oid="0000-1"))[1]["identity"] == "0000-1"
     assert refused(app, foreign())
     for odd in (5, True, ["ada"], {"id": "ada"}, 1.5):
@@ -139,7 +139,7 @@ def test_the_identity_is_the_claim_that_the_terms_name(make_app: MakeApp) -> Non
 
 def test_it_goes_through_the_loaders_like_any_token(make_app: MakeApp) -> None:
     """The user, the blocklist, the verification, and decode_token."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS})
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS})
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     seen: list[tuple[str, str]] = []
     manager.user_lookup_loader(lambda _header, claims: (claims["iss"], claims["sub"]))
@@ -161,8 +161,8 @@ def test_it_goes_through_the_loaders_like_any_token(make_app: MakeApp) -> None:
 
 
 def test_it_can_be_revoked(make_app: MakeApp) -> None:
-    """By its jti, here and nowhere else; without one it cannot, and is told so."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, STORE_URI="memory://")
+    """By its ``jti``, only in this application. Without a ``jti``, the error says so."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS}, STORE_URI="memory://")
     token = foreign()
     assert ask(app, token)[0] == 200
     with app.app_context():
@@ -176,8 +176,8 @@ def test_it_can_be_revoked(make_app: MakeApp) -> None:
 
 
 def test_in_a_cookie_it_needs_what_ours_need(make_app: MakeApp) -> None:
-    """A token without a CSRF value changes nothing by way of a cookie: a form of another site could send it."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, TOKEN_LOCATION=["cookies"])
+    """In a cookie, a token without a CSRF value can only read: a form of another site could send it."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS}, TOKEN_LOCATION=["cookies"])
     client = app.test_client()
     client.set_cookie("access_token_cookie", foreign())
     assert client.get("/access").status_code == 200
@@ -189,19 +189,19 @@ def test_in_a_cookie_it_needs_what_ours_need(make_app: MakeApp) -> None:
 
 
 def test_it_is_not_put_into_a_cookie_that_would_be_refused(make_app: MakeApp) -> None:
-    """A CSRF value of theirs is not one of ours. Where none is needed, it is put there."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS})
+    """Their CSRF value does not count. Without CSRF protection, the token is set in a cookie."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS})
     with app.test_request_context():
         with pytest.raises(ConfigurationError, match=f"A token of {ISSUER} has no CSRF value of this application"):
             set_access_cookies(app.response_class(), foreign(csrf="theirs"))
         set_access_cookies(app.response_class(), create_access_token("ada"))
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, COOKIE_CSRF_PROTECT=False)
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS}, COOKIE_CSRF_PROTECT=False)
     with app.test_request_context():
         set_access_cookies(app.response_class(), foreign())
 
 
 def test_keys_are_bound_to_their_issuer(app: Flask) -> None:
-    """Those of one vouch neither for another nor for us, and ours for none of them."""
+    """The keys of an issuer verify neither tokens of another nor ours, and ours verify none of theirs."""
     assert refused(app, foreign(OTHER_KEY))
     assert refused(app, foreign(OTHER_KEY, header={"kid": "other"}))
     assert refused(app, foreign(header={"kid": "other"}, iss=OTHER))
@@ -227,24 +227,24 @@ def test_keys_are_bound_to_their_issuer(app: Flask) -> None:
     ],
 )
 def test_an_issuer_is_compared_whole(app: Flask, iss: str) -> None:
-    """A slash more or less is another issuer (RFC 8725bis, section 3.8)."""
+    """With or without a trailing slash, it is another issuer (RFC 8725bis, section 3.8)."""
     assert refused(app, foreign(iss=iss))
 
 
 @pytest.mark.parametrize("iss", [[ISSUER], [ISSUER, OTHER], {"iss": ISSUER}, 5, True, {}, []])
 def test_an_issuer_that_is_no_text_is_none(app: Flask, iss: Any) -> None:
-    """Signed by the issuer's own key, all the same."""
+    """It is refused, although the issuer's own key signed it."""
     assert refused(app, signed(their_claims() | {"iss": iss}))
 
 
 def test_an_issuer_named_twice_is_the_one_that_is_verified(app: Flask) -> None:
-    """The last of two members counts, for the choice of the key as well as for the claim."""
+    """The last of two members counts, both for the choice of the key and for the claim."""
     payload = json.dumps(their_claims()).encode()[:-1] + f', "iss": "{OTHER}"}}'.encode()
     assert refused(app, signed(payload))
 
 
 def test_a_public_key_is_no_secret(app: Flask) -> None:
-    """In whatever form an attacker may have it."""
+    """In every form that an attacker may try."""
     _, public_pem = pem(KEY)
     for secret in (public_pem, public_pem.strip(), json.dumps(JWK), JWK["x"], ""):
         for header in ({"alg": "HS256", "kid": JWK["kid"]}, {"alg": "HS256"}, {"alg": "HS512", "kid": JWK["kid"]}):
@@ -254,14 +254,14 @@ def test_a_public_key_is_no_secret(app: Flask) -> None:
 
 @pytest.mark.parametrize("alg", ["none", "None", "nOnE", "", None, 5, ["ES256"], "ES384", "RS256", "HS256", "es256"])
 def test_the_algorithm_is_that_of_the_key(app: Flask, alg: Any) -> None:
-    """Without a signature, or with a good one under another name."""
+    """Without a signature, or with a valid one under another name, a token is refused."""
     for token in (signed(their_claims(), alg=alg), signed(their_claims(), alg=alg, kid="unknown")):
         assert refused(app, token)
         assert refused(app, token.rpartition(".")[0] + ".")
 
 
-def test_the_terms_may_allow_fewer_algorithms(make_app: MakeApp) -> None:
-    """A key that says no algorithm serves those, and no other."""
+def test_the_settings_may_allow_fewer_algorithms(make_app: MakeApp) -> None:
+    """A key without ``alg`` is only used with those."""
     bare = {name: value for name, value in to_jwk("RS256", PRIVATE_KEYS["RS256"].public_key()).items() if name != "alg"}
     app = make_app(TRUSTED_ISSUERS={ISSUER: {"keys": [bare], "audience": "us", "algorithms": ["RS256"]}})
     header = {"kid": bare["kid"]}
@@ -302,12 +302,12 @@ def test_the_terms_may_allow_fewer_algorithms(make_app: MakeApp) -> None:
     ids=str,
 )
 def test_its_claims_are_judged_as_strictly_as_ours(app: Flask, claims: dict[str, Any]) -> None:
-    """In both profiles: nobody relies on another issuer's token being ill-formed."""
+    """In both profiles."""
     assert refused(app, signed(their_claims(**claims)))
 
 
 def test_an_expired_token_is_answered_as_ours_are(app: Flask) -> None:
-    """401, and the loader is told what expired; leeway counts."""
+    """401, and the loader gets the claims; the leeway counts."""
     now = int(time.time())
     assert ask(app, foreign(exp=now - 1))[0] == 401
     app.config["JWT_DECODE_LEEWAY"] = 30
@@ -315,8 +315,10 @@ def test_an_expired_token_is_answered_as_ours_are(app: Flask) -> None:
 
 
 def test_required_claims_are_required(make_app: MakeApp) -> None:
-    """Those of the terms, not those of JWT_REQUIRED_CLAIMS, which other issuers know nothing of."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"required_claims": ["exp", "scope"]}}, REQUIRED_CLAIMS=["tenant"])
+    """Those of the settings of the issuer, not those of JWT_REQUIRED_CLAIMS."""
+    app = make_app(
+        TRUSTED_ISSUERS={ISSUER: SETTINGS | {"required_claims": ["exp", "scope"]}}, REQUIRED_CLAIMS=["tenant"]
+    )
     assert refused(app, foreign())
     assert ask(app, foreign(scope="read", iat=None))[0] == 200
 
@@ -335,16 +337,16 @@ def test_required_claims_are_required(make_app: MakeApp) -> None:
         ("at+jwt2", False),
     ],
 )
-def test_the_terms_may_demand_a_typ(make_app: MakeApp, typ: Any, accepted: bool) -> None:
-    """So that an ID token of the same audience is told from an access token (RFC 9068, section 4)."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"typ": "at+jwt"}})
+def test_the_settings_may_require_a_typ(make_app: MakeApp, typ: Any, accepted: bool) -> None:
+    """It distinguishes an access token from an ID token with the same audience (RFC 9068, section 4)."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS | {"typ": "at+jwt"}})
     assert (ask(app, signed(their_claims(client_id="them"), typ=typ))[0] == 200) is accepted
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
-def test_the_typ_of_the_terms_has_several_spellings_too(make_app: MakeApp, typ: str) -> None:
-    """Of whichever, the same tokens are accepted, and the claims of RFC 9068 are required."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"typ": typ}})
+def test_the_typ_of_the_settings_has_several_spellings_too(make_app: MakeApp, typ: str) -> None:
+    """All of them accept the same tokens, and require the claims of RFC 9068."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS | {"typ": typ}})
     assert ask(app, signed(their_claims(client_id="them"), typ="at+jwt"))[0] == 200
     assert ask(app, signed(their_claims(client_id="them"), typ="JWT"))[0] == 422
     assert ask(app, signed(their_claims(), typ="at+jwt"))[0] == 422
@@ -352,17 +354,17 @@ def test_the_typ_of_the_terms_has_several_spellings_too(make_app: MakeApp, typ: 
 
 @pytest.mark.parametrize("name", ["keys", "jwks_uri", "discovery"])
 def test_a_place_of_keys_that_is_none_is_not_given(make_app: MakeApp, name: str) -> None:
-    """A variable that is not set would else leave an issuer without any keys: answered with 503 for ever."""
-    places = {"keys": None, "jwks_uri": None, "discovery": None} | {name: {**TERMS}.get(name)}
+    """``None``, from an unset variable for example, is ignored: otherwise the issuer would have no keys."""
+    places = {"keys": None, "jwks_uri": None, "discovery": None} | {name: {**SETTINGS}.get(name)}
     app = make_app(TRUSTED_ISSUERS={ISSUER: {"audience": "us", **places, "keys": None}})
-    terms = get_state(app).settings.trusted_issuers[ISSUER]
-    assert (terms.keys, terms.discovery) == (None, f"{ISSUER}/.well-known/openid-configuration")
-    assert ask(make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"jwks_uri": None}}), foreign())[0] == 200
+    settings = get_state(app).settings.trusted_issuers[ISSUER]
+    assert (settings.keys, settings.discovery) == (None, f"{ISSUER}/.well-known/openid-configuration")
+    assert ask(make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS | {"jwks_uri": None}}), foreign())[0] == 200
 
 
 @pytest.mark.parametrize("typ", ["dpop+jwt", "logout+jwt", "secevent+jwt", "application/kb+jwt"])
 def test_a_token_of_another_kind_is_refused(app: Flask, typ: str) -> None:
-    """A logout token of the issuer is no access token, though its key has signed it."""
+    """A logout token of the issuer is not an access token, although the same key signed it."""
     assert refused(app, foreign(header={"typ": typ}))
 
 
@@ -380,16 +382,16 @@ def test_a_token_of_another_kind_is_refused(app: Flask, typ: str) -> None:
     ],
 )
 def test_the_audience_may_have_another_name(make_app: MakeApp, claims: dict[str, Any], accepted: bool) -> None:
-    """Where an issuer writes no ``aud``. What it writes there otherwise has to be well-formed all the same."""
+    """For issuers that do not write ``aud``. If a token has one, it must be well-formed."""
     for profile in ("compat", "strict"):
-        app = make_app(PROFILE=profile, TRUSTED_ISSUERS={ISSUER: TERMS | {"audience_claim": "client_id"}})
+        app = make_app(PROFILE=profile, TRUSTED_ISSUERS={ISSUER: SETTINGS | {"audience_claim": "client_id"}})
         token = signed(their_claims(**({"aud": None} | claims)))
         assert (ask(app, token)[0] == 200) is accepted
 
 
 def test_an_application_may_have_no_key_of_its_own(make_app: MakeApp) -> None:
-    """A resource server: its issuers' tokens pass, and what is nobody's is a refusal, not a crash."""
-    app = make_app(SECRET_KEY=None, TRUSTED_ISSUERS={ISSUER: TERMS})
+    """A resource server: tokens of its issuers pass, and others are refused without a crash."""
+    app = make_app(SECRET_KEY=None, TRUSTED_ISSUERS={ISSUER: SETTINGS})
     assert ask(app, foreign())[0] == 200
     for token in (foreign(iss=None), foreign(iss="https://x.example"), pyjwt.encode({"sub": "ada"}, SECRET, "HS256")):
         assert refused(app, token)
@@ -413,7 +415,7 @@ def fetching(make_app: MakeApp, server: LyingServer) -> Flask:
 
 
 def test_a_token_never_says_where_keys_are(fetching: Flask, server: LyingServer) -> None:
-    """Not in its header, not by its issuer, and not by a key that it brings along."""
+    """Neither by its header, its ``iss``, nor a key in its header."""
     server.answers["/keys"] = serves({"keys": [JWK]})
     server.answers["/evil"] = serves({"keys": [OTHER_JWK]})
     evil = server.url("/evil")
@@ -425,7 +427,7 @@ def test_a_token_never_says_where_keys_are(fetching: Flask, server: LyingServer)
 
 
 def test_unknown_keys_cause_one_fetch(fetching: Flask, server: LyingServer) -> None:
-    """However many tokens name them; the next is only after a while."""
+    """However many tokens name them. The next fetch waits for the cool-down."""
     server.answers["/keys"] = serves({"keys": [JWK]})
     assert ask(fetching, foreign())[0] == 200
     for number in range(30):
@@ -434,7 +436,7 @@ def test_unknown_keys_cause_one_fetch(fetching: Flask, server: LyingServer) -> N
 
 
 def test_an_issuer_that_is_down_concerns_its_tokens_alone(fetching: Flask, server: LyingServer) -> None:
-    """503, when to come again, and nothing of why; our own tokens pass as ever, and so does who needs none."""
+    """Their tokens get 503 with Retry-After and no reason; our tokens and anonymous requests pass."""
     response = fetching.test_client().get("/access", headers=bearer(foreign()))
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
@@ -450,7 +452,7 @@ def test_an_issuer_that_is_down_concerns_its_tokens_alone(fetching: Flask, serve
 def test_keys_that_are_known_outlive_the_issuer(
     fetching: Flask, server: LyingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For a day at most; its tokens pass meanwhile, however it fails."""
+    """For at most a day its tokens pass, however the issuer fails."""
     server.answers["/keys"] = serves({"keys": [JWK]}, Cache_Control="max-age=60")
     assert ask(fetching, foreign())[0] == 200
     keys = runtime_keys(fetching)
@@ -476,7 +478,7 @@ def runtime_keys(app: Flask) -> Any:
 
 
 def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) -> None:
-    """The first token of the morning comes fifty times; all are let in, and none waits for another's fetch."""
+    """Fifty requests with the first token pass after a single fetch."""
     server.answers["/keys"] = late(0.3, serves({"keys": [JWK]}))
     token = foreign()
     began = time.monotonic()
@@ -487,7 +489,7 @@ def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) 
     assert time.monotonic() - began < 3
 
 
-# --- terms that cannot be -------------------------------------------------------------------------------------------
+# --- settings that cannot work --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -496,26 +498,26 @@ def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) 
         ("https://login.example", "must be a mapping"),
         ([ISSUER], "must be a mapping"),
         ({ISSUER: "us"}, "must be a mapping"),
-        ({5: TERMS}, "must be a mapping"),
+        ({5: SETTINGS}, "must be a mapping"),
         ({ISSUER: {}}, "needs an audience"),
         ({ISSUER: {"audience": []}}, "needs an audience"),
         ({ISSUER: {"audience": ""}}, "none of them empty"),
         ({ISSUER: {"audience": [5]}}, "string or a list of strings"),
         ({ISSUER: {"audience": None}}, "string or a list of strings"),
-        ({ISSUER: TERMS | {"audiance": "us"}}, "no term 'audiance'"),
-        ({"": TERMS}, "must be a mapping"),
-        ({ISSUER: TERMS | {"algorithms": ["HS256"]}}, "['algorithms'] cannot have HS256"),
-        ({ISSUER: TERMS | {"algorithms": ["none"]}}, "['algorithms'] cannot have none"),
-        ({ISSUER: TERMS | {"algorithms": ["ES256K"]}}, "['algorithms'] cannot have ES256K"),
-        ({ISSUER: TERMS | {"identity_claim": "iss"}}, "['identity_claim'] cannot be 'iss'"),
-        ({ISSUER: TERMS | {"identity_claim": "csrf"}}, "['identity_claim'] cannot be 'csrf'"),
-        ({ISSUER: TERMS | {"typ": "logout+jwt"}}, "['typ'] cannot be 'logout+jwt'"),
-        ({ISSUER: TERMS | {"typ": "application/dpop+jwt"}}, "['typ'] cannot be 'dpop+jwt'"),
+        ({ISSUER: SETTINGS | {"audiance": "us"}}, "no term 'audiance'"),
+        ({"": SETTINGS}, "must be a mapping"),
+        ({ISSUER: SETTINGS | {"algorithms": ["HS256"]}}, "['algorithms'] cannot have HS256"),
+        ({ISSUER: SETTINGS | {"algorithms": ["none"]}}, "['algorithms'] cannot have none"),
+        ({ISSUER: SETTINGS | {"algorithms": ["ES256K"]}}, "['algorithms'] cannot have ES256K"),
+        ({ISSUER: SETTINGS | {"identity_claim": "iss"}}, "['identity_claim'] cannot be 'iss'"),
+        ({ISSUER: SETTINGS | {"identity_claim": "csrf"}}, "['identity_claim'] cannot be 'csrf'"),
+        ({ISSUER: SETTINGS | {"typ": "logout+jwt"}}, "['typ'] cannot be 'logout+jwt'"),
+        ({ISSUER: SETTINGS | {"typ": "application/dpop+jwt"}}, "['typ'] cannot be 'dpop+jwt'"),
         ({ISSUER: {"audience": "us", "keys": json.dumps({"keys": [JWK]})}}, "is text: parse it with json.loads"),
-        ({ISSUER: TERMS | {"algorithms": []}}, "algorithms"),
-        ({ISSUER: TERMS | {"identity_claim": 5}}, "must be a name"),
-        ({ISSUER: TERMS | {"audience_claim": ""}}, "must be a name"),
-        ({ISSUER: TERMS | {"type": "id"}}, '"access" or "refresh"'),
+        ({ISSUER: SETTINGS | {"algorithms": []}}, "algorithms"),
+        ({ISSUER: SETTINGS | {"identity_claim": 5}}, "must be a name"),
+        ({ISSUER: SETTINGS | {"audience_claim": ""}}, "must be a name"),
+        ({ISSUER: SETTINGS | {"type": "id"}}, '"access" or "refresh"'),
         ({ISSUER: {"audience": "us", "jwks_uri": "http://login.example/keys"}}, "https://"),
         ({ISSUER: {"audience": "us", "jwks_uri": "file:///etc/passwd"}}, "https://"),
         ({ISSUER: {"audience": "us", "jwks_uri": "https://a@b/"}}, "https://"),
@@ -523,8 +525,8 @@ def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) 
         ({"accounts.google.com": {"audience": "us"}}, "https://"),
     ],
 )
-def test_terms_that_cannot_work_are_told_at_once(make_app: MakeApp, value: Any, told: str) -> None:
-    """With the name of the option, the issuer and the term, and how it should be."""
+def test_settings_that_cannot_work_are_refused_at_the_start(make_app: MakeApp, value: Any, told: str) -> None:
+    """The error at the start names the option, the issuer, the setting and the fix."""
     with pytest.raises(ConfigurationError, match="JWT_TRUSTED_ISSUERS") as raised:
         make_app(TRUSTED_ISSUERS=value)
     assert told in str(raised.value)
@@ -533,11 +535,11 @@ def test_terms_that_cannot_work_are_told_at_once(make_app: MakeApp, value: Any, 
 def test_an_issuer_is_not_ourselves(make_app: MakeApp) -> None:
     """The keys of another would verify our tokens."""
     with pytest.raises(ConfigurationError, match="must not name JWT_ENCODE_ISSUER"):
-        make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, ENCODE_ISSUER=ISSUER)
+        make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS}, ENCODE_ISSUER=ISSUER)
 
 
 def test_keys_that_cannot_be_used_are_told_by_their_issuer(make_app: MakeApp) -> None:
-    """When the application starts, as with keys of our own, or at first use if they are set later."""
+    """The error comes at the start, or at first use if they are set later."""
     trusted = {ISSUER: {"keys": {"keys": [{"kty": "oct", "k": "AAAA"}]}, "audience": "us"}}
     with pytest.raises(ConfigurationError, match=r"The keys of https://login\.example cannot be used"):
         make_app(TRUSTED_ISSUERS=trusted)
@@ -554,7 +556,7 @@ def test_keys_that_cannot_be_used_are_told_by_their_issuer(make_app: MakeApp) ->
     "given", [[], {"keys": []}, [JWK | {"use": "enc"}], [JWK | {"alg": "Ed25519"}]], ids=["list", "set", "use", "alg"]
 )
 def test_given_keys_none_of_which_can_be_used_are_told_by_their_issuer(make_app: MakeApp, given: Any) -> None:
-    """They would refuse every token, without a word."""
+    """All tokens of the issuer would be refused."""
     with pytest.raises(ConfigurationError, match=r"None of the keys of https://login\.example can be used"):
         make_app(TRUSTED_ISSUERS={ISSUER: {"keys": given, "audience": "us"}})
 
@@ -563,7 +565,7 @@ def test_given_keys_none_of_which_can_be_used_are_told_by_their_issuer(make_app:
 
 
 def fetching_two(make_app: MakeApp, server: LyingServer) -> Flask:
-    """An application that has fetched the keys of two issuers, both of which are down since."""
+    """Return an application that has fetched the keys of two issuers, both of which are down now."""
     server.answers["/keys"] = serves({"keys": [JWK]})
     server.answers["/others"] = serves({"keys": [OTHER_JWK]})
     app = make_app(
@@ -597,7 +599,7 @@ def both() -> list[str]:
 def test_other_options_leave_the_keys_of_issuers_alone(
     make_app: MakeApp, server: LyingServer, options: dict[str, Any]
 ) -> None:
-    """They are not fetched again, and an issuer that is down is not forgotten."""
+    """They are not fetched again, although the issuers are down."""
     app = fetching_two(make_app, server)
     app.config.update(options)
     assert [ask(app, token)[0] for token in both()] == [200, 200]
@@ -612,7 +614,7 @@ def test_other_options_leave_the_keys_of_issuers_alone(
 def test_settings_of_an_issuer_that_its_keys_do_not_depend_on_leave_them_alone(
     make_app: MakeApp, server: LyingServer, change: dict[str, Any]
 ) -> None:
-    """What its tokens may do is another matter."""
+    """Settings about claims do not concern keys."""
     app = fetching_two(make_app, server)
     trusted = app.config["JWT_TRUSTED_ISSUERS"]
     app.config["JWT_TRUSTED_ISSUERS"] = trusted | {ISSUER: trusted[ISSUER] | change}
@@ -624,7 +626,7 @@ def test_settings_of_an_issuer_that_its_keys_do_not_depend_on_leave_them_alone(
 def test_changed_settings_of_one_issuer_drop_its_keys_alone(
     make_app: MakeApp, server: LyingServer, changed: str
 ) -> None:
-    """The other's stay, although it is down."""
+    """Those of the other issuer stay, although it is down."""
     app = fetching_two(make_app, server)
     change = {"jwks_uri": server.url("/moved"), "algorithms": ["ES384"], "keys": {"keys": [JWK | {"kid": "new"}]}}
     trusted = app.config["JWT_TRUSTED_ISSUERS"]
@@ -636,7 +638,7 @@ def test_changed_settings_of_one_issuer_drop_its_keys_alone(
 
 
 def test_given_keys_that_change_in_place_are_read_again(make_app: MakeApp) -> None:
-    """Those that were taken away verify no more."""
+    """Removed keys do not verify any more."""
     given = {"keys": [JWK]}
     app = make_app(TRUSTED_ISSUERS={ISSUER: {"keys": given, "audience": "us"}})
     assert ask(app, foreign())[0] == 200
@@ -646,7 +648,7 @@ def test_given_keys_that_change_in_place_are_read_again(make_app: MakeApp) -> No
 
 
 def test_a_mistake_in_a_change_leaves_the_keys_alone(make_app: MakeApp, server: LyingServer) -> None:
-    """When it is put right, they are there."""
+    """They are still there when the mistake is fixed."""
     app = fetching_two(make_app, server)
     app.config["JWT_TOKEN_LOCATION"] = ["nowhere"]
     with pytest.raises(ConfigurationError), app.app_context():

@@ -1,4 +1,4 @@
-"""What the claims of a token may do here: an issuer grants what its settings allow, and no number ends in a 500."""
+"""What claims may do: an issuer grants what its settings allow, and no number causes a 500."""
 
 from __future__ import annotations
 
@@ -35,16 +35,30 @@ from ..axes import PROFILES, both_profiles, rotated
 from ..conftest import SECRET, STARTED, MakeApp, bearer
 from ..tokens import genuine
 from .helpers import JWKS
-from .test_issuer import ISSUER, KEY, OTHER, OTHER_KEY, OTHER_TERMS, TERMS, ask, foreign, refused, signed, their_claims
+from .test_issuer import (
+    ISSUER,
+    KEY,
+    OTHER,
+    OTHER_KEY,
+    OTHER_SETTINGS,
+    SETTINGS,
+    ask,
+    foreign,
+    refused,
+    signed,
+    their_claims,
+)
 
 AUTHORITY = ("scope", "scp", "roles", "groups", "acr", "amr")
 
 
 def application(make_app: MakeApp, profile: str = "compat", **settings: Any) -> Flask:
-    """An application that trusts the issuer under these settings, with views that ask for all sorts of authority."""
+    """Return an application that trusts the issuer, with views that require scopes, roles, a recent login and
+    ``acr``.
+    """
     app = make_app(
         PROFILE=profile,
-        TRUSTED_ISSUERS={ISSUER: TERMS | settings, OTHER: OTHER_TERMS},
+        TRUSTED_ISSUERS={ISSUER: SETTINGS | settings, OTHER: OTHER_SETTINGS},
         STORE_URI="memory://",
     )
     demands: dict[str, dict[str, Any]] = {
@@ -60,7 +74,7 @@ def application(make_app: MakeApp, profile: str = "compat", **settings: Any) -> 
 
 
 def own(app: Flask, **claims: Any) -> str:
-    """A token of the application itself."""
+    """Return a token of the application itself."""
     with app.app_context():
         return create_access_token("ada", additional_claims=claims)
 
@@ -88,7 +102,7 @@ ROLES: list[dict[str, Any]] = [
 def test_a_scope_counts_if_the_settings_of_the_issuer_name_it(
     make_app: MakeApp, profile: str, claims: dict[str, Any]
 ) -> None:
-    """Unless they do, it grants nothing; our own tokens are not concerned."""
+    """Otherwise it grants nothing. Scopes of our own tokens always count."""
     for scopes, status in ((None, 403), ([], 403), ("orders:write", 403), ("orders:read", 200), ("*", 200)):
         app = application(make_app, profile, **({} if scopes is None else {"scopes": scopes}))
         assert ask(app, foreign(**claims), "/read")[0] == status
@@ -100,7 +114,7 @@ def test_a_scope_counts_if_the_settings_of_the_issuer_name_it(
 def test_a_role_counts_if_the_settings_of_the_issuer_name_it(
     make_app: MakeApp, profile: str, claims: dict[str, Any]
 ) -> None:
-    """Groups are roles too."""
+    """Groups are roles, too."""
     for roles, status in ((None, 403), (["staff"], 403), (["staff", "admin"], 200), ("*", 200)):
         app = application(make_app, profile, **({} if roles is None else {"roles": roles}))
         assert ask(app, foreign(**claims), "/admin")[0] == status
@@ -111,7 +125,7 @@ def test_a_role_counts_if_the_settings_of_the_issuer_name_it(
 def test_an_authentication_context_counts_if_the_settings_name_it(
     make_app: MakeApp, profile: str, claims: dict[str, Any]
 ) -> None:
-    """Its names mean what each issuer wants them to mean."""
+    """The names have a different meaning for each issuer."""
     for acr, status in ((None, 401), ("mfa", 401), ("phr", 200), ("*", 200)):
         app = application(make_app, profile, **({} if acr is None else {"acr": acr}))
         assert ask(app, foreign(**claims), "/strong")[0] == status
@@ -131,7 +145,7 @@ def test_an_authentication_context_counts_if_the_settings_name_it(
 def test_a_name_with_spaces_is_one_name_unless_it_is_a_scope(
     make_app: MakeApp, claims: dict[str, Any], path: str
 ) -> None:
-    """A role that the settings do not name is not one that they do because a word of it is."""
+    """A role is not allowed because one of its words is."""
     app = application(make_app, roles=["admin", "Power User"], acr="phr")
     status, told = ask(app, foreign(**claims))
     assert (status, told["claims"][next(iter(claims))]) == (200, "")
@@ -140,14 +154,14 @@ def test_a_name_with_spaces_is_one_name_unless_it_is_a_scope(
 
 
 def test_one_issuer_is_granted_nothing_by_the_settings_of_another(make_app: MakeApp) -> None:
-    """Each has its own."""
+    """Each has its own settings."""
     app = application(make_app, scopes="orders:read", roles="admin")
     other = foreign(OTHER_KEY, header={"kid": "other"}, iss=OTHER, scope="orders:read", roles=["admin"])
     assert [ask(app, other, path)[0] for path in ("/read", "/admin", "/access")] == [403, 403, 200]
 
 
 def test_scopes_beyond_the_settings_are_not_seen_by_anybody(make_app: MakeApp) -> None:
-    """Not by has_scope, by get_jwt, by loaders, nor by decode_token; the rest of a claim stays, in its form."""
+    """has_scope, get_jwt, loaders and decode_token do not see them. The claim keeps its form."""
     app = application(make_app, scopes=["orders:read"], roles=["staff"])
     seen: list[dict[str, Any]] = []
     manager: JWTManager = app.extensions["flask-jwt-extended"]
@@ -164,7 +178,7 @@ def test_scopes_beyond_the_settings_are_not_seen_by_anybody(make_app: MakeApp) -
     "odd", [5, None, True, {"admin": True}, [["admin"]], [5, None], [{"name": "admin"}], ""], ids=str
 )
 def test_authority_of_an_odd_form_grants_nothing(make_app: MakeApp, odd: Any) -> None:
-    """And is not an error."""
+    """It is not an error either."""
     token = signed(their_claims() | dict.fromkeys(AUTHORITY, odd))
     for settings in ({}, {"scopes": "*", "roles": "*", "acr": "*"}, {"scopes": "a", "roles": "admin", "acr": "a"}):
         app = application(make_app, **settings)
@@ -172,7 +186,7 @@ def test_authority_of_an_odd_form_grants_nothing(make_app: MakeApp, odd: Any) ->
 
 
 def test_roles_of_a_loader_are_the_word_of_the_application(make_app: MakeApp) -> None:
-    """It sees what the issuer may grant, and every other claim as it is; what it returns is not limited."""
+    """It sees only roles that the issuer may grant, and all other claims. Its result is not limited."""
     app = application(make_app, roles=["staff"])
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     manager.roles_loader(lambda _header, claims: claims["roles"])
@@ -183,7 +197,7 @@ def test_roles_of_a_loader_are_the_word_of_the_application(make_app: MakeApp) ->
 
 @rotated("value", [5, [5], {"a": True}, [""], ""], ids=str, name=("scopes", "roles", "acr"))
 def test_grants_of_an_odd_form_are_a_mistake(make_app: MakeApp, name: str, value: Any) -> None:
-    """Found at the start."""
+    """The error comes at the start."""
     with pytest.raises(ConfigurationError, match=rf"JWT_TRUSTED_ISSUERS.*{name}.*string or a list of strings"):
         application(make_app, **{name: value})
 
@@ -198,7 +212,7 @@ def test_the_identity_may_be_in_a_claim_that_means_something_else_here(make_app:
 
 @pytest.mark.parametrize("claim", ["iss", "aud", "exp", "iat", "nbf", "auth_time", "cnf", "csrf"])
 def test_the_identity_is_in_a_claim_that_tells_users_apart(make_app: MakeApp, claim: str) -> None:
-    """Else all would be one user, or none could log in."""
+    """With any other claim, all users would be the same, or none could log in."""
     with pytest.raises(ConfigurationError, match=r"\['identity_claim'\] cannot be"):
         application(make_app, identity_claim=claim)
 
@@ -207,11 +221,11 @@ def test_the_identity_is_in_a_claim_that_tells_users_apart(make_app: MakeApp, cl
 def test_our_identity_claim_cannot_be_one_that_means_something_else(make_app: MakeApp, claim: str) -> None:
     """The identity of a foreign token is written there: it would become its issuer, or its roles."""
     with pytest.raises(ConfigurationError, match="JWT_IDENTITY_CLAIM cannot be"):
-        make_app(TRUSTED_ISSUERS={ISSUER: TERMS}, IDENTITY_CLAIM=claim)
+        make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS}, IDENTITY_CLAIM=claim)
 
 
 def test_an_expired_token_is_told_with_what_its_issuer_may_grant(make_app: MakeApp) -> None:
-    """The loader that answers sees the claims that every other loader sees."""
+    """``expired_token_loader`` sees the same claims as every other loader."""
     app = application(make_app)
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     manager.expired_token_loader(lambda _header, claims: (claims, 401))
@@ -225,7 +239,7 @@ def test_an_expired_token_is_told_with_what_its_issuer_may_grant(make_app: MakeA
 
 @both_profiles
 def test_a_foreign_csrf_claim_lets_nothing_pass(make_app: MakeApp, profile: str) -> None:
-    """A token of an issuer in a cookie can read, whatever it says; one of ours with its value can write."""
+    """With a token of an issuer in a cookie, a request can only read; with ours and its CSRF value it can write."""
     app = application(make_app, profile)
     app.config["JWT_TOKEN_LOCATION"] = ["cookies"]
     for token, status in ((foreign(csrf="known"), 422), (own(app, csrf="known"), 200)):
@@ -239,7 +253,7 @@ def test_a_foreign_csrf_claim_lets_nothing_pass(make_app: MakeApp, profile: str)
 
 
 def test_a_foreign_token_holds_no_double_submit_value(make_app: MakeApp) -> None:
-    """Nor where the value is compared by hand."""
+    """Nor with ``decode_token(csrf_value=...)``."""
     app = application(make_app)
     with app.app_context():
         assert "csrf" not in decode_token(foreign(csrf="known"))
@@ -252,7 +266,7 @@ def test_a_foreign_token_holds_no_double_submit_value(make_app: MakeApp) -> None
 
 
 def any_token(app: Flask, whose: str, claims: dict[str, Any]) -> str:
-    """A token of ours or of the issuer with claims that PyJWT would not write."""
+    """Return a token of ours or of the issuer, with claims that PyJWT would not write."""
     if whose == "foreign":
         return signed(their_claims() | claims)
     return genuine(their_claims(iss=None, aud=None) | {"type": "access"} | claims, secret=SECRET)
@@ -273,7 +287,7 @@ EVERYONE = ("own", "foreign")
     profile=PROFILES,
 )
 def test_only_a_login_that_has_happened_is_recent(make_app: MakeApp, profile: str, whose: str, auth_time: Any) -> None:
-    """A time in the future is not one, nor is a number that no clock shows, nor anything that is not a number."""
+    """A time in the future, an impossible one and a value that is not a number are not recent."""
     app = application(make_app, profile)
     token = any_token(app, whose, {"auth_time": auth_time})
     assert ask(app, token, "/recent")[0] in (401, 422)
@@ -282,7 +296,7 @@ def test_only_a_login_that_has_happened_is_recent(make_app: MakeApp, profile: st
 
 @pytest.mark.parametrize("whose", EVERYONE)
 def test_the_leeway_is_for_the_time_of_the_login_too(make_app: MakeApp, whose: str) -> None:
-    """The clock that wrote it may be ahead by that much, and no more."""
+    """The other clock may be ahead by the leeway, and not more."""
     app = application(make_app)
     app.config["JWT_DECODE_LEEWAY"] = 30
     assert ask(app, any_token(app, whose, {"auth_time": int(time.time()) + 20}), "/recent")[0] == 200
@@ -291,7 +305,7 @@ def test_the_leeway_is_for_the_time_of_the_login_too(make_app: MakeApp, whose: s
 
 @pytest.mark.parametrize("fresh", ["true", "no", None, [], {}, 0, 1.5, True])
 def test_a_token_was_fresh_if_it_says_so(make_app: MakeApp, fresh: Any) -> None:
-    """Only True, and a time, say so: then its iat is when its owner logged in."""
+    """If ``fresh`` is True or a time, ``iat`` is the time of the login."""
     app = application(make_app)
     status = ask(app, own(app, fresh=fresh), "/recent")[0]
     assert status == (200 if fresh is True or type(fresh) in (int, float) else 401)
@@ -309,7 +323,7 @@ HUGE = [10**400, -(10**400), 10**308, 1e308, -1e308, -(10**308), 2**63, -(2**63)
     whose=EVERYONE,
 )
 def test_no_number_ends_in_an_error(make_app: MakeApp, whose: str, name: str, value: float) -> None:
-    """Wherever one calculates with it: at views, when it is revoked, handed on in a cookie, or looked at."""
+    """Neither in views, nor in revocation, renewed cookies or the inspection of a token."""
     app = application(make_app)
     app.config.update(JWT_DECODE_LEEWAY=0.5, JWT_TOKEN_LOCATION=["headers", "cookies"])
     app.config["JWT_COOKIE_OUTLIVES_TOKEN"] = False
@@ -331,7 +345,7 @@ def test_no_number_ends_in_an_error(make_app: MakeApp, whose: str, name: str, va
 
 @rotated("name", ["exp", "iat", "nbf"] * 2, whose=EVERYONE, profile=PROFILES)
 def test_an_integer_beyond_every_clock_is_refused(make_app: MakeApp, profile: str, whose: str, name: str) -> None:
-    """At the door, in both directions."""
+    """In both directions."""
     app = application(make_app, profile)
     for value in (10**400, -(10**400)):
         assert refused(app, any_token(app, whose, {name: value}))
@@ -345,7 +359,7 @@ BOUND = [{"jkt": "a"}, {"x5t#S256": "a"}, {"jwk": {"kty": "EC"}}, {"kid": "a"}, 
 
 @rotated("confirmation", BOUND, ids=str, whose=EVERYONE)
 def test_strict_refuses_a_token_that_is_bound_to_a_key(make_app: MakeApp, whose: str, confirmation: Any) -> None:
-    """Who sends it has not shown that the key is his (RFC 7800); one without is a bearer token as ever."""
+    """Its sender has not proved possession of the key (RFC 7800). A token without ``cnf`` passes."""
     app = application(make_app, "strict")
     assert refused(app, any_token(app, whose, {"cnf": confirmation}))
     assert refused(app, any_token(app, whose, {"cnf": confirmation}), "/optional")
@@ -358,7 +372,7 @@ def test_strict_refuses_a_token_that_is_bound_to_a_key(make_app: MakeApp, whose:
 def test_compat_warns_once_for_each_issuer(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture, whose: str, confirmation: Any
 ) -> None:
-    """And sends a signal for every token, that names the issuer. A change of the configuration starts nothing anew."""
+    """Every token sends a signal with its issuer. A change of the configuration does not repeat the warning."""
     app = application(make_app)
     name = ISSUER if whose == "foreign" else None
     heard: list[str | None] = []
@@ -378,7 +392,7 @@ def test_compat_warns_once_for_each_issuer(
 
 
 def test_each_issuer_is_warned_of_by_itself(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
-    """Ours, one, and another."""
+    """This application and two issuers cause a warning each."""
     app = application(make_app)
     bound: dict[str, Any] = {"cnf": {"jkt": "a"}}
     for _ in range(2):
@@ -399,7 +413,7 @@ def test_a_confirmation_that_is_not_an_object_is_malformed(
 
 
 def test_on_the_way_to_strict_it_can_be_reported(make_app: MakeApp) -> None:
-    """Beside the other checks that JWT_REPORT_ONLY names."""
+    """JWT_REPORT_ONLY accepts JWT_BOUND_TOKENS."""
     app = application(make_app, "strict")
     app.config["JWT_REPORT_ONLY"] = ["JWT_BOUND_TOKENS"]
     assert ask(app, foreign(cnf={"jkt": "a"}))[0] == 200
@@ -409,7 +423,7 @@ def test_on_the_way_to_strict_it_can_be_reported(make_app: MakeApp) -> None:
 
 @both_profiles
 def test_inspection_says_that_a_token_is_bound(make_app: MakeApp, profile: str) -> None:
-    """As a request would decide."""
+    """With the decision that a request gets."""
     app = application(make_app, profile)
     found = inspect_token(foreign(cnf={"jkt": "a"}), get_state(app), time.time())
     (verdict,) = [each for each in found.verdicts if each.name == "cnf"]
@@ -419,13 +433,13 @@ def test_inspection_says_that_a_token_is_bound(make_app: MakeApp, profile: str) 
 
 @pytest.mark.parametrize("header", [{"typ": "dpop+jwt"}, {"typ": "application/dpop+jwt"}, {"typ": "DPoP+JWT"}])
 def test_a_proof_is_no_token(make_app: MakeApp, header: dict[str, str]) -> None:
-    """Though the key of the issuer has signed it."""
+    """Although the key of the issuer signed it."""
     app = application(make_app)
     assert refused(app, foreign(header=header))
 
 
 def test_warnings_as_errors_turn_no_key_into_a_crash(make_app: MakeApp) -> None:
-    """A set with a key of a kind that is not known is read, and the log says so."""
+    """A key of an unknown kind is skipped, and logged."""
     app = make_app(KEYS={"keys": [JWKS["ES256"], {"kty": "AKP", "kid": "new", "alg": "ML-DSA-44"}]})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -433,7 +447,7 @@ def test_warnings_as_errors_turn_no_key_into_a_crash(make_app: MakeApp) -> None:
 
 
 def test_nothing_but_its_key_makes_a_token_the_issuers(make_app: MakeApp) -> None:
-    """A good request beside the refused ones: every claim at once, within the settings."""
+    """A valid token with every claim, within the settings, passes everywhere."""
     app = application(make_app, "strict", scopes="orders:read", roles="admin", acr="phr")
     token = foreign(KEY, scope="orders:read", roles=["admin"], acr="phr", auth_time=int(time.time()))
     assert [ask(app, token, path)[0] for path in ("/read", "/admin", "/strong", "/recent")] == [200] * 4

@@ -1,4 +1,6 @@
-"""Equal identities and equal jtis of two issuers are different ones: no issuer reaches what belongs to another."""
+"""Equal identities and ``jti`` claims of two issuers are different: no issuer can reach sessions or tokens of
+another.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +34,17 @@ from flask_jwt_extended._diagnostics.token import inspect_token
 from flask_jwt_extended.stores.records import digest, owner_of
 
 from ..conftest import MakeApp, bearer
-from .test_issuer import ISSUER, OTHER, OTHER_KEY, OTHER_TERMS, TERMS, ask, foreign, refused
+from .test_issuer import ISSUER, OTHER, OTHER_KEY, OTHER_SETTINGS, SETTINGS, ask, foreign, refused
 
 US = "https://us.example"
 
 
 @pytest.fixture(params=["compat", "strict"])
 def app(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Path) -> Iterator[Flask]:
-    """An application with sessions of its own, that trusts two issuers and names itself."""
+    """Return an application with sessions of its own that trusts two issuers."""
     made = make_app(
         PROFILE=request.param,
-        TRUSTED_ISSUERS={ISSUER: TERMS, OTHER: OTHER_TERMS},
+        TRUSTED_ISSUERS={ISSUER: SETTINGS, OTHER: OTHER_SETTINGS},
         ENCODE_ISSUER=US,
         STORE_URI="memory://" if request.param == "compat" else f"sqlite:///{tmp_path}/jwt.db",
     )
@@ -54,7 +56,7 @@ def app(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Path) -> It
 
 
 def add_views(app: Flask) -> None:
-    """What an application offers for sessions; each view also as one that passes on the identity of the token."""
+    """Add the views for sessions, each with a variant that passes on the identity of the token."""
 
     @app.get("/sessions")
     @jwt_required()
@@ -102,13 +104,13 @@ def login(app: Flask, identity: str = "ada") -> Any:
 
 
 def foreign_tokens() -> list[str]:
-    """The token of each issuer whose identity is called as one of ours."""
+    """Return a token of each issuer, with an identity that is equal to one of ours."""
     return [foreign(), foreign(OTHER_KEY, header={"kid": "other"}, iss=OTHER)]
 
 
 @pytest.mark.parametrize("query", [{}, {"named": "1"}], ids=["of the token", "passed on by the view"])
 def test_a_foreign_identity_lists_and_ends_no_session_of_ours(app: Flask, query: dict[str, str]) -> None:
-    """Though its text is the same: neither all of them, nor a single one, nor the one of its own."""
+    """Neither all sessions, nor a single one, nor the current one."""
     ours = login(app)
     for token in foreign_tokens():
         assert call(app, token, "GET", "/sessions", **query) == []
@@ -122,7 +124,7 @@ def test_a_foreign_identity_lists_and_ends_no_session_of_ours(app: Flask, query:
 
 
 def test_a_foreign_sid_makes_no_session_current(app: Flask) -> None:
-    """Nor does it end one, kept by nobody else."""
+    """It does not end one either."""
     ours = login(app)
     token = foreign(sid=ours.session_id)
     assert call(app, token, "GET", "/sessions") == []
@@ -133,7 +135,7 @@ def test_a_foreign_sid_makes_no_session_current(app: Flask) -> None:
 
 
 def test_another_local_identity_can_be_named_in_a_request_with_a_foreign_token(app: Flask) -> None:
-    """What start_session was told: by a support desk that logs in elsewhere, for example."""
+    """start_session uses the identity it was called with, for example by a support desk that logs in elsewhere."""
     ours = login(app, "grace")
     app.add_url_rule("/of-grace", "of-grace", jwt_required()(lambda: {"n": end_all_sessions("grace")}))
     assert call(app, foreign(), "GET", "/of-grace") == {"n": 1}
@@ -141,7 +143,7 @@ def test_another_local_identity_can_be_named_in_a_request_with_a_foreign_token(a
 
 
 def test_a_session_started_with_a_foreign_token_is_a_local_one(app: Flask) -> None:
-    """Of the identity that the application names, with tokens of its own."""
+    """It has the identity that the application named, and tokens of the application."""
     pair = call(app, foreign(), "POST", "/exchange")
     told = ask(app, pair["access_token"])[1]
     assert (told["identity"], told["claims"]["iss"]) == (f"{ISSUER} ada", US)
@@ -150,7 +152,7 @@ def test_a_session_started_with_a_foreign_token_is_a_local_one(app: Flask) -> No
 
 
 def test_a_user_whose_identity_is_equal_can_be_meant(app: Flask) -> None:
-    """By the object that user_identity_loader knows: the application has found out whose account that is."""
+    """With the object for user_identity_loader: the application has decided whose account it is."""
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     manager.user_identity_loader(lambda user: user["id"] if isinstance(user, dict) else user)
     login(app)
@@ -162,7 +164,7 @@ def test_a_user_whose_identity_is_equal_can_be_meant(app: Flask) -> None:
 def test_a_foreign_identity_that_is_passed_on_to_start_session_is_warned_of(
     app: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once for each issuer: that is how one's own user of the same name is taken over."""
+    """Once for each issuer: otherwise it could take over a local user of the same name."""
     app.add_url_rule("/naive", "naive", jwt_required()(lambda: asdict(start_session(get_jwt_identity()))))
     for path, method in (("/naive", "GET"), ("/exchange", "POST")):
         call(app, login(app).access_token, method, path)  # each ends the session of its token
@@ -175,7 +177,7 @@ def test_a_foreign_identity_that_is_passed_on_to_start_session_is_warned_of(
 
 @pytest.mark.parametrize("jti", ["theirs", "", "\x00", "é", "\ud800", f'["{ISSUER}","theirs"]'], ids=ascii)
 def test_a_revocation_is_for_the_tokens_of_one_issuer(app: Flask, jti: str) -> None:
-    """Of three tokens with one jti, the one that is revoked is refused; whichever comes first."""
+    """Of three tokens with the same ``jti``, only the revoked one is refused."""
     with app.app_context():
         own = create_access_token("ada", additional_claims={"jti": jti})
     tokens = [own, foreign(jti=jti), foreign(OTHER_KEY, header={"kid": "other"}, iss=OTHER, jti=jti)]
@@ -186,7 +188,7 @@ def test_a_revocation_is_for_the_tokens_of_one_issuer(app: Flask, jti: str) -> N
 
 
 def test_a_foreign_token_that_is_handed_over_revokes_nothing_of_ours(app: Flask) -> None:
-    """Given to revoke_token as text, by a request with a token of ours or with its own."""
+    """Passed to revoke_token as text, in a request with our token or with its own."""
     with app.app_context():
         own, other = create_access_token("ada", additional_claims={"jti": "theirs"}), create_access_token("ada")
     for bearer_of in (other, foreign(jti="of the bearer")):
@@ -197,7 +199,7 @@ def test_a_foreign_token_that_is_handed_over_revokes_nothing_of_ours(app: Flask)
 
 
 def test_a_foreign_token_uses_up_no_single_use_token_of_ours(app: Flask) -> None:
-    """And cannot be one itself: that is dropped, so that it passes as often as it comes."""
+    """It cannot be single-use itself: the claim is removed, and the token passes every time."""
     app.add_url_rule("/reset", "reset", jwt_required(token_type="reset")(lambda: {}))
     with app.app_context():
         single = create_token("reset", "ada", single_use=True)
@@ -209,7 +211,7 @@ def test_a_foreign_token_uses_up_no_single_use_token_of_ours(app: Flask) -> None
 
 
 def test_what_was_stored_before_stays_ours(app: Flask) -> None:
-    """Revocations and sessions of our own tokens are found by the same digests as ever, with an ``iss`` or without."""
+    """The digests of our own tokens are the same with and without an ``iss``."""
     runtime = get_state(app)
     assert runtime.store is not None
     with app.app_context():
@@ -223,7 +225,7 @@ def test_what_was_stored_before_stays_ours(app: Flask) -> None:
 
 
 def test_the_loaders_are_told_the_issuer(app: Flask) -> None:
-    """An application with a blocklist of its own keeps it by issuer and jti."""
+    """An application's own blocklist can use issuer and ``jti`` together."""
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     blocked = {(ISSUER, "theirs")}
     manager.token_in_blocklist_loader(lambda _header, claims: (claims["iss"], claims["jti"]) in blocked)
@@ -235,7 +237,7 @@ def test_the_loaders_are_told_the_issuer(app: Flask) -> None:
 
 
 def test_foreign_cookies_are_not_prolonged(app: Flask) -> None:
-    """There is no session of theirs, whatever they say, and no token of ours for it."""
+    """They have no session here, and no token of ours replaces them."""
     app.config["JWT_TOKEN_LOCATION"] = ["cookies"]
     app.after_request(refresh_expiring_cookies)
     ours = login(app)
@@ -247,8 +249,8 @@ def test_foreign_cookies_are_not_prolonged(app: Flask) -> None:
 
 
 def test_a_foreign_refresh_token_refreshes_no_session_of_ours(make_app: MakeApp) -> None:
-    """Even where its settings make it one."""
-    app = make_app(TRUSTED_ISSUERS={ISSUER: TERMS | {"type": "refresh"}}, STORE_URI="memory://")
+    """Even if the settings of the issuer make it a refresh token."""
+    app = make_app(TRUSTED_ISSUERS={ISSUER: SETTINGS | {"type": "refresh"}}, STORE_URI="memory://")
     app.add_url_rule("/renew", "renew", jwt_required(refresh=True)(lambda: asdict(refresh_session())))
     ours = login(app)
     assert ask(app, foreign(sid=ours.session_id), "/renew")[0] == 401
@@ -257,7 +259,7 @@ def test_a_foreign_refresh_token_refreshes_no_session_of_ours(make_app: MakeApp)
 
 
 def test_inspection_asks_for_the_token_of_that_issuer(app: Flask) -> None:
-    """As a request would."""
+    """With the digest that a request uses."""
     runtime = get_state(app)
     assert runtime.store is not None
     runtime.store.revoke(digest("theirs"), 2**40, None)
@@ -277,7 +279,7 @@ NAMES = [None, "", "a", "a\x00", "https://login.example", "é", "\ud800"]
 
 
 def test_digests_of_different_issuers_are_different() -> None:
-    """However issuer and text are divided, and whatever either of them holds."""
+    """However the text is divided between issuer and ``jti``."""
     pairs = [(issuer, text) for issuer in NAMES for text in NAMES if text is not None]
     assert len({digest(text, issuer) for issuer, text in pairs}) == len(pairs)
     assert len({owner_of(text, issuer) for issuer, text in pairs}) == len(pairs)
@@ -285,7 +287,7 @@ def test_digests_of_different_issuers_are_different() -> None:
 
 
 def test_an_own_token_of_an_issuer_that_is_trusted_is_refused(app: Flask) -> None:
-    """So that no token that our key has signed is taken for one of theirs."""
+    """A token that our key signed is never taken for one of theirs."""
     with app.app_context():
         assert refused(app, create_access_token("ada", additional_claims={"iss": ISSUER}))
         elsewhere = create_access_token("ada", additional_claims={"iss": "https://elsewhere.example"})

@@ -1,4 +1,4 @@
-"""The keys of other issuers are fetched rarely, read at once, and believed only if the answer is sound."""
+"""The keys of external issuers are fetched rarely, cached, and used only if the response is valid."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SECRET = {"kty": "oct", "kid": "s", "k": "c2VjcmV0IHRoYXQgaXMgbG9uZyBlbm91Z2ggZm
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that the test moves."""
 
     now = 1000.0
 
@@ -70,7 +70,7 @@ def server() -> Iterator[LyingServer]:
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deadline that tests can wait for."""
+    """Use a deadline that tests can wait for."""
     monkeypatch.setattr(jwks, "TIMEOUT", 0.5)
 
 
@@ -82,14 +82,14 @@ def kid(number: int) -> str:
     return str(JWKS[number]["kid"])
 
 
-def terms(server: LyingServer, **others: Any) -> TrustedIssuer:
+def config_of(server: LyingServer, **others: Any) -> TrustedIssuer:
     said: dict[str, Any] = {"jwks_uri": server.url("/keys")} | others
     return TrustedIssuer(issuer=ISSUER, audience=("us",), **said)
 
 
 def issuer_keys(server: LyingServer, clock: Callable[[], float], *, answer: Answer, **others: Any) -> IssuerKeys:
     server.answers["/keys"] = answer
-    return IssuerKeys(terms(server, **others), clock)
+    return IssuerKeys(config_of(server, **others), clock)
 
 
 def knows(keys: IssuerKeys, number: int) -> bool:
@@ -99,7 +99,7 @@ def knows(keys: IssuerKeys, number: int) -> bool:
 
 
 def settled(keys: IssuerKeys) -> None:
-    """Wait until no fetch is under way."""
+    """Wait until no fetch is running."""
     assert eventually(lambda: keys._fetch is None or not keys._fetch.is_alive())
 
 
@@ -110,7 +110,7 @@ def seconds_of(call: Callable[[], object]) -> float:
 
 
 def refused(keys: IssuerKeys) -> str:
-    """The reason why no key can be had."""
+    """Return the reason why there are no keys."""
     with pytest.raises(IssuerUnavailableError) as raised:
         keys.candidates("ES256", kid(0))
     return raised.value.reason
@@ -120,20 +120,20 @@ def refused(keys: IssuerKeys) -> str:
 
 
 def test_a_key_is_fetched_once_and_found_again(server: LyingServer, clock: Clock) -> None:
-    """Of a thousand readers, one causes a fetch."""
+    """A thousand look-ups cause one fetch."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0, 1)))
     assert all(knows(keys, number % 2) for number in range(1000))
     assert server.asked["/keys"] == 1
 
 
 def test_a_token_without_kid_passes_on_a_set_of_one_key(server: LyingServer, clock: Clock) -> None:
-    """Where there is but one key, it is clear which is meant."""
+    """A single key is unambiguous."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert len(keys.candidates("ES256", None)) == 1
 
 
 def test_a_token_without_kid_does_not_pass_on_a_set_of_several(server: LyingServer, clock: Clock) -> None:
-    """Nor is the set fetched again for it: it would not help."""
+    """The set is not fetched again either, because that would not help."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0, 1)))
     assert keys.candidates("ES256", None) == ()
     clock.now += COOL_DOWN + 1
@@ -141,15 +141,15 @@ def test_a_token_without_kid_does_not_pass_on_a_set_of_several(server: LyingServ
     assert server.asked["/keys"] == 1
 
 
-def test_algorithms_that_the_terms_do_not_name_have_no_key(server: LyingServer, clock: Clock) -> None:
-    """And nothing is fetched for them."""
+def test_algorithms_that_the_settings_do_not_name_have_no_key(server: LyingServer, clock: Clock) -> None:
+    """Nothing is fetched for them."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0)), algorithms=("ES256",))
     assert keys.candidates("ES384", kid(0)) == keys.candidates("HS256", "s") == ()
     assert server.asked["/keys"] == 0
 
 
 def test_a_key_without_alg_is_for_the_first_algorithm_of_the_issuer(server: LyingServer, clock: Clock) -> None:
-    """An RSA key would fit both, and a key has one algorithm (RFC 8725bis, section 3.1)."""
+    """An RSA key fits both, and a key has one algorithm (RFC 8725bis, section 3.1)."""
     jwk = to_jwk("RS256", rsa.generate_private_key(65537, 2048).public_key())
     del jwk["alg"]
     keys = issuer_keys(server, clock, answer=serves({"keys": [jwk]}), algorithms=("RS256", "PS512"))
@@ -173,7 +173,7 @@ def test_a_malformed_key_does_not_take_the_others_down(
 
 
 def test_what_is_not_known_of_a_set_is_passed_over(server: LyingServer, clock: Clock) -> None:
-    """Kinds of keys and members that another issuer has (RFC 7517, section 5), without a warning."""
+    """Unknown kinds of keys and members are ignored without a warning (RFC 7517, section 5)."""
     strange = {"kty": "AKP", "kid": "new", "alg": "ML-DSA-44", "pub": "AA"}
     ours = {**JWKS[0], "state": "enabled", "until": "for ever", "x5t": "x"}
     keys = issuer_keys(server, clock, answer=serves({"keys": [strange, ours], "more": 1}))
@@ -182,7 +182,7 @@ def test_what_is_not_known_of_a_set_is_passed_over(server: LyingServer, clock: C
 
 
 def test_an_empty_set_is_believed(server: LyingServer, clock: Clock) -> None:
-    """An issuer may have withdrawn its keys. An unknown kid makes it be asked again soon."""
+    """An issuer may have withdrawn its keys. An unknown ``kid`` fetches the set again."""
     keys = issuer_keys(server, clock, answer=serves({"keys": []}))
     assert not knows(keys, 0)
     server.answers["/keys"] = serves(key_set(0))
@@ -203,7 +203,7 @@ UNUSABLE = {
 def test_an_issuer_without_a_usable_key_is_told_of_once_per_fetch(
     server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture, reason: str
 ) -> None:
-    """With its name and why, for each key; its tokens have no key, which is not an outage."""
+    """The log has the reason for each key. Its tokens are refused, which is not an outage."""
     keys = issuer_keys(server, clock, answer=tagged({"keys": [UNUSABLE[reason]]}, '"v1"'))
     with caplog.at_level(logging.WARNING, "flask_jwt_extended"):
         assert not any(knows(keys, 1) for _ in range(10))
@@ -219,7 +219,7 @@ def test_an_issuer_without_a_usable_key_is_told_of_once_per_fetch(
 def test_a_key_that_cannot_be_used_does_not_take_the_others_with_it(
     server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture, reason: str
 ) -> None:
-    """Nor is it worth a warning (RFC 7517, section 5)."""
+    """It is ignored without a warning (RFC 7517, section 5)."""
     keys = issuer_keys(server, clock, answer=serves({"keys": [UNUSABLE[reason], JWKS[0]]}))
     with caplog.at_level(logging.WARNING, "flask_jwt_extended"), warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -231,7 +231,7 @@ def test_a_key_that_cannot_be_used_does_not_take_the_others_with_it(
 def test_what_an_issuer_wrote_is_not_logged_as_it_is(
     server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No line breaks, no more than a few characters of a name, no more than a few keys."""
+    """Without line breaks, and with a few characters of a few names only."""
     names = ["\n2026-01-01 ERROR root: all is lost", "x" * 10_000, *map(str, range(90))]
     strange = [{"kty": "\r\nX", "kid": name} for name in names]
     keys = issuer_keys(server, clock, answer=serves({"keys": strange}))
@@ -243,7 +243,7 @@ def test_what_an_issuer_wrote_is_not_logged_as_it_is(
 
 
 def test_given_keys_need_no_network(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor its client library. They are good for ever, and nobody asks for unknown ones."""
+    """Nor urllib3. They never expire, and unknown ones are not fetched."""
     monkeypatch.setitem(sys.modules, "urllib3", None)
     keys = IssuerKeys(TrustedIssuer(issuer=ISSUER, audience=("us",), keys=key_set(0)), clock)
     clock.now += 1e9
@@ -257,13 +257,13 @@ def test_given_keys_need_no_network(clock: Clock, monkeypatch: pytest.MonkeyPatc
     ids=["text", "not a list", "a secret", "an incomplete key", "a repeated kid"],
 )
 def test_given_keys_that_cannot_be_used_are_the_developers_mistake(given: object) -> None:
-    """It is said when the application starts."""
+    """The error comes at the start."""
     with pytest.raises(ConfigurationError, match="cannot be used"):
         IssuerKeys(TrustedIssuer(issuer=ISSUER, audience=("us",), keys=given))
 
 
 def test_without_its_client_library_the_fetcher_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is said when the application starts."""
+    """The error comes at the start."""
     monkeypatch.setitem(sys.modules, "urllib3", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'flask-jwt-extended\[issuers\]'"):
         IssuerKeys(TrustedIssuer(issuer=ISSUER, audience=("us",), jwks_uri="https://login.example/keys"))
@@ -282,7 +282,7 @@ def test_fifty_first_readers_share_one_fetch(server: LyingServer, clock: Clock) 
 
 
 def test_a_set_is_fetched_again_before_its_life_ends_and_nobody_waits(server: LyingServer, clock: Clock) -> None:
-    """Readers have the old set until the new one is there."""
+    """Requests use the old set until the new one is there."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert knows(keys, 0)
     server.answers["/keys"] = late(0.5, serves(key_set(1)))
@@ -314,7 +314,7 @@ def test_a_set_is_fetched_again_before_its_life_ends_and_nobody_waits(server: Ly
 def test_cache_control_is_honoured_within_bounds(
     server: LyingServer, clock: Clock, headers: dict[str, str], life: float
 ) -> None:
-    """A set is fetched again after 80 % of the life that its headers give it."""
+    """A set is fetched again after 80 % of the lifetime in its headers."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0), **headers))
     began = clock.now
     assert knows(keys, 0)
@@ -329,7 +329,7 @@ def test_cache_control_is_honoured_within_bounds(
 
 
 def test_a_set_that_is_the_same_is_not_sent_again(server: LyingServer, clock: Clock) -> None:
-    """Its ETag is sent back; what is not said about its life anew stays."""
+    """Its ETag is sent. Without a new lifetime, the old one is kept."""
     keys = issuer_keys(server, clock, answer=tagged(key_set(0), '"v1"', Cache_Control="max-age=1000"))
     assert knows(keys, 0)
     assert "If-None-Match" not in server.headers
@@ -348,7 +348,7 @@ def test_a_set_that_is_the_same_is_not_sent_again(server: LyingServer, clock: Cl
 
 
 def test_an_old_set_is_read_while_no_other_can_be_had_but_not_for_ever(server: LyingServer, clock: Clock) -> None:
-    """A day after its life it is as if there were none; and when the issuer is back, all is well."""
+    """It is dropped a day after its lifetime, and fetched once the issuer is back."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     began = clock.now
     assert knows(keys, 0)
@@ -365,7 +365,7 @@ def test_an_old_set_is_read_while_no_other_can_be_had_but_not_for_ever(server: L
 
 
 def test_ten_readers_of_a_failing_issuer_cause_one_fetch_per_cool_down(server: LyingServer, clock: Clock) -> None:
-    """The others are told at once."""
+    """The others fail immediately."""
     keys = issuer_keys(server, clock, answer=says(503))
     for expected in (1, 2):
         assert {refused(keys) for _ in range(10)} == {"HTTP 503"}
@@ -376,7 +376,7 @@ def test_ten_readers_of_a_failing_issuer_cause_one_fetch_per_cool_down(server: L
 
 
 def test_a_failing_refresh_cools_down_as_well(server: LyingServer, clock: Clock) -> None:
-    """Readers of an old set do not hammer an issuer that is down."""
+    """An issuer that is down does not get a request for every token."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert knows(keys, 0)
     server.answers["/keys"] = says(500)
@@ -388,7 +388,7 @@ def test_a_failing_refresh_cools_down_as_well(server: LyingServer, clock: Clock)
 
 
 def test_an_unknown_kid_finds_a_key_that_is_new(server: LyingServer, clock: Clock) -> None:
-    """Whoever asks first waits for the fetch."""
+    """The first request waits for the fetch."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert knows(keys, 0)
     server.answers["/keys"] = late(0.2, serves(key_set(0, 1)))
@@ -398,7 +398,7 @@ def test_an_unknown_kid_finds_a_key_that_is_new(server: LyingServer, clock: Cloc
 
 
 def test_unknown_kids_cause_one_fetch_per_cool_down(server: LyingServer, clock: Clock) -> None:
-    """Within it, they are told at once that there is no such key."""
+    """In the meantime, they are refused immediately."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert knows(keys, 0)
     for expected in (1, 2, 3):
@@ -412,7 +412,7 @@ def test_unknown_kids_cause_one_fetch_per_cool_down(server: LyingServer, clock: 
 def test_made_up_kids_do_not_hold_all_threads_of_a_slow_issuer(
     server: LyingServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One waits to the end, the others for a moment; who has a known kid does not wait."""
+    """One request waits to the end, the others for a moment, and those with a known ``kid`` not at all."""
     monkeypatch.setattr(jwks, "WAIT", 0.2)
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert knows(keys, 0)
@@ -427,7 +427,7 @@ def test_made_up_kids_do_not_hold_all_threads_of_a_slow_issuer(
 
 
 def test_fifty_threads_see_keys_rotate(server: LyingServer, clock: Clock) -> None:
-    """Nobody fails, nobody fetches beside another, nobody waits longer than a fetch; each new key is found."""
+    """None fails, fetches at the same time as another, or waits longer than a fetch; each new key is found."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     stop, current, lock = Event(), [0], Lock()
     slowest = [0.0]
@@ -514,7 +514,7 @@ LIES: dict[str, tuple[Answer, str]] = {
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_is_no_set(server: LyingServer, clock: Clock, lie: str) -> None:
-    """Who has no set is told so within the deadline, and the log holds nothing of the answer."""
+    """Without keys, a request fails within the deadline, and the log contains nothing of the response."""
     answer, reason = LIES[lie]
     keys = issuer_keys(server, clock, answer=answer)
     began = time.monotonic()
@@ -534,7 +534,7 @@ SLOW = {"all of it, and no end", "a drip of headers", "a drip of chunks", "100 f
 def test_a_lie_does_not_replace_a_set(
     server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture, lie: str
 ) -> None:
-    """The set that is known stays as it is, nobody waits, and the log says so once."""
+    """The cached set stays, no request waits, and the log has one warning."""
     keys = issuer_keys(server, clock, answer=serves(key_set(0)))
     assert knows(keys, 0)
     server.answers["/keys"] = LIES[lie][0]
@@ -550,7 +550,7 @@ def test_a_lie_does_not_replace_a_set(
 
 @pytest.mark.slow
 def test_the_deadline_of_a_fetch_is_five_seconds_in_all(server: LyingServer) -> None:
-    """However often the server gives a sign of life; and the connection to it is cut."""
+    """However often the server sends data; then the connection is closed."""
     keys = issuer_keys(server, time.monotonic, answer=drips(HEAD + b"\r\n" + b" " * 9999, 0.1))
     began = time.monotonic()
     assert refused(keys) == "TimeoutError"
@@ -560,14 +560,14 @@ def test_the_deadline_of_a_fetch_is_five_seconds_in_all(server: LyingServer) -> 
 
 
 def test_compression_that_nobody_asked_for_is_undone(server: LyingServer, clock: Clock) -> None:
-    """Some servers do it all the same."""
+    """Some servers compress anyway."""
     keys = issuer_keys(server, clock, answer=zipped(json.dumps(key_set(0)).encode()))
     assert knows(keys, 0)
     assert server.headers["Accept-Encoding"] == "identity"
 
 
 def test_an_answer_in_chunks_is_read(server: LyingServer, clock: Clock) -> None:
-    """The set comes in pieces, with or without a length."""
+    """With and without a length."""
     body = json.dumps(key_set(0)).encode()
     chunks = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (body[:50], body[50:])]
     assert knows(issuer_keys(server, clock, answer=writes(CHUNKED, *chunks, b"0\r\n\r\n")), 0)
@@ -577,7 +577,7 @@ def test_an_answer_in_chunks_is_read(server: LyingServer, clock: Clock) -> None:
 def test_what_is_secret_in_an_address_stays_out_of_log_and_repr(
     server: LyingServer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Some issuers have a key in the query. It is sent, and not told."""
+    """Some issuers have a key in the query: it is sent, and not logged."""
     keys = issuer_keys(server, clock, answer=says(403), jwks_uri=server.url("/keys?code=hush"))
     assert refused(keys) == "HTTP 403"
     assert server.asked["/keys"] == 1
@@ -585,7 +585,7 @@ def test_what_is_secret_in_an_address_stays_out_of_log_and_repr(
 
 
 def test_nobody_there_is_an_outage(clock: Clock) -> None:
-    """A port that nobody listens on; and what is never asked: an address without TLS, or none."""
+    """For a closed port, and for URLs without TLS or without a host, which are never requested."""
     with LyingServer() as gone:
         address = gone.url("/keys")
     given = [address, "http://login.example/keys", "https://user:hush@login.example/keys", None]
@@ -596,7 +596,7 @@ def test_nobody_there_is_an_outage(clock: Clock) -> None:
 
 
 def test_no_thread_to_be_had_is_an_outage(server: LyingServer, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process at the limit of its threads answers 503, not 500."""
+    """A process that cannot start a thread answers 503, not 500."""
 
     def no_thread(_: object) -> None:
         raise RuntimeError("can't start new thread")
@@ -625,7 +625,7 @@ def test_metadata_say_where_the_keys_are(server: LyingServer, discovering: Issue
 
 
 def test_metadata_are_kept_like_the_set(server: LyingServer, clock: Clock, discovering: IssuerKeys) -> None:
-    """A fetch for an unknown kid needs no new ones; they are asked for again with their ETag when they are old."""
+    """An unknown ``kid`` does not fetch them again. When they expire, their ETag is sent."""
     assert knows(discovering, 0)
     clock.now += COOL_DOWN
     assert not knows(discovering, 1)
@@ -637,7 +637,7 @@ def test_metadata_are_kept_like_the_set(server: LyingServer, clock: Clock, disco
 
 
 def test_keys_that_have_moved_are_found(server: LyingServer, clock: Clock, discovering: IssuerKeys) -> None:
-    """If the set cannot be had where it was, the next fetch looks where it is."""
+    """If the keys cannot be fetched, the next fetch reads the metadata again."""
     assert knows(discovering, 0)
     server.answers["/metadata"] = serves({"issuer": ISSUER, "jwks_uri": server.url("/moved")})
     server.answers["/moved"] = serves(key_set(0, 1))
@@ -665,7 +665,7 @@ def test_keys_that_have_moved_are_found(server: LyingServer, clock: Clock, disco
 def test_metadata_that_are_wrong_lead_nowhere(
     server: LyingServer, discovering: IssuerKeys, metadata: dict[str, Any]
 ) -> None:
-    """Those of another issuer, and those that name an address keys may not be fetched from."""
+    """Those of another issuer, and those with a URL that keys may not be fetched from."""
     server.answers["/metadata"] = serves({"issuer": ISSUER, "jwks_uri": server.url("/keys")} | metadata)
     assert "the metadata" in refused(discovering)
     assert server.asked == {"/metadata": 1}
@@ -673,7 +673,7 @@ def test_metadata_that_are_wrong_lead_nowhere(
 
 @pytest.mark.usefixtures("hurried")
 def test_both_documents_share_one_deadline(server: LyingServer, discovering: IssuerKeys) -> None:
-    """Each is in time for itself, and together they are late."""
+    """Each is in time on its own, and both together are late."""
     for path in ("/metadata", "/keys"):
         server.answers[path] = late(0.35, server.answers[path])
     assert refused(discovering) == "TimeoutError"
@@ -685,7 +685,7 @@ def test_both_documents_share_one_deadline(server: LyingServer, discovering: Iss
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for this machine, with its key, that nobody trusts yet."""
+    """Return a certificate for this machine with its key, which is not trusted yet."""
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -712,7 +712,7 @@ def tls_server(certificate: Path) -> Iterator[LyingServer]:
 
 
 def test_a_certificate_that_nobody_vouches_for_is_an_outage(tls_server: LyingServer, clock: Clock) -> None:
-    """Nothing is asked of a server that is not who it should be."""
+    """No request is sent to a server without a trusted certificate."""
     assert "SSL" in refused(issuer_keys(tls_server, clock, answer=serves(key_set(0))))
     assert not tls_server.asked
 
@@ -728,7 +728,7 @@ def test_keys_come_over_tls(
 def test_a_certificate_for_another_host_is_an_outage(
     tls_server: LyingServer, certificate: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Trusted, but for another name."""
+    """A trusted certificate with another name is refused."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     url = tls_server.url("/keys").replace("127.0.0.1", "localhost")
     assert "SSL" in refused(issuer_keys(tls_server, clock, answer=serves(key_set(0)), jwks_uri=url))
@@ -739,7 +739,7 @@ def test_a_certificate_for_another_host_is_an_outage(
 def test_a_drip_over_tls_is_cut(
     tls_server: LyingServer, certificate: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In time, and the thread of the fetch is gone."""
+    """At the deadline, and the thread ends."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     keys = issuer_keys(tls_server, clock, answer=drips(HEAD + b"\r\n" + b" " * 9999, 0.05))
     assert refused(keys) == "TimeoutError"
@@ -750,7 +750,7 @@ def test_a_drip_over_tls_is_cut(
 def test_metadata_that_came_over_tls_do_not_lead_off_it(
     tls_server: LyingServer, server: LyingServer, certificate: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even to this machine: a foreign issuer has no business there."""
+    """Not even to this machine, which an external issuer must not reach."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     tls_server.answers["/metadata"] = serves({"issuer": ISSUER, "jwks_uri": server.url("/keys")})
     keys = issuer_keys(server, clock, answer=serves(key_set(0)), jwks_uri=None, discovery=tls_server.url("/metadata"))
@@ -810,7 +810,7 @@ def run(script: str, server: LyingServer) -> None:
 
 
 def test_a_child_that_was_forked_amid_a_fetch_makes_its_own(server: LyingServer) -> None:
-    """It has neither the thread of its parent, nor anybody to let go of the lock."""
+    """It has neither the thread of its parent nor one that would release the lock."""
     server.answers["/keys"] = late(0.5, serves(key_set(0)))
     run(FORKING, server)
     assert server.asked["/keys"] == 2
@@ -818,7 +818,7 @@ def test_a_child_that_was_forked_amid_a_fetch_makes_its_own(server: LyingServer)
 
 @pytest.mark.server
 def test_greenlets_share_one_fetch(server: LyingServer) -> None:
-    """With gevent, waiting for it lets the others go on."""
+    """With gevent, other greenlets run during the fetch."""
     server.answers["/keys"] = late(0.3, serves(key_set(0)))
     run(GREEN, server)
     assert server.asked["/keys"] == 1

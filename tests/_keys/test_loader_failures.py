@@ -57,11 +57,11 @@ def caused(error: Exception, cause: Exception) -> Exception:
 
 
 class LibraryError(Exception):
-    """What an HTTP client raises, from the error of the system."""
+    """The error of an HTTP client, raised from an error of the system."""
 
 
 class Redis:
-    """An error that only has the usual name: redis-py's are no OSErrors."""
+    """An error with the usual name: those of redis-py are not OSErrors."""
 
     class ConnectionError(Exception):  # noqa: A001
         pass
@@ -111,7 +111,7 @@ def named(error: BaseException) -> str:
 
 @rotated("error", NO_KEY, ids=named, profile=PROFILES, is_async=(False, True))
 def test_no_key_is_a_refusal(make_app: MakeApp, error: Exception, profile: str, is_async: bool) -> None:
-    """Whatever PyJWT raises for it, and whatever a claim that was made up leads to."""
+    """For all errors of PyJWT about keys, and those that claims of a hostile token cause."""
     app = loading(make_app, raises(error), is_async=is_async, PROFILE=profile)
     response = app.test_client().get("/access", headers=bearer(signed()))
     assert response.status_code == {"compat": 422, "strict": 401}[profile]
@@ -124,7 +124,7 @@ def test_no_key_is_a_refusal(make_app: MakeApp, error: Exception, profile: str, 
 def test_keys_that_cannot_be_reached_are_an_outage(
     make_app: MakeApp, error: Exception, profile: str, is_async: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """503 with ``Retry-After``, as for a store or an issuer: the token may be as good as any."""
+    """503 with ``Retry-After``, as for a store or an issuer."""
     app = loading(make_app, raises(error), is_async=is_async, PROFILE=profile)
     with caplog.at_level(logging.WARNING, "flask_jwt_extended"):
         response = app.test_client().get("/access", headers=bearer(signed()))
@@ -138,7 +138,7 @@ def test_keys_that_cannot_be_reached_are_an_outage(
 
 @pytest.mark.parametrize("error", [ConfigurationError("mine"), RuntimeError("mine"), NotImplementedError("mine")])
 def test_a_mistake_of_the_developer_is_raised(make_app: MakeApp, error: Exception) -> None:
-    """It is not taken for a bad token."""
+    """It does not refuse the token."""
     app = loading(make_app, raises(error))
     app.testing = True
     with pytest.raises(type(error), match="mine"):
@@ -146,7 +146,7 @@ def test_a_mistake_of_the_developer_is_raised(make_app: MakeApp, error: Exceptio
 
 
 def test_errors_of_ours_and_of_werkzeug_pass_on(make_app: MakeApp) -> None:
-    """A loader may refuse for a reason of its own."""
+    """A loader may refuse a token for a reason of its own."""
     revoked = loading(make_app, raises(RevokedTokenError({}, {"sub": "ada"})))
     assert revoked.test_client().get("/access", headers=bearer(signed())).status_code == 401
     unknown = loading(make_app, raises(pyjwt.InvalidIssuerError("No such tenant")))
@@ -170,7 +170,7 @@ def test_outside_a_request_the_errors_can_be_caught(make_app: MakeApp) -> None:
 
 
 def test_an_encode_key_loader_that_fails_is_the_developers_error(make_app: MakeApp) -> None:
-    """No client is told that its token is bad: there is none yet."""
+    """No token is refused: there is none yet."""
     app = make_app(ALGORITHM="ES256")
     for error in (NO_KEY[0], OUTAGES[0], KeyError("tenant")):
         app.extensions["flask-jwt-extended"].encode_key_loader(lambda _identity, error=error: raises(error)({}, {}))
@@ -191,7 +191,7 @@ def server() -> Iterator[LyingServer]:
 def test_the_client_of_pyjwt_works_as_its_documentation_shows(
     make_app: MakeApp, server: LyingServer, whole: bool
 ) -> None:
-    """An unknown ``kid`` is refused, and so is every token of a server that is down."""
+    """An unknown ``kid`` is refused, and a server that is down is an outage."""
     server.answers["/keys"] = serves({"keys": [public(EC), public(JWKS["RS256"]) | {"use": "enc"}]})
     client = pyjwt.PyJWKClient(server.url("/keys"), timeout=2)
 
@@ -212,7 +212,7 @@ def test_the_client_of_pyjwt_works_as_its_documentation_shows(
 
 
 def test_files_named_by_kid_are_no_way_to_a_500(make_app: MakeApp, tmp_path: Path) -> None:
-    """Whatever ``kid`` a client makes up."""
+    """For every ``kid`` of a hostile client."""
     (tmp_path / "good").write_text("x")
 
     def load(header: Any, _claims: Any) -> Any:
@@ -236,7 +236,7 @@ def test_files_named_by_kid_are_no_way_to_a_500(make_app: MakeApp, tmp_path: Pat
 def test_what_can_never_be_a_key_is_reported_once(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture, returned: Any, told: str
 ) -> None:
-    """Else all tokens would be refused without a word. The token is refused as before."""
+    """The token is refused as before, and the log explains why."""
     app = loading(make_app, lambda _header, _claims: returned)
     for _ in range(3):
         assert app.test_client().get("/access", headers=bearer(signed())).status_code == 422

@@ -227,7 +227,7 @@ PROVIDERS = {
 
 
 def recipes() -> dict[str, dict[str, Claims]]:
-    """The settings of each recipe of the page, by its heading."""
+    """Return the settings of each recipe of the page, by its heading."""
     _, _, rest = PAGE.read_text().partition("\n## Recipes\n")
     sections = re.split(r"^### (.+)$", rest, flags=re.MULTILINE)[1:]
     found = {}
@@ -248,19 +248,19 @@ def server() -> Iterator[LyingServer]:
 
 
 def here(url: str, server: LyingServer) -> str:
-    """The same place on this machine."""
+    """Return the same URL on this machine."""
     return server.url(urlsplit(url).path)
 
 
 def stand_in(name: str, server: LyingServer) -> tuple[str, Claims]:
-    """Serve the documents of a provider, and return its issuer and the terms, with this machine for its host."""
+    """Serve the documents of a provider. Return its issuer and its settings, with this machine as host."""
     provider = PROVIDERS[name]
-    ((issuer, terms),) = RECIPES[name].items()
+    ((issuer, settings),) = RECIPES[name].items()
     jwk = {**without(to_jwk(provider.algorithm, provider.key.public_key()), "alg"), **provider.jwk}
     encrypting = without(to_jwk("RS256", RSA.public_key()), "alg") | {"kid": "enc", "use": "enc", "alg": "RSA-OAEP"}
     server.answers[provider.keys_path] = serves({"keys": [encrypting, jwk]}, Cache_Control="public, max-age=3600")
     if not provider.metadata:
-        return issuer, terms | {"jwks_uri": here(terms["jwks_uri"], server)}
+        return issuer, settings | {"jwks_uri": here(settings["jwks_uri"], server)}
     discovery = issuer.rstrip("/") + WELL_KNOWN
     server.answers[urlsplit(discovery).path] = serves(
         {
@@ -273,7 +273,7 @@ def stand_in(name: str, server: LyingServer) -> tuple[str, Claims]:
             "id_token_signing_alg_values_supported": [provider.algorithm],
         }
     )
-    return issuer, terms | {"discovery": here(discovery, server)}
+    return issuer, settings | {"discovery": here(discovery, server)}
 
 
 def token_of(name: str, **others: Any) -> str:
@@ -290,8 +290,8 @@ def token_of(name: str, **others: Any) -> str:
 @pytest.fixture(params=["compat", "strict"])
 def ask(request: pytest.FixtureRequest, make_app: MakeApp, server: LyingServer) -> Callable[..., tuple[int, Any]]:
     def ask_app(name: str, path_asked: str = "/access", **others: Any) -> tuple[int, Any]:
-        issuer, terms = stand_in(name, server)
-        app = make_app(PROFILE=request.param, SECRET_KEY=None, TRUSTED_ISSUERS={issuer: terms})
+        issuer, settings = stand_in(name, server)
+        app = make_app(PROFILE=request.param, SECRET_KEY=None, TRUSTED_ISSUERS={issuer: settings})
         provider = PROVIDERS[name]
         of_api = jwt_required(scopes=provider.scope, roles=provider.role)
         app.add_url_rule("/api", "api", of_api(lambda: {}))
@@ -303,13 +303,13 @@ def ask(request: pytest.FixtureRequest, make_app: MakeApp, server: LyingServer) 
 
 
 def test_every_provider_has_a_recipe() -> None:
-    """And every recipe a provider that it is tried with."""
+    """Every recipe is tested with a provider, too."""
     assert list(RECIPES) == list(PROVIDERS)
 
 
 @named
 def test_the_recipe_lets_its_tokens_in(name: str, ask: Callable[..., tuple[int, Any]], server: LyingServer) -> None:
-    """With the identity that the page names, and the keys from where the provider has them."""
+    """With the identity that the page names, and with keys from the provider's URL."""
     status, told = ask(name)
     assert status == 200, told
     assert told["identity"] == PROVIDERS[name].identity
@@ -318,20 +318,20 @@ def test_the_recipe_lets_its_tokens_in(name: str, ask: Callable[..., tuple[int, 
 
 @named
 def test_the_recipe_keeps_out_what_is_for_others(name: str, ask: Callable[..., tuple[int, Any]]) -> None:
-    """ID tokens, tokens of other applications and tenants, though the provider's own key has signed them."""
+    """ID tokens and tokens of other applications and tenants, although the provider's key signed them."""
     for case, claims in PROVIDERS[name].wrong.items():
         assert ask(name, **claims)[0] in (401, 422), case
 
 
 @named
 def test_the_recipe_lets_its_tokens_grant_what_is_of_the_api(name: str, ask: Callable[..., tuple[int, Any]]) -> None:
-    """Its scopes and roles, and nothing else that a token says: the scopes of OpenID Connect, for example."""
+    """Scopes and roles of the API, and no others, for example those of OpenID Connect."""
     assert ask(name, "/api")[0] == 200
     assert ask(name, "/openid")[0] == 403
 
 
 @named
 def test_the_recipe_works_by_the_default_discovery(name: str, make_app: MakeApp) -> None:
-    """As it stands on the page it is a setting that can be made; its keys would be fetched from the provider."""
+    """The settings of the page are valid; its keys would be fetched from the provider."""
     app = make_app(SECRET_KEY=None, TRUSTED_ISSUERS=RECIPES[name])
     assert app.config["JWT_TRUSTED_ISSUERS"] == RECIPES[name]

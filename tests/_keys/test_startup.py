@@ -32,7 +32,7 @@ EC = JWKS["ES256"]
 
 
 def start(**options: Any) -> Flask:
-    """Start an application with nothing but these options."""
+    """Start an application with only these options."""
     app = Flask("app")
     app.config.update({name if name == "SECRET_KEY" else f"JWT_{name}": value for name, value in options.items()})
     app.config["JWT_SECRET_KEY"] = app.config.pop("JWT_SECRET", None)
@@ -93,7 +93,7 @@ def start(**options: Any) -> Flask:
     profile=PROFILES,
 )
 def test_a_key_that_can_never_be_used_stops_the_start(options: dict[str, Any], message: str, profile: str) -> None:
-    """The message names the option, what is wrong and the fix, and nothing of the key."""
+    """The message names the option, the problem and the fix, and contains nothing of the key."""
     with pytest.raises(ConfigurationError, match=f"(?s){message}") as raised:
         start(PROFILE=profile, **options)
     assert raised.value.__cause__ is None
@@ -120,7 +120,7 @@ def test_a_key_that_can_never_be_used_stops_the_start(options: dict[str, Any], m
     profile=PROFILES,
 )
 def test_a_key_that_can_be_used_starts(options: dict[str, Any], profile: str) -> None:
-    """In every form, and whatever else is set that nothing uses."""
+    """In every form, and with invalid values in options that have no effect."""
     app = start(PROFILE=profile, **options)
     with app.app_context():
         token = create_access_token("ada")
@@ -129,7 +129,7 @@ def test_a_key_that_can_be_used_starts(options: dict[str, Any], profile: str) ->
 
 @rotated("content", ["", "{", '{"keys": 5}', "[[", '{"keys": [{"kty": "RSA", "kty": "RSA"}]}'], profile=PROFILES)
 def test_a_broken_file_stops_the_start(tmp_path: Path, content: str, profile: str) -> None:
-    """One that is not there yet does not: flask jwt keys generate makes it."""
+    """A missing file does not: flask jwt keys generate makes it."""
     path = tmp_path / "keys.json"
     start(PROFILE=profile, KEYS=path)
     path.write_text(content)
@@ -157,7 +157,7 @@ WEAK: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("options", "message"), WEAK)
 def test_a_weak_key_stops_the_start_in_strict(options: dict[str, Any], message: str) -> None:
-    """With the way out. In compat it is warned of at its first use, as ever."""
+    """The error names the way to accept it. In compat, its first use causes a warning."""
     with pytest.raises(ConfigurationError, match=f"{message}.*JWT_KEY_STRENGTH = 'warn'"):
         start(PROFILE="strict", **options)
     with pytest.raises(ConfigurationError, match=message):
@@ -177,7 +177,7 @@ def test_in_compat_a_weak_key_is_not_warned_of_before_it_is_used(recwarn: pytest
 
 @pytest.mark.parametrize("loaders", [("encode_key", "decode_key")])
 def test_keys_of_loaders_are_not_judged(loaders: tuple[str, ...]) -> None:
-    """Those that are registered before init_app: the options have no effect then."""
+    """Options have no effect if loaders were registered before init_app."""
     app = Flask("app")
     app.config.update(SECRET_KEY="dev", JWT_PROFILE="strict")
     manager = JWTManager()
@@ -194,7 +194,7 @@ def test_keys_of_loaders_are_not_judged(loaders: tuple[str, ...]) -> None:
 
 
 def logged(app: Flask, caplog: pytest.LogCaptureFixture, requests: int = 2) -> list[str]:
-    """What the log says at ERROR before the first request, to a page that needs no token."""
+    """Return the errors in the log after requests to a public page."""
     caplog.clear()
     with caplog.at_level(logging.DEBUG, "flask_jwt_extended"):
         for _ in range(requests):
@@ -216,7 +216,7 @@ def logged(app: Flask, caplog: pytest.LogCaptureFixture, requests: int = 2) -> l
 def test_a_missing_key_is_reported_before_the_first_request(
     caplog: pytest.LogCaptureFixture, options: dict[str, Any], named: list[str], profile: str
 ) -> None:
-    """Once, at ERROR, with the option and its environment variable. Not by init_app: the key may be set later."""
+    """Once, at ERROR, with the option and its environment variable. Not in init_app: the key may be set later."""
     app = start(PROFILE=profile, **options)
     told = logged(app, caplog)
     assert len(told) == len(named)
@@ -245,7 +245,7 @@ def test_a_missing_key_set_is_reported_before_the_first_request(
 def test_a_path_that_cannot_be_one_is_reported_before_the_first_request(
     caplog: pytest.LogCaptureFixture, keys: str
 ) -> None:
-    """And no page that needs no token fails for it."""
+    """Public pages work."""
     (message,) = logged(start(KEYS=keys), caplog)
     assert message.startswith("JWT_KEYS cannot be used")
 
@@ -318,7 +318,7 @@ def test_there_is_no_false_alarm(
 def test_an_unusable_key_that_is_set_late_is_reported_too(
     caplog: pytest.LogCaptureFixture, profile: str, make_app: MakeApp
 ) -> None:
-    """Before the first request, as one that is missing is."""
+    """Before the first request, like a missing key."""
     app = make_app(PROFILE=profile)
     app.add_url_rule("/open", "open", lambda: "open")
     app.config.update(JWT_ALGORITHM="RS256", JWT_PRIVATE_KEY="private.pem", JWT_PUBLIC_KEY=PUBLIC)
@@ -327,7 +327,7 @@ def test_an_unusable_key_that_is_set_late_is_reported_too(
 
 
 def test_a_weak_key_that_is_set_late_is_reported_in_strict(caplog: pytest.LogCaptureFixture) -> None:
-    """At its use it is refused, as ever."""
+    """It is refused when it is used."""
     app = start(PROFILE="strict")
     app.config["JWT_SECRET_KEY"] = "changeme"
     assert len(logged(app, caplog)) == 2
@@ -340,7 +340,7 @@ def test_a_weak_key_that_is_set_late_is_reported_in_strict(caplog: pytest.LogCap
     [("", 1), ("JWT_SECRET_KEY='changeme', JWT_PROFILE='strict'", 1), (f"SECRET_KEY={SECRET!r}", 0)],
 )
 def test_the_command_line_agrees(tmp_path: Path, options: str, status: int) -> None:
-    """``flask jwt check`` never says that all is well for an application that cannot work."""
+    """``flask jwt check`` fails for an application that cannot work."""
     (tmp_path / "shop.py").write_text(
         "from flask import Flask\nfrom flask_jwt_extended import JWTManager\n"
         f"app = Flask(__name__)\napp.config.update({options})\nJWTManager(app)\n"
@@ -353,14 +353,14 @@ def test_the_command_line_agrees(tmp_path: Path, options: str, status: int) -> N
 
 @rotated("empty", ["", " \n", [], {}, ()], ids=repr, profile=PROFILES)
 def test_an_empty_key_set_is_refused(empty: Any, profile: str) -> None:
-    """A variable that is not set must not let the secret of the application sign instead."""
+    """If a variable is unset, tokens must not be signed with the secret of the application instead."""
     with pytest.raises(ConfigurationError, match="JWT_KEYS is empty: name a JWK Set file"):
         start(PROFILE=profile, KEYS=empty, SECRET=SECRET)
     start(PROFILE=profile, KEYS=None, SECRET=SECRET)
 
 
 def test_a_list_of_keys_that_is_emptied_does_not_give_way_to_the_secret() -> None:
-    """No token of the secret passes then."""
+    """Tokens that are signed with the secret are refused."""
     app = start(KEYS=[JWKS["ES256"]], SECRET=SECRET)
     with start(SECRET=SECRET).app_context():
         encoded = create_access_token("ada")

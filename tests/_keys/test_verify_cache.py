@@ -1,4 +1,4 @@
-"""JWT_VERIFY_CACHE_SIZE: a signature is not computed again, and everything else is checked at every use."""
+"""JWT_VERIFY_CACHE_SIZE: a signature is computed once, and all other checks are made at every use."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class CountingKey(Key):
-    """A key that counts how often it is asked."""
+    """A key that counts its verifications."""
 
     __slots__ = ("asked",)
     asked: int
 
 
 def counting(name: str) -> tuple[CountingKey, KeyRing]:
-    """A ring of one key, whose verifications are counted."""
+    """Return a ring of one key that counts its verifications."""
     ring = KeyRing.from_jwks([JWKS[name]])
     assert ring.signer is not None
     kid, key = ring.signer
@@ -82,7 +82,7 @@ def status(app: Flask, token: str, path: str = "/access") -> int:
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_the_signature_of_a_token_is_computed_once(name: str) -> None:
-    """The second time, header and payload come from memory, and are the same."""
+    """The second time, equal header and payload come from the cache."""
     key, ring = counting(name)
     verifier = caching(ring, 10)
     encoded = signed(key)
@@ -93,14 +93,14 @@ def test_the_signature_of_a_token_is_computed_once(name: str) -> None:
 
 
 def test_without_the_option_nothing_is_remembered(make_app: MakeApp) -> None:
-    """It is off by default: a memory of tokens is for those who ask for it."""
+    """The cache is off by default."""
     verifier = get_state(make_app()).keys.at(NOW).verifier
     assert type(verifier) is compact.Verifier
     assert type(get_state(make_app(VERIFY_CACHE_SIZE=1)).keys.at(NOW).verifier) is compact.CachingVerifier
 
 
 def test_the_least_recently_used_is_forgotten_first() -> None:
-    """And there are never more than were allowed."""
+    """The size is never exceeded."""
     key, ring = counting("HS256")
     verifier = caching(ring, 3)
     tokens = [signed(key, number) for number in range(4)]
@@ -117,7 +117,7 @@ def test_the_least_recently_used_is_forgotten_first() -> None:
 
 
 def test_the_bound_is_kept_under_many_tokens() -> None:
-    """An attacker with a key of theirs cannot fill the memory, and we with ours neither."""
+    """With valid and with forged tokens."""
     key, ring = counting("HS256")
     verifier = caching(ring, 50)
     for number in range(1000):
@@ -129,7 +129,7 @@ def test_the_bound_is_kept_under_many_tokens() -> None:
 
 
 def test_what_was_refused_is_not_remembered() -> None:
-    """A flood of forgeries takes no place, and each is refused anew."""
+    """Forged tokens take no space, and each is verified again."""
     key, ring = counting("ES256")
     verifier = caching(ring, 10)
     head, payload, signature = signed(key).split(".")
@@ -166,7 +166,7 @@ CHANGES = list(_changed("a.b.cdefgh"))
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("name", ["HS256", "ES256"])
 def test_a_remembered_token_vouches_for_no_other(name: str, change: str) -> None:
-    """Whatever is changed about it, it is another token."""
+    """Each change makes it another token."""
     key, ring = counting(name)
     verifier = caching(ring, 10)
     encoded = signed(key)
@@ -187,7 +187,7 @@ def test_a_remembered_token_expires(make_app: MakeApp, clock: Clock, name: str) 
 
 
 def test_a_remembered_token_is_revoked(make_app: MakeApp) -> None:
-    """By the loader of the application, and in the store."""
+    """By the application's loader, and in the store."""
     app = make_app(VERIFY_CACHE_SIZE=10, STORE_URI="memory://")
     blocked: set[str] = set()
     manager: JWTManager = app.extensions["flask-jwt-extended"]
@@ -230,7 +230,7 @@ def test_a_remembered_token_is_judged_by_what_each_view_demands(make_app: MakeAp
     ],
 )
 def test_a_change_of_the_configuration_empties_it(make_app: MakeApp, option: str, value: Any, expected: int) -> None:
-    """What was verified under other terms was not verified."""
+    """Tokens are verified again with the new settings."""
     app = make_app(VERIFY_CACHE_SIZE=10)
     made = access_token(app)
     assert [status(app, made), status(app, made)] == [200, 200]
@@ -239,7 +239,7 @@ def test_a_change_of_the_configuration_empties_it(make_app: MakeApp, option: str
 
 
 def test_a_key_that_leaves_the_set_empties_it(make_app: MakeApp, clock: Clock) -> None:
-    """A retired key vouches for nothing, however often its tokens were seen."""
+    """Tokens of a retired key are refused, even if they were verified before."""
     retiring = JWKS["ES256"] | {"state": "retiring", "until": NOW + 10}
     app = make_app(KEYS=[JWKS["RS256"], retiring], VERIFY_CACHE_SIZE=10)
     old = make_app(KEYS=[JWKS["ES256"]])
@@ -250,7 +250,7 @@ def test_a_key_that_leaves_the_set_empties_it(make_app: MakeApp, clock: Clock) -
 
 
 def test_a_loader_of_keys_is_asked_every_time(make_app: MakeApp) -> None:
-    """What it returns may change with each token: nothing is remembered of it."""
+    """Its result may be different for each token, so nothing is remembered."""
     app = make_app(VERIFY_CACHE_SIZE=10)
     keys = [SECRET]
     app.extensions["flask-jwt-extended"].decode_key_loader(lambda _header, _claims: keys[0])
@@ -264,7 +264,7 @@ def test_a_loader_of_keys_is_asked_every_time(make_app: MakeApp) -> None:
 
 
 def test_what_a_view_does_to_its_token_is_not_remembered() -> None:
-    """Each request has claims and a header of its own."""
+    """Each request has its own copy of header and claims."""
     app = Flask("app")
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_VERIFY_CACHE_SIZE=10)
     JWTManager(app)
@@ -289,7 +289,7 @@ def test_what_a_view_does_to_its_token_is_not_remembered() -> None:
 
 
 def test_a_header_with_parts_of_its_own_is_not_shared() -> None:
-    """A copy of it would not be one all the way down; such tokens are verified each time."""
+    """A shallow copy of a nested header would be shared, so these tokens are verified each time."""
     key, ring = counting("HS256")
     verifier = caching(ring, 10)
     encoded = compact.sign(b'{"alg":"HS256","parts":["a"]}', b"{}", key)
@@ -301,7 +301,7 @@ def test_a_header_with_parts_of_its_own_is_not_shared() -> None:
 
 
 def test_many_threads_share_it() -> None:
-    """None of them is refused a good token, none accepts a bad one, and the bound is kept."""
+    """Valid tokens pass, forged ones do not, and the size is not exceeded."""
     key, ring = counting("HS256")
     verifier = caching(ring, 8)
     good = [signed(key, number) for number in range(24)]
