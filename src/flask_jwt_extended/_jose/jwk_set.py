@@ -22,7 +22,7 @@ from ..signals import logger
 from . import jwk as jwk_
 from .keys import Key, KeyRing, prepare
 
-_CURVES_OF_CRYPTOGRAPHY = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
+_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
 #: The private members of a JWK (RFC 7518, sections 6.2.2, 6.3.2 and 6.4.1).
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 #: Characters of a member of a JWK that a message shows.
@@ -225,18 +225,15 @@ def usual_algorithm_of(key: Any) -> str:
     """
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-    name = None
     if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
-        name = "RS256"
-    elif isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
-        name = _CURVES_OF_CRYPTOGRAPHY.get(key.curve.name)
-    elif isinstance(
+        return "RS256"
+    if isinstance(
         key, (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey, ed448.Ed448PrivateKey, ed448.Ed448PublicKey)
     ):
-        name = "EdDSA"
-    if name is None:
-        raise InvalidKeyError(f"A {type(key).__name__} is not a key for signatures")
-    return name
+        return "EdDSA"
+    if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)) and key.curve.name in _CURVES:
+        return _CURVES[key.curve.name]
+    raise InvalidKeyError(f"A {type(key).__name__} is not a key for signatures")
 
 
 def to_jwk(algorithm: str, material: Any) -> dict[str, Any]:

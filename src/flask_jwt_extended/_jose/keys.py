@@ -155,7 +155,10 @@ class KeyRing:
 
     @property
     def algorithms(self) -> frozenset[str]:
-        """The algorithms of the keys."""
+        """The algorithms of the keys.
+
+        .. versionadded:: 5.0
+        """
         return frozenset((*self._anonymous, *self._named))
 
     def candidates(self, algorithm: str, kid: str | None = None) -> tuple[Key, ...]:
@@ -163,6 +166,8 @@ class KeyRing:
 
         A token without a ``kid`` is verified with the keys without one, and with a named key only if that is the only
         one for the algorithm.
+
+        .. versionadded:: 5.0
         """
         named, anonymous = self._named.get(algorithm, {}), self._anonymous.get(algorithm, ())
         if kid is None:
@@ -295,41 +300,32 @@ def _hint(material: Any) -> str:
     if not isinstance(material, (str, bytes)):
         return f". It is of the type {type(material).__name__}: use text, bytes, a JWK or a key object"
     octets = material.encode("utf-8", "replace") if isinstance(material, str) else material
-    return next((f". {hint}" for is_it, hint in _HINTS if is_it(octets.strip())), "")
+    hint = _hint_about(octets.strip())
+    return f". {hint}" if hint else ""
 
 
 _IS_A_PATH = "It is the path of a file: configure what the file contains"
-#: Tests for common mistakes, and how to fix them.
-_HINTS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
-    (
-        lambda octets: b"BEGIN" in octets and b"\\n" in octets,
-        "Its line breaks are escaped: replace the two characters \\n with line breaks",
-    ),
-    (
-        lambda octets: b"ENCRYPTED" in octets,
-        "It is encrypted: decrypt it with openssl pkey, or load it with cryptography and configure the key object",
-    ),
-    (
-        lambda octets: b"BEGIN CERTIFICATE" in octets,
-        "It is a certificate: take its public key with openssl x509 -pubkey -noout",
-    ),
-    (lambda octets: b"BEGIN PUBLIC" in octets, "It is a public key"),
-    (
-        lambda octets: octets.startswith(b"{"),
-        "It is a JWK as text: parse it with json.loads, and configure the mapping",
-    ),
-    (
-        lambda octets: (
-            b"-----" not in octets
-            and b"\n" not in octets
-            and (
-                octets.endswith((b".pem", b".key", b".pub", b".crt")) or octets.startswith((b"/", b"./", b"../", b"~/"))
-            )
-        ),
-        _IS_A_PATH,
-    ),
-    (lambda octets: octets.startswith(b"LS0tLS1CRUdJTi"), "It is PEM in Base64: decode it with base64.b64decode"),
+_IS_ENCRYPTED = (
+    "It is encrypted: decrypt it with openssl pkey, or load it with cryptography and configure the key object"
 )
+#: How to fix common mistakes, by octets that occur in the material.
+_HINTS = (
+    ((b"BEGIN", b"\\n"), "Its line breaks are escaped: replace the two characters \\n with line breaks"),
+    ((b"ENCRYPTED",), _IS_ENCRYPTED),
+    ((b"BEGIN CERTIFICATE",), "It is a certificate: take its public key with openssl x509 -pubkey -noout"),
+    ((b"BEGIN PUBLIC",), "It is a public key"),
+    ((b"LS0tLS1CRUdJTi",), "It is PEM in Base64: decode it with base64.b64decode"),
+)
+
+
+def _hint_about(octets: bytes) -> str:
+    if octets.startswith(b"{"):
+        return "It is a JWK as text: parse it with json.loads, and configure the mapping"
+    for parts, hint in _HINTS:
+        if all(part in octets for part in parts):
+            return hint
+    is_path = octets.startswith((b"/", b"./", b"../", b"~/")) or octets.endswith((b".pem", b".key", b".pub", b".crt"))
+    return _IS_A_PATH if is_path and b"-----" not in octets and b"\n" not in octets else ""
 
 
 def refusal_of(key: Key) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Claims that only tokens of this application can have.
 _OURS_ALONE = ("sid", "single_use")
+#: Claims that grant something, and the settings that limit them.
+_GRANTS = {"scope": "scopes", "scp": "scopes", "roles": "roles", "groups": "roles", "acr": "acr", "amr": "acr"}
 #: Claims whose text holds several names, separated by spaces (RFC 8693, section 4.2).
 _SEPARATED = ("scope", "scp")
 
@@ -41,10 +43,7 @@ class ExternalIssuer:
         self.config = config
         self.keys = keys
         self._settings = settings
-        scopes, roles, contexts = frozenset(config.scopes), frozenset(config.roles), frozenset(config.acr)
-        self._granted = {
-            "scope": scopes, "scp": scopes, "roles": roles, "groups": roles, "acr": contexts, "amr": contexts
-        }  # fmt: skip
+        self._granted = {claim: frozenset(getattr(config, setting)) for claim, setting in _GRANTS.items()}
 
     @property
     def name(self) -> str:
