@@ -19,7 +19,7 @@ from jwt.exceptions import InvalidKeyError
 from jwt.warnings import InsecureKeyLengthWarning
 
 from . import jwk as jwk_
-from .weak_secrets import GuessableSecretWarning, is_known, is_monotonous
+from .weak_secrets import GuessableSecretWarning, has_low_entropy, is_well_known
 
 #: How many prepared keys a process keeps. An application with more keys than this prepares some of them again.
 PREPARED_KEYS = 1024
@@ -338,7 +338,7 @@ def _weaknesses(implementation: Algorithm, prepared: Any) -> Iterator[Warning]:
     """Yield what makes a key weak (RFC 7518, sections 3.2 and 3.3; RFC 8725bis, section 3.5)."""
     if too_short := implementation.check_key_length(prepared):
         yield InsecureKeyLengthWarning(too_short)
-    if isinstance(prepared, bytes) and (is_known(prepared) or (not too_short and is_monotonous(prepared))):
+    if isinstance(prepared, bytes) and (is_well_known(prepared) or (not too_short and has_low_entropy(prepared))):
         yield GuessableSecretWarning(
             "The secret can be guessed: it is well known, or it repeats itself. "
             "Make one with: python -c 'import secrets; print(secrets.token_hex(32))'"

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 #: Bits of entropy below which a secret is guessable, with each octet drawn independently (Shannon).
-ENOUGH_BITS = 40
+MIN_ENTROPY = 40
 
 #: The secrets of tutorials, of templates, and of the documentation of Flask, PyJWT and this package: only their letters
 #: and digits, in lower case.
@@ -24,7 +24,7 @@ _KNOWN = frozenset(
     """.split()  # noqa: SIM905  # a list literal would be much longer
 )
 #: The beginnings of known secrets that people make longer, or that are written with escapes.
-_PADDED = ("5y2lf4q8z", "your256bitsecret", "changeme", "changethis", "supersecretkey", "yoursecretkey")
+_BEGINNINGS = ("5y2lf4q8z", "your256bitsecret", "changeme", "changethis", "supersecretkey", "yoursecretkey")
 
 
 class GuessableSecretWarning(UserWarning):
@@ -34,15 +34,15 @@ class GuessableSecretWarning(UserWarning):
     """
 
 
-def is_known(secret: bytes) -> bool:
+def is_well_known(secret: bytes) -> bool:
     """Return whether a secret is well known."""
     plain = "".join(character for character in secret.decode("latin-1").lower() if character.isalnum())
-    return plain in _KNOWN or plain.startswith(_PADDED)
+    return plain in _KNOWN or plain.startswith(_BEGINNINGS)
 
 
-def is_monotonous(secret: bytes) -> bool:
+def has_low_entropy(secret: bytes) -> bool:
     """Return whether a secret has almost no entropy, whatever its length: few different characters, or a repetition."""
     unit = secret[: (secret * 2).index(secret, 1)]
     total = len(unit)
     bits = -sum(count * math.log2(count / total) for count in Counter(unit).values())
-    return bits < ENOUGH_BITS
+    return bits < MIN_ENTROPY
