@@ -48,7 +48,7 @@ class ExtensionState:
     @cached_property
     def lenient(self) -> ExtensionState:
         """This one without what JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
-        other = replace(self, settings=self.settings.lenient)
+        other = replace(self, settings=self.settings.without_reported)
         other.__dict__.update(keys=self.keys)  # as if they had been asked for
         return other
 

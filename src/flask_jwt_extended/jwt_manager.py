@@ -37,7 +37,9 @@ from ._removed import missing_method
 from ._request import authenticate as pipeline
 from ._request import responses
 from ._request.jwks_endpoint import jwks_response
-from ._settings.settings import UNSET, Settings, defaults, read_raw, resolve, snapshot, unknown_options
+from ._settings.options import UNSET, defaults, unknown_options
+from ._settings.settings import Settings, resolve
+from ._settings.snapshot import read_raw, snapshot
 from ._state import ExtensionState
 from .exceptions import (  # noqa: F401  # 4.7 has them here, and applications import them from here
     ConfigurationError,

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from flask_jwt_extended import create_access_token
 from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose.jwk_set import to_jwk
-from flask_jwt_extended._settings.settings import NAMES, defaults, read_raw, snapshot
+from flask_jwt_extended._settings.options import NAMES, defaults
+from flask_jwt_extended._settings.snapshot import read_raw, snapshot
 
 from .._keys.helpers import JWKS, public
 from .._sessions.helpers import NOW

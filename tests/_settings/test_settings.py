@@ -16,7 +16,8 @@ from flask import Flask
 from jwt.algorithms import HMACAlgorithm, OKPAlgorithm
 
 from flask_jwt_extended import JWTManager, create_access_token, decode_token
-from flask_jwt_extended._settings.settings import OPTIONS, Settings, option_name, resolve
+from flask_jwt_extended._settings.options import OPTIONS, option_name
+from flask_jwt_extended._settings.settings import Settings, resolve
 from flask_jwt_extended.exceptions import ConfigurationError
 
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
@@ -85,7 +86,6 @@ DOCUMENTED: dict[str, Any] = {
     "JWT_TRUSTED_ISSUERS": {},
     "JWT_VERIFY_CACHE_SIZE": 0,
     "JWT_ACCESS_TOKEN_TYP": "JWT",
-    "JWT_CLIENT_ID": None,
     "JWT_REPORT_ONLY": (),
     "JWT_LEGACY_SUB_UNTIL": None,
     "JWT_STORE_URI": None,

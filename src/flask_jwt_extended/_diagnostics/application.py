@@ -17,13 +17,13 @@ from flask import Flask
 
 from .._protection.decisions import Decision, decide, guardings_of
 from .._protection.view_metadata import idle_decorator, is_bypassed, is_exempt, raw, unwrap
-from .._settings.settings import option_name, unknown_options
+from .._settings.options import option_name, unknown_options
 from .._state import ExtensionState
 from ..exceptions import StoreUnavailableError
 from ..stores.findings import Finding
 from .humanize import DAY, duration
 from .keys import KEY_CHECKS, key_errors, mixed_algorithms
-from .own_tokens import claims_refused_at_start, refused_claims, refused_tokens
+from .own_tokens import claims_refused_at_start, missing_oauth_claims, refused_claims, refused_tokens
 from .routes import methods_of
 
 #: Seconds of leeway above which it is no difference between clocks any more.
@@ -401,6 +401,7 @@ CHECKS: tuple[Check, ...] = (
     large_leeway,
     refused_claims,
     refused_tokens,
+    missing_oauth_claims,
     exposed_cookies,
     forgeable_requests,
     tokens_in_urls,
