@@ -502,7 +502,7 @@ def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) 
         ({ISSUER: {"audience": ""}}, "none of them empty"),
         ({ISSUER: {"audience": [5]}}, "string or a list of strings"),
         ({ISSUER: {"audience": None}}, "string or a list of strings"),
-        ({ISSUER: TERMS | {"audiance": "us"}}, "no term 'audiance'"),
+        ({ISSUER: TERMS | {"audiance": "us"}}, "no setting 'audiance'"),
         ({"": TERMS}, "must be a mapping"),
         ({ISSUER: TERMS | {"algorithms": ["HS256"]}}, "['algorithms'] cannot have HS256"),
         ({ISSUER: TERMS | {"algorithms": ["none"]}}, "['algorithms'] cannot have none"),

@@ -374,7 +374,7 @@ WRONG: list[tuple[str, Any, str]] = [
             b"x",
         )
     ),
-    ("JWT_ALGORITHM", "none", "carry no signature"),
+    ("JWT_ALGORITHM", "none", "have no signature"),
     ("JWT_ALGORITHM", "HS257", "'HS257', which is not available here"),
     ("JWT_ALGORITHM", "hs256", "'hs256', which is not available here"),
     ("JWT_DECODE_ALGORITHMS", ["HS256", "RS257"], "'RS257', which is not available here"),

@@ -524,7 +524,6 @@ class Option(NamedTuple):
 
     attribute: str
     name: str
-    type: str
     default: Any
     strict: Any
     doc: str
@@ -534,7 +533,7 @@ class Option(NamedTuple):
     @classmethod
     def of(cls, declared: Field[Any]) -> Option:
         """Read a declaration."""
-        return cls(declared.name, option_name(declared.name), str(declared.type), **declared.metadata)
+        return cls(declared.name, option_name(declared.name), **declared.metadata)
 
     def default_for(self, config: Mapping[str, Any]) -> Any:
         """Return the default in a configuration, under its profile."""
