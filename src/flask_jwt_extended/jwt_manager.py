@@ -202,7 +202,7 @@ class JWTManager:
             if before is None:
                 del app.extensions[EXTENSION]
             raise
-        for doubt in settings.cookie_doubts:
+        for doubt in settings.cookie_problems:
             warnings.warn(doubt, JWTConfigWarning, stacklevel=_frames_to_the_application())
         self._set_error_handler_callbacks(app)
         app.before_request(partial(_check_once, app))

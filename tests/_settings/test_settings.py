@@ -555,7 +555,7 @@ def test_the_algorithm_none_is_dropped_with_a_warning(algorithms: Any) -> None:
 
 
 def test_the_algorithm_none_alone_leaves_the_signing_algorithm() -> None:
-    """With nothing else on the list, tokens signed as JWT_ALGORITHM says are accepted, and no others."""
+    """With nothing else in the list, only JWT_ALGORITHM is accepted."""
     with pytest.warns(UserWarning, match="JWT_DECODE_ALGORITHMS"):
         assert resolve({"JWT_DECODE_ALGORITHMS": "none"}).accepted_algorithms == ("HS256",)
 

@@ -74,7 +74,7 @@ def misspelt_options(app: Flask, _current_state: ExtensionState) -> Iterator[Fin
 
 def doubtful_cookies(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Names or paths of cookies that browsers may not treat as expected, or that Flask's session has too."""
-    doubts = list(state.settings.cookie_doubts)
+    doubts = list(state.settings.cookie_problems)
     session = app.config.get("SESSION_COOKIE_NAME")
     for kind in (state.settings.access, state.settings.refresh):
         if session in (kind.cookie_name, kind.csrf_cookie_name):

@@ -340,7 +340,7 @@ class Options:
         True,
         parsers.flag,
         "Whether browsers delete the cookies when the browser session ends. If off, they keep them for a year; the "
-        "token in a cookie still expires when its ``exp`` says.",
+        "token in a cookie still expires at its ``exp``.",
     )
     cookie_outlives_token: bool = option(
         True,
@@ -520,7 +520,7 @@ def option_name(attribute: str) -> str:
 
 
 class Option(NamedTuple):
-    """One declaration, for those who list them."""
+    """One declaration, as :data:`OPTIONS` lists it."""
 
     attribute: str
     name: str

@@ -193,14 +193,14 @@ class Settings(Options):
         return self.cookie_csrf_protect and self.csrf_in_cookies
 
     @cached_property
-    def cookie_doubts(self) -> tuple[str, ...]:
+    def cookie_problems(self) -> tuple[str, ...]:
         """Problems with names and paths of cookies that the strict profile refuses.
 
         :raises ConfigurationError: if a cookie cannot work in any profile
         """
         cookies = [*self._token_cookies, *(self._csrf_cookies if self.with_csrf_cookie else ())]
-        doubts = [check(each) for each in cookies for check in (cookie_rules.check_name, cookie_rules.check_path)]
-        return (*filter(None, doubts), *cookie_rules.check_distinct(cookies))
+        problems = [check(each) for each in cookies for check in (cookie_rules.check_name, cookie_rules.check_path)]
+        return (*filter(None, problems), *cookie_rules.check_distinct(cookies))
 
     @property
     def _token_cookies(self) -> Iterator[CookieName]:
@@ -287,9 +287,9 @@ class Settings(Options):
                 )
         for cookie in (*self._token_cookies, *self._csrf_cookies):
             cookie_rules.check_prefix(cookie, secure=self.cookie_secure, domain=self.cookie_domain)
-        doubts = self.cookie_doubts  # refuses cookies that cannot work, in both profiles
-        if doubts and self.profile == "strict":
-            raise ConfigurationError(doubts[0])
+        problems = self.cookie_problems  # refuses cookies that cannot work, in both profiles
+        if problems and self.profile == "strict":
+            raise ConfigurationError(problems[0])
 
 
 def resolve(config: Mapping[str, Any]) -> Settings:

@@ -87,7 +87,7 @@ class _SameTypeAndValue:
 
 
 class _SameObject:
-    """Equals one object, whatever the ``__eq__`` of that object says."""
+    """Equals one object. The ``__eq__`` of that object is never called."""
 
     __slots__ = ("_value",)
     __hash__ = None  # type: ignore[assignment]  # only for comparisons
