@@ -46,7 +46,7 @@ def page() -> str:
 
 def heading(option: Option) -> str:
     """Return the heading above an option, if there is one."""
-    return f"\n\n## {HEADINGS[option.name]}\n" if option.name in HEADINGS else ""
+    return f"\n## {HEADINGS[option.name]}\n" if option.name in HEADINGS else ""
 
 
 def entry(option: Option) -> str:

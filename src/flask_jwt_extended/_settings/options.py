@@ -122,9 +122,9 @@ class Options:
     secret_key: Any = option(
         None,
         parsers.anything,
-        "The secret that signs and verifies tokens with a symmetric algorithm (HS256, HS384, HS512). Make it long and "
-        "random, for example with ``secrets.token_bytes(32)``, and keep it out of your repository. If it is not set, "
-        "Flask's SECRET_KEY is used.",
+        "The secret that signs and verifies tokens with a symmetric algorithm (HS256, HS384, HS512): text, bytes or a "
+        "JWK as a mapping. If it is not set, Flask's SECRET_KEY is used. Make it long and random, for example with "
+        "``secrets.token_bytes(32)``, and keep it out of your repository.",
         secret=True,
     )
     secret_key_fallbacks: tuple[Any, ...] = option(
