@@ -413,6 +413,11 @@ WRONG: list[tuple[str, Any, str]] = [
         for value in ("app.example.com", "https://app.example.com/", ["https://a.example", "*"], "null", "https://")
     ),
     *(("JWT_TRUSTED_ORIGINS", value, "must be a string") for value in (5, [5], b"https://app.example.com")),
+    ("JWT_REFRESH_GRACE", -0.5, "cannot be negative"),
+    *(("JWT_STORE_TIMEOUT", value, "must be more than zero seconds") for value in (0, timedelta(seconds=-1))),
+    *(("JWT_VERIFY_CACHE_SIZE", value, "must be a whole number, 0 or more") for value in (-1, True, 1.5, "10")),
+    *(("JWT_SECRET_KEY_FALLBACKS", value, "must be a list of secrets") for value in (SECRET, [""], [5], {SECRET})),
+    *(("JWT_LEGACY_SUB_UNTIL", value, "must be a date") for value in ("soon", 5, "2027-13-01")),
     ("JWT_COOKIE_PARTITIONED", True, "needs JWT_COOKIE_SECURE = True"),
     *(("JWT_CSRF_METHODS", value, "list of strings") for value in ("POST,PUT", "POST PUT", ["POST,PUT"])),
 ]

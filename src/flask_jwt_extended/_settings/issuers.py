@@ -99,7 +99,9 @@ def _trusted_issuer(issuer: Any, settings: Any, name: str) -> TrustedIssuer:
     known = set(TrustedIssuer._fields) - {"issuer"}
     if unknown := sorted(set(settings) - known):
         raise ConfigurationError(f"{where} has no setting {shown(unknown[0])}; it can have {', '.join(sorted(known))}")
-    parsed = {key: value for key, value in settings.items() if value is not None or key not in _KEY_SOURCES}
+    parsed: dict[str, Any] = {
+        key: value for key, value in settings.items() if value is not None or key not in _KEY_SOURCES
+    }
     parsed |= {key: _strings(settings[key], f"{where}[{key!r}]") for key in _LISTS if key in settings}
     if not parsed.get("audience"):
         raise ConfigurationError(f"{where} needs an audience: without it, tokens for other services would be accepted")
