@@ -826,13 +826,6 @@ def test_one_method_may_be_given_as_a_string(logged_in: MakeClient) -> None:
     assert statuses == [401, 200]
 
 
-def test_the_value_of_one_token_does_not_serve_another(logged_in: MakeClient) -> None:
-    """Access and refresh tokens have different values."""
-    client = logged_in()
-    crossed = {"X-CSRF-TOKEN": csrf_of(client, "refresh")}
-    assert message(client.post("/access", headers=crossed)) == (401, "CSRF double submit tokens do not match")
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_value_is_in_the_header_that_the_option_names(logged_in: MakeClient, kind: str) -> None:
     """Each kind of token has its own header. The default one is no longer read."""

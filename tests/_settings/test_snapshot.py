@@ -168,11 +168,10 @@ CHANGES: dict[str, tuple[Make, str, Change]] = {
 }
 
 
-@rotated("make,encoded,change", CHANGES, profile=PROFILES)
-def test_a_change_in_place_is_noticed(
-    make_app: MakeApp, make: Make, encoded: str, change: Change, profile: str
-) -> None:
+@rotated("name", list(CHANGES), profile=PROFILES)
+def test_a_change_in_place_is_noticed(make_app: MakeApp, name: str, profile: str) -> None:
     """However deep it is, the next request is refused, although the token was remembered."""
+    make, encoded, change = CHANGES[name]
     app = make_app(**{"VERIFY_CACHE_SIZE": 10, "PROFILE": profile, "DECODE_AUDIENCE": "us", **make()})
     assert [status(app, encoded) for _ in range(3)] == [200] * 3
     change(app.config)
