@@ -352,7 +352,8 @@ class Options:
     access_cookie_name: str = option(
         "access_token_cookie",
         parsers.word,
-        "The name of the cookie that carries the access token.",
+        "The name of the cookie that carries the access token. Under ``strict``, the default names of all four cookies "
+        "have the strongest prefix that the other options allow: ``__Host-``, ``__Secure-`` or none.",
         strict=_prefixed("access_token_cookie", "JWT_ACCESS_COOKIE_PATH"),
     )
     refresh_cookie_name: str = option(
