@@ -1,4 +1,4 @@
-"""Access tokens as RFC 9068 wants them, for other services to verify."""
+"""Access tokens of OAuth 2.0 (RFC 9068), which other services can verify."""
 
 from flask import Flask, request
 
@@ -9,9 +9,13 @@ app.config["JWT_ACCESS_TOKEN_TYP"] = "at+jwt"
 app.config["JWT_ENCODE_ISSUER"] = "https://login.example.com"
 app.config["JWT_ENCODE_AUDIENCE"] = "orders-api"
 app.config["JWT_DECODE_AUDIENCE"] = "orders-api"
-app.config["JWT_CLIENT_ID"] = "shop"
-app.config.from_prefixed_env()  # FLASK_JWT_KEYS, say
-JWTManager(app)
+app.config.from_prefixed_env()  # for example, FLASK_JWT_KEYS
+jwt = JWTManager(app)
+
+
+@jwt.additional_claims_loader
+def add_client(_identity):
+    return {"client_id": "shop"}  # the client that asked for the token
 
 
 @app.post("/login")

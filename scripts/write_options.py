@@ -1,4 +1,4 @@
-"""Write docs/options.md, the reference of every option, from the declarations in settings.py.
+"""Write docs/options.md, the reference of every option, from the declarations in _settings/options.py.
 
 python scripts/write_options.py          write it
 python scripts/write_options.py --check  fail if it is not up to date
@@ -10,53 +10,55 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flask_jwt_extended._settings.settings import OPTIONS, Option
+from flask_jwt_extended._settings.options import NAMES, OPTIONS, Option
 
 PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 HEAD = """\
 # Options
 
-Every option is a key of `app.config`. `init_app` leaves the defaults there and refuses values that cannot work with an
-error that names the fix; a name that starts with `JWT_` and is not on this page gets a warning with the nearest one
-that is. A change made later is noticed at the next request.
+Every option is a key of `app.config`. `init_app` adds the defaults of the options that you do not set. It raises a
+`ConfigurationError` for a value that cannot work, and warns about a name that looks like a misspelled option; both
+messages name the fix. Changes that you make later apply from the next request.
 
-This page is written by `scripts/write_options.py` from `src/flask_jwt_extended/_settings/settings.py`.
+This page is written by `scripts/write_options.py` from `src/flask_jwt_extended/_settings/options.py`.
 """
-#: Headings, and the word in an option's name that puts it below; the first that fits.
-GROUPS = {
-    "CSRF": "Cross-site request forgery",
-    "COOKIE": "Cookies",
-    "QUERY": "Query string",
-    "JSON": "JSON body",
-    "HEADER": "Headers",
-    "": "General",
+#: The headings of the page, by the first option below each.
+HEADINGS = {
+    "JWT_PROFILE": "General",
+    "JWT_ALGORITHM": "Keys and algorithms",
+    "JWT_ACCESS_TOKEN_EXPIRES": "New tokens",
+    "JWT_REQUIRED_CLAIMS": "Accepted tokens",
+    "JWT_HEADER_NAME": "Headers",
+    "JWT_COOKIE_SECURE": "Cookies",
+    "JWT_COOKIE_CSRF_PROTECT": "Cross-site request forgery",
+    "JWT_QUERY_STRING_NAME": "Query string",
+    "JWT_JSON_KEY": "JSON body",
+    "JWT_STORE_URI": "Sessions and revocation",
 }
 
 
 def page() -> str:
-    """The whole page."""
-    sections = []
-    for word in reversed(GROUPS):
-        entries = [entry(option) for option in OPTIONS if group_of(option) == word]
-        sections.append("\n".join([f"\n## {GROUPS[word]}\n", *entries]))
-    return HEAD + "\n".join(sections)
+    """Return the whole page."""
+    if unknown := HEADINGS.keys() - set(NAMES):
+        sys.exit(f"HEADINGS has names that are not options: {unknown}")
+    return HEAD + "".join(heading(option) + entry(option) for option in OPTIONS)
 
 
-def group_of(option: Option) -> str:
-    """The word that decides where an option stands."""
-    return next(word for word in GROUPS if word in option.name)
+def heading(option: Option) -> str:
+    """Return the heading above an option, if there is one."""
+    return f"\n## {HEADINGS[option.name]}\n" if option.name in HEADINGS else ""
 
 
 def entry(option: Option) -> str:
-    """What the page says of one option."""
+    """Return the section of an option."""
     text = option.doc.replace("``", "`").replace(":func:`", "`")
     strict = option.default_for({"JWT_PROFILE": "strict"})
     profile = "" if strict == option.default else f"; under `strict`: `{default(strict)}`"
-    return f"### {option.name}\n\n{text}\n\nDefault: `{default(option.default)}`{profile}\n"
+    return f"\n### {option.name}\n\n{text}\n\nDefault: `{default(option.default)}`{profile}\n"
 
 
 def default(value: Any) -> str:
-    """A default as it is written in code."""
+    """Return a default as you write it in Python."""
     return repr(value).removeprefix("datetime.")
 
 

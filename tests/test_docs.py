@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 import flask_jwt_extended
-from flask_jwt_extended._settings.settings import OPTIONS, Option
+from flask_jwt_extended._settings.options import OPTIONS, Option
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, current_app
 
-from ._settings.settings import read_raw
+from ._settings.snapshot import read_raw
 from .exceptions import ConfigurationError
 
 if TYPE_CHECKING:

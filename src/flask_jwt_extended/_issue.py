@@ -91,7 +91,7 @@ def _check_acceptable(header: Header, payload: Claims, state: ExtensionState) ->
     :raises ConfigurationError: if the ``typ`` is not that of its kind, with JWT_ACCESS_TOKEN_TYP = "at+jwt"
     """
     settings = state.settings
-    for name in settings.lenient.claims_needed:  # what JWT_REPORT_ONLY names refuses nothing
+    for name in settings.without_reported.claims_needed:  # what JWT_REPORT_ONLY names refuses nothing
         if payload.get(name) is None:
             cause = "its expires_delta or its lifetime is False" if name == "exp" else "JWT_REQUIRED_CLAIMS names it"
             message = "A token was made without the claim %s, and is refused here: %s"

@@ -1,4 +1,4 @@
-"""Names of Flask-JWT-Extended 3.x that 4.0 removed: whoever still uses one is told what replaced it."""
+"""Names of Flask-JWT-Extended 3.x that 4.0 removed. The error or warning for each names the replacement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPTIONS = {
     "JWT_BLOCKLIST_ENABLED": _NO_SWITCH,
     "JWT_BLACKLIST_TOKEN_CHECKS": _NO_TYPES,
     "JWT_BLOCKLIST_TOKEN_CHECKS": _NO_TYPES,
-    "JWT_USER_CLAIMS": "remove it: additional claims are beside the others in the token, and get_jwt() returns all",
+    "JWT_USER_CLAIMS": "remove it: get_jwt() returns the additional claims with all others",
     "JWT_CLAIMS_IN_REFRESH_TOKEN": "remove it: refresh tokens have the additional claims too",
     "JWT_CSRF_HEADER_NAME": "set JWT_ACCESS_CSRF_HEADER_NAME and JWT_REFRESH_CSRF_HEADER_NAME",
 }
@@ -33,11 +33,11 @@ _DECORATORS = {
     "verify_jwt_refresh_token_in_request": "verify_jwt_in_request(refresh=True)",
 }
 _FUNCTIONS = {
-    "get_jwt_claims": "get_jwt(), which has the additional claims beside the others",
+    "get_jwt_claims": "get_jwt(), which returns the additional claims with all others",
     "get_raw_jwt": "get_jwt()",
     "get_raw_jwt_header": "get_jwt_header()",
 }
-#: Functions that the modules of 3.x shared, and applications imported to write decorators of their own.
+#: Functions that two modules of 3.x had. Applications imported them for their own decorators.
 _SHARED = {
     "has_user_loader": "has_user_lookup() of internal_utils",
     "user_loader": "user_lookup() of internal_utils, which takes the header and the claims of the token",
@@ -66,21 +66,20 @@ _ARGUMENTS = {"user_claims": "additional_claims", "headers": "additional_headers
 
 
 def explain_missing(module: str) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a module (PEP 562).
+    """Return a ``__getattr__`` for a module (PEP 562).
 
-    ``from module import name`` raises an ImportError that names the replacement. Everything else raises an
-    AttributeError, so that ``hasattr`` works.
+    It raises an ImportError for ``from module import name``, because Python hides the message of an AttributeError
+    there, and an AttributeError otherwise, so that ``hasattr`` works.
     """
 
     def missing(name: str) -> Any:
         replacement = _NAMES[module].get(name)
         if replacement is None:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        from opcode import opmap  # needed by nobody else
+        from opcode import opmap  # only for a mistake
 
         message = f"{name} was removed in Flask-JWT-Extended 4.0: use {replacement}"
         caller = sys._getframe(1)
-        # Import statements hide the message of an AttributeError.
         is_import = caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]
         raise ImportError(message, name=module) if is_import else AttributeError(message)
 
@@ -88,14 +87,14 @@ def explain_missing(module: str) -> Callable[[str], Any]:
 
 
 def missing_method(manager: type, name: str) -> AttributeError:
-    """Return the error for an attribute that JWTManager does not have."""
+    """Return the error for a missing attribute of JWTManager."""
     if name in METHODS:
         return AttributeError(f"{name} was removed in Flask-JWT-Extended 4.0: use {METHODS[name]}")
     return AttributeError(f"{manager.__name__!r} object has no attribute {name!r}")
 
 
 def explain_arguments(function: Callable[P, R]) -> Callable[P, R]:
-    """Name the replacement of an argument of 3.x, which would otherwise only be unexpected."""
+    """Make the TypeError for an argument of 3.x name the replacement."""
 
     @wraps(function)
     def explained(*args: P.args, **kwargs: P.kwargs) -> R:

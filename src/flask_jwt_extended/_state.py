@@ -50,7 +50,7 @@ class ExtensionState:
     @cached_property
     def without_reported(self) -> ExtensionState:
         """This state without the checks that JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
-        other = replace(self, settings=self.settings.lenient)
+        other = replace(self, settings=self.settings.without_reported)
         other.__dict__.update(keys=self.keys)  # the value of the cached property
         return other
 

@@ -1,4 +1,4 @@
-"""4.7's ``config`` object: a live, read-only view over the settings of the application at hand."""
+"""The ``config`` object of 4.7: a live, read-only view of the settings of the current application."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ._context import get_app, get_state
 from ._settings.settings import COOKIE_YEAR, Settings
 from .internal_utils import JSONEncoder
 
-#: Where 4.7's name is not the attribute of Settings, or what it stands for has another shape.
-_READ: dict[str, Callable[[Settings], Any]] = {
+#: Attributes of 4.7 that Settings have under another name or in another form.
+_DERIVED: dict[str, Callable[[Settings], Any]] = {
     "access_expires": lambda settings: settings.access_token_expires,
     "refresh_expires": lambda settings: settings.refresh_token_expires,
     "cookie_max_age": lambda settings: None if settings.session_cookie else COOKIE_YEAR,
@@ -31,7 +31,7 @@ _READ: dict[str, Callable[[Settings], Any]] = {
     "refresh_json_key": lambda settings: settings.refresh_json_key[0],
 }
 
-#: What 4.7 hands out as the application wrote it.
+#: Attributes that 4.7 returns as the application wrote them.
 _AS_WRITTEN = {
     "csrf_request_methods": "JWT_CSRF_METHODS",
     "decode_audience": "JWT_DECODE_AUDIENCE",
@@ -42,7 +42,7 @@ _AS_WRITTEN = {
 
 
 class _Config:
-    """Reads like 4.7's: an attribute for each option, judged anew each time."""
+    """An attribute for each option, read from the configuration each time."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ class _Config:
         settings = self._settings()
         if name in _AS_WRITTEN:
             return current_app.config[_AS_WRITTEN[name]]
-        return _READ[name](settings) if name in _READ else getattr(settings, name)
+        return _DERIVED[name](settings) if name in _DERIVED else getattr(settings, name)
 
     @staticmethod
     def _settings() -> Settings:

@@ -1,4 +1,4 @@
-"""Every error this package raises of its own, and what a handler needs to answer it.
+"""The errors of this package, with what a handler needs to answer them.
 
 ::
 
@@ -8,27 +8,27 @@
     ├── InvalidHeaderError              the header is not "<type> <token>"      422  invalid_token
     ├── InvalidQueryParamError          the query parameter lacks its prefix    422  invalid_token
     ├── JWTDecodeError                  a claim the extension needs is missing  422  invalid_token
-    │   └── MultipleTokensError          more than one token came                422  invalid_token
-    ├── WrongTokenError                 a token of another kind                 422  invalid_token
-    ├── UnavailableError                nobody can tell whether the token is good   503  (no loader: errorhandler)
+    │   └── MultipleTokensError         the request has more than one token     422  invalid_token
+    ├── WrongTokenError                 a token of another type                 422  invalid_token
+    ├── UnavailableError                the token cannot be checked now         503  (errorhandler)
     │   ├── StoreUnavailableError       the session store does not answer
     │   ├── IssuerUnavailableError      the keys of a trusted issuer cannot be fetched
     │   └── KeyUnavailableError         decode_key_loader cannot reach its keys
-    └── TokenRefused                    a genuine token that may not pass here
-        ├── FreshTokenRequired                                                  401  needs_fresh_token
-        ├── InsufficientAuthenticationError  authenticated too long ago, or not well enough  401  (errorhandler)
+    └── TokenRefused                    a genuine token that is refused
+        ├── FreshTokenRequired          it is not fresh                         401  needs_fresh_token
+        ├── InsufficientAuthenticationError  the login is too old or too weak   401  (errorhandler)
         ├── InsufficientScopeError      it lacks a scope or a role              403  (errorhandler)
-        ├── RevokedTokenError                                                   401  revoked_token
-        │   ├── SessionEndedError       its session is over
-        │   └── RefreshTokenReusedError it was used before: its session is ended
-        ├── UserLookupError                                                     401  user_lookup_error
-        └── UserClaimsVerificationError                                         400  token_verification_failed
+        ├── RevokedTokenError           it was revoked                          401  revoked_token
+        │   ├── SessionEndedError       its session has ended
+        │   └── RefreshTokenReusedError it was used before
+        ├── UserLookupError             it has no user                          401  user_lookup_error
+        └── UserClaimsVerificationError token_verification_loader refused it    400  token_verification_failed
 
     RuntimeError
-    └── ConfigurationError              the developer's mistake: never answered, always raised
+    └── ConfigurationError              a mistake of the developer: raised, never answered
 
-What is wrong with the token itself (its form, signature or registered claims) is raised as PyJWT's own exceptions,
-because applications catch those. This module knows nothing of HTTP frameworks, settings or loaders: it only names them.
+PyJWT's own exceptions are raised if the token itself is invalid (its form, signature or registered claims), because
+applications catch those.
 """
 
 from __future__ import annotations
@@ -42,29 +42,36 @@ from ._removed import explain_missing
 
 
 class ConfigurationError(RuntimeError):
-    """The application is set up in a way that cannot work; the message names the fix."""
+    """The configuration of the application cannot work. The message names the option and the fix.
+
+    .. versionadded:: 5.0
+    """
 
 
 class JWTConfigWarning(UserWarning):
-    """A setting that works but is probably not what you meant; the message names the option and the fix.
+    """A setting works but is probably not what you want. The message names the option and the fix.
 
     .. versionadded:: 5.0
     """
 
 
 class JWTExtendedException(Exception):  # noqa: N818  # 4.7's name
-    """The root of the errors that a request can provoke."""
+    """The root of the errors that a request can cause.
+
+    .. versionchanged:: 5.0
+        Has ``code``, ``status`` and ``loader``.
+    """
 
     #: Stable, machine-readable name of the reason.
     code: ClassVar[str] = "invalid_token"
-    #: HTTP status of the default answer.
+    #: HTTP status of the default response.
     status: ClassVar[int] = 422
-    #: The loader of :class:`JWTManager` that may answer instead, without its ``_loader`` ending.
+    #: The loader of :class:`JWTManager` that can answer instead, without the suffix ``_loader``.
     loader: ClassVar[str] = "invalid_token"
 
 
 class NoAuthorizationError(JWTExtendedException):
-    """No token was found where the view looks for one."""
+    """The request has no token in the locations that are searched."""
 
     code = "missing_token"
     status = 401
@@ -72,7 +79,7 @@ class NoAuthorizationError(JWTExtendedException):
 
 
 class CSRFError(JWTExtendedException):
-    """A token came in a cookie, and its CSRF double submit value is missing or does not match."""
+    """The token is in a cookie, and its CSRF double submit value is missing or does not match."""
 
     code = "csrf"
     status = 401
@@ -80,13 +87,13 @@ class CSRFError(JWTExtendedException):
 
 
 class InvalidHeaderError(JWTExtendedException):
-    """The header that should carry the token has another form."""
+    """The header that carries the token is malformed."""
 
     code = "malformed_header"
 
 
 class InvalidQueryParamError(JWTExtendedException):
-    """The query parameter that should carry the token does not start with the configured prefix."""
+    """The query parameter that carries the token does not start with JWT_QUERY_STRING_VALUE_PREFIX."""
 
     code = "malformed_query"
 
@@ -98,47 +105,59 @@ class JWTDecodeError(JWTExtendedException):
 
 
 class MultipleTokensError(JWTDecodeError):
-    """The request carries more than one token, and JWT_SINGLE_TOKEN is on."""
+    """The request has more than one token, and JWT_SINGLE_TOKEN is on.
+
+    .. versionadded:: 5.0
+    """
 
     code = "multiple_tokens"
 
 
 class WrongTokenError(JWTExtendedException):
-    """A token of one kind was sent where another kind is asked for, a refresh token for an access token say."""
+    """The token has another type than the view requires: for example, a refresh token instead of an access token."""
 
     code = "wrong_token_type"
 
 
 class UnavailableError(JWTExtendedException):
-    """What it takes to judge a token did not answer in time, or not at all. The token may be as good as any."""
+    """The token cannot be checked now, because a store or a key server does not answer. It may be valid.
+
+    .. versionadded:: 5.0
+    """
 
     code = "unavailable"
     status = 503
     loader = "unavailable"
-    _what: ClassVar[str] = "What it takes to verify the token"
+    _what: ClassVar[str] = "The verification of the token"
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(f"{self._what} is unavailable")
-        #: What went wrong, for the log: the name of an error, never an address.
+        #: The name of the error that caused this, for the log. It never contains an address.
         self.reason = reason
 
 
 class StoreUnavailableError(UnavailableError):
-    """The session store does not answer."""
+    """The session store does not answer.
+
+    .. versionadded:: 5.0
+    """
 
     code = "store_unavailable"
     _what = "The session store"
 
 
 class IssuerUnavailableError(UnavailableError):
-    """The keys of a trusted issuer are not known, and cannot be fetched."""
+    """The keys of a trusted issuer cannot be fetched.
+
+    .. versionadded:: 5.0
+    """
 
     code = "issuer_unavailable"
     _what = "The issuer of the token"
 
 
 class KeyUnavailableError(UnavailableError):
-    """``decode_key_loader`` cannot reach the place where its keys are.
+    """The keys that ``decode_key_loader`` needs cannot be fetched.
 
     .. versionadded:: 5.0
     """
@@ -148,7 +167,13 @@ class KeyUnavailableError(UnavailableError):
 
 
 class TokenRefused(JWTExtendedException):
-    """A genuine token that may not pass here. Carries the token's header and claims for the loader that answers."""
+    """A genuine token is refused. The loader that answers gets its header and claims.
+
+    :ivar jwt_header: the header of the token
+    :ivar jwt_data: the claims of the token
+
+    .. versionadded:: 5.0
+    """
 
     status = 401
 
@@ -159,17 +184,19 @@ class TokenRefused(JWTExtendedException):
 
 
 class FreshTokenRequired(TokenRefused):
-    """The view asks for a fresh token and this one is not, or no longer."""
+    """The view requires a fresh token, and this one is not fresh, or no longer."""
 
     code = "fresh_token_required"
     loader = "needs_fresh_token"
 
 
 class InsufficientAuthenticationError(TokenRefused):
-    """The owner of the token was authenticated too long ago, or not well enough (RFC 9470, section 3).
+    """The user logged in too long ago, or not strongly enough (RFC 9470, section 3).
 
-    :ivar max_age: seconds since then, at most; ``None``: any
-    :ivar acr_values: the authentication contexts one of which is asked for
+    :ivar max_age: the greatest age of the login in seconds; ``None`` if any age is accepted
+    :ivar acr_values: the authentication contexts that are accepted
+
+    .. versionadded:: 5.0
     """
 
     code = "insufficient_user_authentication"
@@ -191,7 +218,9 @@ class InsufficientAuthenticationError(TokenRefused):
 class InsufficientScopeError(TokenRefused):
     """The token lacks a scope or a role (RFC 6750, section 3.1).
 
-    :ivar scopes: the scopes that were asked for
+    :ivar scopes: the scopes that the view requires
+
+    .. versionadded:: 5.0
     """
 
     code = "insufficient_scope"
@@ -214,19 +243,25 @@ class RevokedTokenError(TokenRefused):
 
 
 class SessionEndedError(RevokedTokenError):
-    """The session that the token belongs to has ended, or was never known."""
+    """The session of the token has ended, or is not known.
+
+    .. versionadded:: 5.0
+    """
 
     code = "session_ended"
 
 
 class RefreshTokenReusedError(RevokedTokenError):
-    """The refresh token was used before. Somebody else may have it, so its session is ended."""
+    """The refresh token was used before. It may have been stolen, so its session ends.
+
+    .. versionadded:: 5.0
+    """
 
     code = "refresh_token_reused"
 
 
 class UserLookupError(TokenRefused):
-    """``user_lookup_loader`` knows no user for the token."""
+    """``user_lookup_loader`` returned no user for the token."""
 
     code = "unknown_user"
     loader = "user_lookup_error"
@@ -240,7 +275,7 @@ class UserClaimsVerificationError(TokenRefused):
     loader = "token_verification_failed"
 
 
-#: Stable names for PyJWT's errors; a subclass without one of its own has that of its parent.
+#: The codes of PyJWT's errors. Subclasses inherit them.
 _CODES: dict[type[Exception], str] = {
     jwt.InvalidTokenError: "invalid_token",
     jwt.DecodeError: "malformed_token",
@@ -258,7 +293,10 @@ _CODES: dict[type[Exception], str] = {
 
 
 def code_of(error: Exception) -> str:
-    """Return the stable, machine-readable reason of an error that refused a request."""
+    """Return the stable, machine-readable reason why a request was refused.
+
+    .. versionadded:: 5.0
+    """
     for each in type(error).__mro__:
         if each in _CODES:
             return _CODES[each]

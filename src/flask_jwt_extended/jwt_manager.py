@@ -37,7 +37,9 @@ from ._removed import missing_method
 from ._request import current_token, responses
 from ._request.authenticate import verify
 from ._request.jwks_endpoint import jwks_response
-from ._settings.settings import UNSET, Settings, defaults, read_raw, resolve, snapshot, unknown_options
+from ._settings.options import UNSET, defaults, unknown_options
+from ._settings.settings import Settings, resolve
+from ._settings.snapshot import read_raw, snapshot
 from ._state import ExtensionState
 from .exceptions import (  # noqa: F401  # 4.7 has them here, and applications import them from here
     ConfigurationError,
@@ -200,7 +202,7 @@ class JWTManager:
             if before is None:
                 del app.extensions[EXTENSION]
             raise
-        for doubt in settings.cookie_doubts:
+        for doubt in settings.cookie_problems:
             warnings.warn(doubt, JWTConfigWarning, stacklevel=_frames_to_the_application())
         self._set_error_handler_callbacks(app)
         app.before_request(partial(_check_once, app))

@@ -1,4 +1,4 @@
-"""4.7's ``tokens``: making and verifying a token without an application. For applications that import it."""
+"""The module ``tokens`` of 4.7: make and verify a token without an application. Only applications import it."""
 
 from __future__ import annotations
 

@@ -20,8 +20,9 @@ from ._request.authenticate import verify
 from ._request.loader_calls import decode_by_application
 from ._request.policy import scopes_of
 from ._request.responses import signal_refusal
+from ._settings.options import MAX_TOKEN_BYTES
 from ._settings.redaction import without_credentials
-from ._settings.settings import MAX_TOKEN_BYTES, TokenKind
+from ._settings.settings import TokenKind
 from ._state import ExtensionState
 from .exceptions import ConfigurationError, JWTExtendedException
 from .jwt_manager import JWTManager

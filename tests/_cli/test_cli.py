@@ -18,7 +18,7 @@ from flask import Flask
 from flask_jwt_extended import create_access_token, start_session
 from flask_jwt_extended._cli import SALT, _json, _masked, jwt
 from flask_jwt_extended._cli.terminal import MASK, printable
-from flask_jwt_extended._settings.settings import NAMES, OPTIONS
+from flask_jwt_extended._settings.options import NAMES, OPTIONS
 from flask_jwt_extended.stores.memory import MemoryStore
 
 from .._diagnostics.test_application import claims_at_now

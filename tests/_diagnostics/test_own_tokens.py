@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 import jwt as pyjwt
@@ -34,7 +35,7 @@ from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 PROFILES = ["compat", "strict"]
 ISSUER = "https://login.example"
 NAMED: dict[str, Any] = {"ENCODE_ISSUER": ISSUER, "ENCODE_AUDIENCE": "orders-api"}
-RFC_9068: dict[str, Any] = {**NAMED, "ACCESS_TOKEN_TYP": "at+jwt", "CLIENT_ID": "shop"}
+RFC_9068: dict[str, Any] = {**NAMED, "ACCESS_TOKEN_TYP": "at+jwt"}
 
 
 def forged(typ: str | None = "at+jwt", **others: Any) -> str:
@@ -300,6 +301,17 @@ def test_good_settings_are_left_alone(make_app: MakeApp, name: str, profile: str
     with app.app_context():
         assert status(app, create_access_token("ada")) == 200
     assert "refused" not in caplog.text
+
+
+def test_a_missing_client_id_is_a_warning(make_app: MakeApp) -> None:
+    """RFC 9068 requires the claim. The check is content when ``additional_claims_loader`` adds it."""
+    app, plain = make_app(**RFC_9068), make_app(**NAMED)
+    code = "missing_oauth_claims"
+    (finding,) = [each for each in check(app, get_state(app)) if each.code == code]
+    assert finding.severity == "warning"
+    assert "do not have client_id" in finding.message
+    app.extensions["flask-jwt-extended"].additional_claims_loader(lambda _identity: {"client_id": "shop"})
+    assert code not in {each.code for each in chain(check(app, get_state(app)), check(plain, get_state(plain)))}
 
 
 def test_a_key_that_does_not_belong_to_the_other_is_found(make_app: MakeApp) -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 
 from flask_jwt_extended import JWTManager, create_access_token, jwt_required
 from flask_jwt_extended._diagnostics.strict import _EFFECTS
-from flask_jwt_extended._settings.settings import OPTIONS, UNSET
+from flask_jwt_extended._settings.options import OPTIONS, UNSET
 
 from .._cli.test_cli import run
 from ..conftest import SECRET, MakeApp, bearer

@@ -504,7 +504,7 @@ def test_fifty_readers_wait_for_one_fetch(fetching: Flask, server: LyingServer) 
         ({ISSUER: {"audience": ""}}, "none of them empty"),
         ({ISSUER: {"audience": [5]}}, "string or a list of strings"),
         ({ISSUER: {"audience": None}}, "string or a list of strings"),
-        ({ISSUER: SETTINGS | {"audiance": "us"}}, "no term 'audiance'"),
+        ({ISSUER: SETTINGS | {"audiance": "us"}}, "no setting 'audiance'"),
         ({"": SETTINGS}, "must be a mapping"),
         ({ISSUER: SETTINGS | {"algorithms": ["HS256"]}}, "['algorithms'] cannot have HS256"),
         ({ISSUER: SETTINGS | {"algorithms": ["none"]}}, "['algorithms'] cannot have none"),

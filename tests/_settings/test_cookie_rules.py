@@ -1,4 +1,4 @@
-"""Cookies that browsers drop are refused when the application starts, and logging out always logs out."""
+"""Cookies that browsers drop are refused when the application starts, and a logout always deletes them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ from flask_jwt_extended import (
 from flask_jwt_extended.exceptions import ConfigurationError, JWTConfigWarning
 
 from .._cli.test_cli import run
+from ..axes import PROFILES, both_profiles, rotated
 from ..conftest import SECRET
 
-PROFILES = ["compat", "strict"]
 COOKIES = {"JWT_TOKEN_LOCATION": "cookies", "JWT_COOKIE_SECURE": True}
-SETTERS: list[Any] = [set_access_cookies, set_refresh_cookies]
-UNSETTERS: list[Any] = [unset_jwt_cookies, unset_access_cookies, unset_refresh_cookies]
+SETTERS: dict[str, Any] = {"access": set_access_cookies, "refresh": set_refresh_cookies}
+UNSETTERS: dict[str, Any] = {
+    **{"unset both": unset_jwt_cookies, "unset access": unset_access_cookies, "unset refresh": unset_refresh_cookies},
+}
 
 
 def make(profile: str = "compat", **options: Any) -> Flask:
@@ -40,7 +42,7 @@ def make(profile: str = "compat", **options: Any) -> Flask:
 
 
 class Browser:
-    """Keeps cookies as RFC 6265bis, section 5.7 says, for https://www.example.com."""
+    """Keeps cookies for https://www.example.com as RFC 6265bis, section 5.7 requires."""
 
     host = "www.example.com"
 
@@ -77,21 +79,19 @@ def logged_in(app: Flask, **arguments: Any) -> Browser:
 # --- logging out ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("domain", [None, "", "example.com", ".example.com", "other.example"])
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"JWT_PROFILE": "strict"},
-        {"JWT_PROFILE": "strict", "JWT_ACCESS_CSRF_COOKIE_NAME": "csrf", "JWT_REFRESH_COOKIE_NAME": "refresh"},
-        {"JWT_ACCESS_COOKIE_NAME": "__Host-access", "JWT_REFRESH_CSRF_COOKIE_NAME": "__HOST-csrf"},
-    ],
-    ids=["strict", "strict, some", "compat, some"],
-)
-def test_unset_jwt_cookies_deletes_cookies_that_are_bound_to_the_host(
-    options: dict[str, Any], domain: str | None
-) -> None:
-    """Whatever domain it is given: such a cookie has none."""
-    app = make(**options)
+HOST_NAMES: dict[str, dict[str, Any]] = {
+    "strict": {"JWT_PROFILE": "strict"},
+    "strict, some": {
+        **{"JWT_PROFILE": "strict", "JWT_ACCESS_CSRF_COOKIE_NAME": "csrf", "JWT_REFRESH_COOKIE_NAME": "refresh"},
+    },
+    "compat, some": {"JWT_ACCESS_COOKIE_NAME": "__Host-access", "JWT_REFRESH_CSRF_COOKIE_NAME": "__HOST-csrf"},
+}
+
+
+@rotated("domain", [None, "", "example.com", ".example.com", "other.example"] * 2, names=list(HOST_NAMES))
+def test_unset_jwt_cookies_deletes_cookies_that_are_bound_to_the_host(names: str, domain: str | None) -> None:
+    """The ``domain`` argument makes no difference, because such a cookie has no domain."""
+    app = make(**HOST_NAMES[names])
     browser = logged_in(app)
     assert len(browser.jar) == 4
     with app.test_request_context():
@@ -114,7 +114,7 @@ def test_unset_jwt_cookies_deletes_cookies_that_are_bound_to_the_host(
     ],
 )
 def test_what_was_set_with_a_domain_is_deleted_with_the_same(options: dict[str, Any], arguments: Any) -> None:
-    """Login and logout are given the same arguments."""
+    """If login and logout get the same arguments, no cookie is left."""
     app = make(**options)
     browser = logged_in(app, **arguments)
     assert len(browser.jar) == 4
@@ -125,16 +125,16 @@ def test_what_was_set_with_a_domain_is_deleted_with_the_same(options: dict[str, 
     assert not browser.jar
 
 
-@pytest.mark.parametrize("setter", SETTERS)
+@pytest.mark.parametrize("setter", SETTERS.values(), ids=SETTERS)
 def test_a_cookie_that_is_bound_to_the_host_is_not_set_with_a_domain(setter: Callable[..., None]) -> None:
-    """The browser would drop it, and nobody would be logged in."""
+    """The browser would drop it, so the call raises."""
     app = make("strict")
     with app.test_request_context(), pytest.raises(ConfigurationError, match=r"leave out domain.*'__Secure-"):
         setter(app.make_response(""), create_access_token("ada"), domain="example.com")
 
 
 def test_only_cookies_that_are_sent_count() -> None:
-    """Without CSRF cookies, their names do not matter."""
+    """If there are no CSRF cookies, their ``__Host-`` names do not forbid a domain."""
     options = {"JWT_ACCESS_COOKIE_NAME": "token", "JWT_REFRESH_COOKIE_NAME": "refresh", "JWT_CSRF_IN_COOKIES": False}
     app = make("strict", **options)
     with app.test_request_context():
@@ -213,20 +213,18 @@ GOOD_DOMAINS = [
 ]
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize(("domain", "why"), BAD_DOMAINS.items())
+@rotated("domain,why", BAD_DOMAINS.items(), profile=PROFILES)
 def test_a_domain_that_browsers_drop_is_refused_by_init_app(domain: str, why: str, profile: str) -> None:
-    """The message names the option and the fix, and no password."""
+    """The message names the option and the problem, and never shows a password."""
     with pytest.raises(ConfigurationError, match="JWT_COOKIE_DOMAIN") as caught:
         make(profile, JWT_COOKIE_DOMAIN=domain)
     assert why in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("domain", GOOD_DOMAINS)
+@rotated("domain", GOOD_DOMAINS, profile=PROFILES)
 def test_a_domain_that_browsers_accept_is_taken(domain: str | bool | None, profile: str) -> None:
-    """The leading dot of old specifications too. ``localhost`` is accepted by the browsers of today."""
+    """A leading dot, as in old specifications, and ``localhost`` are accepted too."""
     app = make(profile, JWT_COOKIE_DOMAIN=domain)
     with app.test_request_context():
         response = app.make_response("")
@@ -234,19 +232,18 @@ def test_a_domain_that_browsers_accept_is_taken(domain: str | bool | None, profi
     assert len(response.headers.getlist("Set-Cookie")) == 2
 
 
-@pytest.mark.parametrize("domain", BAD_DOMAINS)
-@pytest.mark.parametrize("function", [*SETTERS, *UNSETTERS], ids=lambda function: function.__name__)
-def test_the_domain_of_a_call_is_held_to_the_same(function: Callable[..., None], domain: str) -> None:
-    """It is an argument, so the call raises."""
+@rotated("domain", list(BAD_DOMAINS), function=[*SETTERS, *UNSETTERS])
+def test_the_domain_of_a_call_is_checked_as_well(function: str, domain: str) -> None:
+    """The functions that set and delete cookies raise for it."""
     app = make(JWT_COOKIE_CSRF_PROTECT=False)
     token = ["token"] if function in SETTERS else []
     with app.test_request_context(), pytest.raises(ConfigurationError, match=r"^domain "):
-        function(app.make_response(""), *token, domain=domain)
+        (SETTERS | UNSETTERS)[function](app.make_response(""), *token, domain=domain)
 
 
 @pytest.mark.parametrize("domain", ["https://example.com", "co.uk"])
 def test_a_bad_domain_set_after_init_app_lets_no_request_pass(domain: str) -> None:
-    """As for every option."""
+    """The next use raises, as for every option."""
     app = make()
     app.config["JWT_COOKIE_DOMAIN"] = domain
     with app.test_request_context(), pytest.raises(ConfigurationError, match="JWT_COOKIE_DOMAIN"):
@@ -255,7 +252,7 @@ def test_a_bad_domain_set_after_init_app_lets_no_request_pass(domain: str) -> No
 
 # --- names ----------------------------------------------------------------------------------------------------------
 
-#: Options under which one cookie replaces another.
+#: Options with one name for two cookies.
 SAME: list[dict[str, Any]] = [
     {"JWT_ACCESS_COOKIE_NAME": "token", "JWT_REFRESH_COOKIE_NAME": "token"},
     {"JWT_REFRESH_COOKIE_NAME": "access_token_cookie", "JWT_ACCESS_COOKIE_NAME": "access_token_cookie"},
@@ -274,27 +271,25 @@ PATHS = (
 
 
 def on_paths(names: dict[str, Any], first: str, second: str) -> dict[str, Any]:
-    """Options with the same names, at two paths."""
+    """Add two different paths to options with the same names."""
     one, other = (name.replace("_NAME", "_PATH") for name in names)
     return {**names, one: first, other: second}
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("names", SAME)
+@rotated("names", SAME, profile=PROFILES)
 def test_one_name_for_two_cookies_is_refused_by_init_app(names: dict[str, Any], profile: str) -> None:
-    """Each would replace the other."""
+    """Each would replace the other if they have the same path."""
     for options in (names, on_paths(names, "/api", "/api")):
         with pytest.raises(ConfigurationError, match="each cookie replaces the other") as caught:
             make(profile, **options)
         assert all(name in str(caught.value) for name in names)
 
 
-@pytest.mark.parametrize("paths", [("/", "/refresh"), ("/api", "/api/refresh"), ("/api/", "/api/x"), ("/x", "/")])
-@pytest.mark.parametrize("names", SAME)
+@rotated("names", SAME, paths=[("/", "/refresh"), ("/api", "/api/refresh"), ("/api/", "/api/x"), ("/x", "/")])
 def test_one_name_on_paths_that_overlap_is_refused_by_strict_and_a_warning_in_compat(
     names: dict[str, Any], paths: tuple[str, str]
 ) -> None:
-    """Browsers send the one with the longer path first, so it works somehow, as with 4.7."""
+    """It may work, because browsers send the cookie with the longer path first, so compat accepts it as 4.7 does."""
     options = on_paths(names, *paths)
     with pytest.warns(JWTConfigWarning, match="some requests carry both"):
         make("compat", **options)
@@ -302,18 +297,16 @@ def test_one_name_on_paths_that_overlap_is_refused_by_strict_and_a_warning_in_co
         make("strict", **options)
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("names", SAME)
-def test_one_name_on_paths_of_their_own_is_fine(names: dict[str, Any], profile: str) -> None:
-    """No request carries both."""
+@rotated("names", SAME, profile=PROFILES)
+def test_one_name_on_paths_that_do_not_overlap_is_accepted(names: dict[str, Any], profile: str) -> None:
+    """No request carries both cookies."""
     make(profile, **on_paths(names, "/api", "/auth"))
     make(profile, **on_paths(names, "/api", "/apiary"))
 
 
-@pytest.mark.parametrize("off", [{"JWT_CSRF_IN_COOKIES": False}, {"JWT_COOKIE_CSRF_PROTECT": False}])
-@pytest.mark.parametrize("profile", PROFILES)
+@rotated("off", [{"JWT_CSRF_IN_COOKIES": False}, {"JWT_COOKIE_CSRF_PROTECT": False}] * 2, profile=PROFILES)
 def test_names_of_cookies_that_are_never_set_do_not_matter(profile: str, off: dict[str, Any]) -> None:
-    """Without CSRF cookies, there are two."""
+    """Two CSRF cookies may have the same name if neither is set."""
     make(profile, JWT_ACCESS_CSRF_COOKIE_NAME="csrf", JWT_REFRESH_CSRF_COOKIE_NAME="csrf", **off)
 
 
@@ -325,17 +318,20 @@ NAMES = (
 )
 
 
-@pytest.mark.parametrize("option", NAMES)
-@pytest.mark.parametrize("name", ["a=b", "a;b", " a", "a ", "a\tb", "a\nb", "a\r\nSet-Cookie: x", "\x00"])
-def test_a_name_that_no_cookie_can_have_is_refused(option: str, name: str) -> None:
-    """In every profile."""
+@rotated(
+    "name",
+    ["a=b", "a;b", " a", "a ", "a\tb", "a\nb", "a\r\nSet-Cookie: x", "\x00"],
+    option=NAMES,
+    profile=PROFILES,
+)
+def test_a_name_that_no_cookie_can_have_is_refused(option: str, name: str, profile: str) -> None:
+    """Both profiles refuse it."""
     with pytest.raises(ConfigurationError, match=option):
-        make(**{option: name})
+        make(profile, **{option: name})
 
 
-@pytest.mark.parametrize("option", NAMES)
-@pytest.mark.parametrize("name", ["a b", "a,b", "a/b", "a@b", "a[0]", 'a"b', "tökèn", "(a)"])
-def test_a_name_that_is_no_token_is_refused_by_strict_and_a_warning_in_compat(option: str, name: str) -> None:
+@rotated("name", ["a b", "a,b", "a/b", "a@b", "a[0]", 'a"b', "tökèn", "(a)"], option=NAMES)
+def test_a_name_with_other_characters_is_refused_by_strict_and_a_warning_in_compat(option: str, name: str) -> None:
     """Most browsers keep such a cookie, so it works with 4.7 (RFC 6265, section 4.1.1)."""
     with pytest.warns(JWTConfigWarning, match=option):
         make(**{option: name})
@@ -343,10 +339,9 @@ def test_a_name_that_is_no_token_is_refused_by_strict_and_a_warning_in_compat(op
         make("strict", **{option: name})
 
 
-@pytest.mark.parametrize("option", PATHS)
-@pytest.mark.parametrize("path", ["", "api", "./api"])
+@rotated("path", ["", "api", "./api"] * 2, option=PATHS)
 def test_a_path_without_a_slash_is_refused_by_strict_and_a_warning_in_compat(option: str, path: str) -> None:
-    """Browsers replace it by the folder of the page, and a logout on another page deletes nothing."""
+    """Browsers use the folder of the page instead, so a logout on another page would not delete the cookie."""
     with pytest.warns(JWTConfigWarning, match=f"{option} is '{path}'"):
         make(**{option: path})
     name = option.replace("_PATH", "_NAME")
@@ -355,13 +350,13 @@ def test_a_path_without_a_slash_is_refused_by_strict_and_a_warning_in_compat(opt
 
 
 def findings(app: Flask) -> list[str]:
-    """What ``flask jwt check`` says about cookies that may not work."""
+    """The findings of ``flask jwt check`` about cookies that may not work."""
     found = json.loads(run(app, "check", "--json").output)
     return [finding["message"] for finding in found if finding["code"] == "doubtful_cookie"]
 
 
 def test_flask_jwt_check_reports_doubtful_cookies() -> None:
-    """Also those that were configured after init_app, and those that Flask's session has too."""
+    """It finds those that were configured after init_app, and a name that Flask's session cookie has too."""
     app = make()
     assert findings(app) == []
     app.config["JWT_ACCESS_COOKIE_NAME"] = "session"
@@ -374,9 +369,8 @@ def test_flask_jwt_check_reports_doubtful_cookies() -> None:
 # --- prefixes and attributes ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize(
-    ("options", "fix"),
+@rotated(
+    "options,fix",
     [
         ({"JWT_ACCESS_COOKIE_NAME": "__Host-a", "JWT_COOKIE_DOMAIN": "example.com"}, "no JWT_COOKIE_DOMAIN"),
         ({"JWT_ACCESS_COOKIE_NAME": "__HOST-a", "JWT_ACCESS_COOKIE_PATH": "/api"}, "needs the path /"),
@@ -388,27 +382,27 @@ def test_flask_jwt_check_reports_doubtful_cookies() -> None:
         ({"JWT_COOKIE_SAMESITE": "None", "JWT_COOKIE_SECURE": False}, "JWT_COOKIE_SECURE = True"),
         ({"JWT_COOKIE_PARTITIONED": True, "JWT_COOKIE_SECURE": False}, "JWT_COOKIE_SECURE = True"),
     ],
+    profile=PROFILES,
 )
-def test_what_contradicts_the_other_options_is_refused(options: dict[str, Any], fix: str, profile: str) -> None:
-    """RFC 6265bis, section 4.1.3, and CHIPS."""
+def test_options_that_contradict_each_other_are_refused(options: dict[str, Any], fix: str, profile: str) -> None:
+    """Browsers would drop the cookie (RFC 6265bis, section 4.1.3, and CHIPS)."""
     with pytest.raises(ConfigurationError, match=fix):
         make(profile, **options)
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("name", ["__Http-a", "__Host-Http-a", "__Host-a", "__Secure-a"])
-def test_a_token_cookie_may_have_every_prefix(name: str, profile: str) -> None:
+@rotated("name", ["__Http-a", "__Host-Http-a", "__Host-a", "__Secure-a"], profile=PROFILES)
+def test_a_token_cookie_can_have_every_prefix(name: str, profile: str) -> None:
     """It is Secure and HttpOnly."""
     make(profile, JWT_ACCESS_COOKIE_NAME=name)
 
 
-def test_the_default_options_warn_of_nothing() -> None:
-    """In either profile."""
+@both_profiles
+def test_the_default_options_warn_of_nothing(profile: str) -> None:
+    """Neither does a domain or a path."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for profile in PROFILES:
-            make(profile)
-            make(profile, JWT_COOKIE_DOMAIN="example.com", JWT_REFRESH_COOKIE_PATH="/auth")
+        make(profile)
+        make(profile, JWT_COOKIE_DOMAIN="example.com", JWT_REFRESH_COOKIE_PATH="/auth")
 
 
 # --- origins --------------------------------------------------------------------------------------------------------
@@ -448,17 +442,15 @@ BAD_ORIGINS = [
 ]
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("origin", BAD_ORIGINS)
-def test_what_no_browser_sends_as_an_origin_is_refused_by_init_app(origin: str, profile: str) -> None:
-    """A wildcard would be taken for a promise, or for nothing at all."""
+@rotated("origin", BAD_ORIGINS, profile=PROFILES)
+def test_an_origin_that_no_browser_sends_is_refused_by_init_app(origin: str, profile: str) -> None:
+    """It would never match, or a wildcard would seem to work."""
     with pytest.raises(ConfigurationError, match="JWT_TRUSTED_ORIGINS") as caught:
         make(profile, JWT_TRUSTED_ORIGINS=["https://good.example", origin])
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize(
+@rotated(
     "origin",
     [
         "https://app.example.com",
@@ -472,17 +464,17 @@ def test_what_no_browser_sends_as_an_origin_is_refused_by_init_app(origin: str, 
         "chrome-extension://abcdefghijklmnop",
         "capacitor://localhost",
     ],
+    profile=PROFILES,
 )
-def test_what_browsers_send_as_an_origin_is_taken(origin: str, profile: str) -> None:
-    """With a port where it is not the usual one, and also of extensions and apps."""
+def test_an_origin_that_browsers_send_is_accepted(origin: str, profile: str) -> None:
+    """That includes ports other than the default, and origins of extensions and apps."""
     make(profile, JWT_TRUSTED_ORIGINS=[origin])
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("quoted", [False, True], ids=["plain", "quoted"])
-@pytest.mark.parametrize("before", ["", "\u00a0", "\u2000", "\u3000", "\x85", "\x1c", "=", "x"])
+@rotated("before", ["", "\u00a0", "\u2000", "\u3000", "\x85", "\x1c", "=", "x"], quoted=[False, True])
 def test_a_cookie_of_another_name_is_not_read_as_one_that_is_bound_to_the_host(before: str, quoted: bool) -> None:
     """A sibling domain may set such a name; Werkzeug before 3.1.9 strips what stands before ``__Host-``."""
     app = make("strict", JWT_COOKIE_CSRF_PROTECT=False)

@@ -27,7 +27,8 @@ from .._diagnostics import keys as key_checks
 from .._diagnostics.humanize import time_in_words
 from .._diagnostics.strict import what_changes
 from .._diagnostics.token import Inspection, Verdict, inspect_token
-from .._settings.settings import OPTIONS, Option, Settings
+from .._settings.options import OPTIONS, Option
+from .._settings.settings import Settings
 from .._state import ExtensionState
 from ..exceptions import ConfigurationError
 from ..stores.findings import SEVERITIES, Finding

@@ -17,13 +17,13 @@ from flask import Flask
 
 from .._protection.decisions import Decision, decide, guardings_of
 from .._protection.view_metadata import idle_decorator, is_bypassed, is_exempt, raw, unwrap
-from .._settings.settings import option_name, unknown_options
+from .._settings.options import option_name, unknown_options
 from .._state import ExtensionState
 from ..exceptions import StoreUnavailableError
 from ..stores.findings import Finding
 from .humanize import DAY, duration
 from .keys import KEY_CHECKS, key_errors, mixed_algorithms
-from .own_tokens import claims_refused_at_start, refused_claims, refused_tokens
+from .own_tokens import claims_refused_at_start, missing_oauth_claims, refused_claims, refused_tokens
 from .routes import methods_of
 
 #: Seconds of leeway above which it is no difference between clocks any more.
@@ -74,7 +74,7 @@ def misspelt_options(app: Flask, _current_state: ExtensionState) -> Iterator[Fin
 
 def doubtful_cookies(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Names or paths of cookies that browsers may not treat as expected, or that Flask's session has too."""
-    doubts = list(state.settings.cookie_doubts)
+    doubts = list(state.settings.cookie_problems)
     session = app.config.get("SESSION_COOKIE_NAME")
     for kind in (state.settings.access, state.settings.refresh):
         if session in (kind.cookie_name, kind.csrf_cookie_name):
@@ -401,6 +401,7 @@ CHECKS: tuple[Check, ...] = (
     large_leeway,
     refused_claims,
     refused_tokens,
+    missing_oauth_claims,
     exposed_cookies,
     forgeable_requests,
     tokens_in_urls,

@@ -27,7 +27,9 @@ from .._jose import claims as claims_
 from .._loaders import Loaders, call
 from .._request.authenticate import check
 from .._request.policy import Policy
-from .._settings.settings import Settings, TokenKind, option_name
+from .._settings.issuers import RFC_9068
+from .._settings.options import option_name
+from .._settings.settings import Settings, TokenKind
 from .._state import ExtensionState
 from ..exceptions import ConfigurationError, JWTExtendedException
 from ..stores.findings import Finding, Severity
@@ -49,6 +51,22 @@ def refused_claims(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     additional = _additional_claims(app, state)
     severity: Severity = "error" if additional is not None else "warning"
     return _refused_claims(state, additional or {}, severity)
+
+
+def missing_oauth_claims(app: Flask, state: ExtensionState) -> Iterator[Finding]:
+    """Access tokens lack a claim that RFC 9068 requires. Skipped if the loader needs a user or a request."""
+    additional = _additional_claims(app, state)
+    if state.settings.access_token_typ != "at+jwt" or additional is None or not _makes_tokens(state):
+        return
+    claims = _claims(state.settings.access, state.settings, time.time(), additional)
+    if missing := [name for name in RFC_9068 if claims.get(name) is None]:
+        yield Finding(
+            "warning",
+            "missing_oauth_claims",
+            f"Access tokens do not have {' and '.join(missing)}, although JWT_ACCESS_TOKEN_TYP is 'at+jwt'",
+            "RFC 9068, section 2.2 requires it, and other services may refuse a token without it.",
+            "Return it from additional_claims_loader, or pass additional_claims each time you make a token.",
+        )
 
 
 def _makes_tokens(state: ExtensionState) -> bool:
@@ -75,7 +93,7 @@ def _additional_claims(app: Flask, state: ExtensionState) -> dict[str, Any] | No
 
 
 def _refused_claims(state: ExtensionState, additional: Mapping[str, Any], severity: Severity) -> Iterator[Finding]:
-    settings, now = state.settings.lenient, time.time()  # what JWT_REPORT_ONLY names refuses nothing
+    settings, now = state.settings.without_reported, time.time()  # what JWT_REPORT_ONLY names refuses nothing
     for kind in (settings.access, settings.refresh):
         try:
             claims = _claims(kind, settings, now, additional)
@@ -144,7 +162,7 @@ def refused_tokens(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     if loaders.encode_key or loaders.decode_key or next(refused_claims(app, state), None):
         return
     additional = _additional_claims(app, state)
-    probe = replace(state, settings=state.settings.lenient, loaders=Loaders(), store=None)
+    probe = replace(state, settings=state.settings.without_reported, loaders=Loaders(), store=None)
     made = [NewToken(kind, _IDENTITY, additional_claims=additional) for kind in ("access", "refresh")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weak keys are reported by others

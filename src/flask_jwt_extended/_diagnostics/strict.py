@@ -11,7 +11,8 @@ from typing import Any
 
 from flask import Flask
 
-from .._settings.settings import NAMES, OPTIONS, Option, Settings
+from .._settings.options import NAMES, OPTIONS, Option
+from .._settings.settings import Settings
 from .._state import ExtensionState
 from ..stores.findings import Finding, Severity
 from .application import token_locations

@@ -225,8 +225,6 @@ def build(
         claims["aud"] = settings.encode_audience
     if settings.encode_issuer:
         claims["iss"] = settings.encode_issuer
-    if settings.access_token_typ == "at+jwt" and token_type == "access":
-        claims["client_id"] = settings.client_id
     if lifetime is not False:
         claims["exp"] = expiry(now, lifetime)
     claims.update(additional)

@@ -1,7 +1,7 @@
-"""What browsers do with a cookie: which domains, names and paths they accept (RFC 6265bis).
+"""The domains, names and paths of cookies that browsers accept (RFC 6265bis).
 
-A cookie that a browser drops looks fine on the server: login answers 200 and nobody is logged in. So options are
-checked here when the application starts. Pure functions; they know neither Flask nor settings.
+If a browser drops a cookie, the server does not notice: the login answers 200, but the user is not logged in. So these
+functions check the options when the application starts.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import NamedTuple
 from ..exceptions import ConfigurationError
 from .redaction import shown
 
-#: What a name may be written with (RFC 9110, section 5.6.2: ``token``).
+#: The characters of a cookie name (RFC 9110, section 5.6.2: ``token``).
 _TOKEN = frozenset(ascii_letters + digits + "!#$%&'*+-.^_`|~")
 _HOST_NAME = frozenset(ascii_letters + digits + "-_")
 
-# The most common entries of https://publicsuffix.org, below which strangers register names. The whole list has ten
-# thousand entries and changes weekly, so it is left to browsers.
+# The most common entries of https://publicsuffix.org: domains below which anyone can register names. The whole list has
+# ten thousand entries and changes weekly, so only browsers check it.
 _SECOND_LEVEL = {
     "ac": "at cn id il in ir jp ke kr nz rs th tz ug uk za",
     "co": "at cr id il in jp ke kr nz th tz ug uk us ve za zw",
@@ -44,17 +44,16 @@ PUBLIC_SUFFIXES = frozenset(
 
 
 def check_domain(value: str, name: str) -> None:
-    """Refuse what no browser accepts as the ``Domain`` of a cookie.
+    """Refuse a ``Domain`` that no browser accepts for a cookie.
 
-    :param value: a domain, with or without a leading dot, which browsers ignore
+    :param value: a domain; browsers ignore a leading dot
     :param name: the option or argument that holds it
-    :raises ConfigurationError: if it is not the name of a host, or a public suffix that is known here
+    :raises ConfigurationError: if it is not a valid host name, or if it is a common public suffix
     """
-    problem = _problem_with_domain(value)
-    if problem:
+    if problem := _problem_with_domain(value):
         raise ConfigurationError(
-            f"{name} {problem}. Browsers drop such a cookie: name a domain of yours such as 'example.com', or leave it "
-            "out to send cookies to the host that set them"
+            f"{name} {problem}. Browsers drop such a cookie: use a domain of yours such as 'example.com', or leave it "
+            "out to send cookies only to the host that set them"
         )
 
 
@@ -71,7 +70,7 @@ def _problem_with_domain(value: str) -> str | None:
     if not all(0 < len(label) < 64 and _HOST_NAME.issuperset(label) for label in labels):
         return "must be a domain: letters, digits and hyphens between dots"
     if ".".join(labels) in PUBLIC_SUFFIXES or (len(labels) == 1 and domain != "localhost"):
-        return f"cannot be {domain!r}, a public suffix, below which other people have their sites"
+        return f"cannot be {domain!r}, a public suffix, which unrelated sites share"
     return None
 
 
@@ -85,7 +84,7 @@ def _ascii(domain: str) -> str:
 class CookieName(NamedTuple):
     """One of the cookies of an application.
 
-    :ivar option: what holds its name
+    :ivar option: the option that holds its name
     :ivar is_readable: whether scripts can read it
     """
 
@@ -96,12 +95,12 @@ class CookieName(NamedTuple):
 
 
 def is_bound_to_host(cookie: str) -> bool:
-    """Whether browsers accept a cookie of this name only without a ``Domain`` (RFC 6265bis, section 4.1.3.2)."""
+    """Return whether browsers accept this name only without a ``Domain`` (RFC 6265bis, section 4.1.3.2)."""
     return cookie.lower().startswith("__host-")
 
 
 def check_prefix(cookie: CookieName, *, secure: bool, domain: str | None) -> None:
-    """Refuse a name that promises what other options break (RFC 6265bis, section 4.1.3).
+    """Refuse a name with a prefix that other options contradict (RFC 6265bis, section 4.1.3).
 
     :raises ConfigurationError: if a browser would drop the cookie
     """
@@ -121,7 +120,7 @@ def check_prefix(cookie: CookieName, *, secure: bool, domain: str | None) -> Non
 
 
 def check_name(cookie: CookieName) -> str | None:
-    """Return what is doubtful about a name; ``None``: nothing.
+    """Return the problem with a name, or ``None``.
 
     :raises ConfigurationError: if no cookie can have this name
     """
@@ -137,20 +136,20 @@ def check_name(cookie: CookieName) -> str | None:
 
 
 def check_path(cookie: CookieName) -> str | None:
-    """Return what is doubtful about a path; ``None``: nothing."""
+    """Return the problem with a path, or ``None``."""
     if cookie.path.startswith("/"):
         return None
     option = cookie.option.replace("_NAME", "_PATH")
     return (
-        f"{option} is {shown(cookie.path)} and does not begin with '/': browsers replace it by the folder of the page "
-        "that sets the cookie, so that a logout elsewhere deletes nothing"
+        f"{option} is {shown(cookie.path)} and does not begin with '/': browsers use the folder of the page that sets "
+        "the cookie instead, so a logout on another page does not delete it"
     )
 
 
 def check_distinct(cookies: Sequence[CookieName]) -> Iterator[str]:
-    """Return what is doubtful about cookies of the same name.
+    """Yield the problems of cookies with the same name on different paths.
 
-    :raises ConfigurationError: if one would replace the other
+    :raises ConfigurationError: if they have the same path
     """
     for one, other in combinations(cookies, 2):
         if one.name != other.name or not _overlap(one.path, other.path):

@@ -1,50 +1,51 @@
-"""Other people's issuers: whose tokens are accepted beside our own, and on what terms (JWT_TRUSTED_ISSUERS).
+"""The external identity providers whose tokens are accepted, and the settings of each (JWT_TRUSTED_ISSUERS).
 
-Values only: their keys are fetched by :mod:`.http.jwks`, their tokens verified by the pipeline.
+``_keys`` fetches their keys and verifies their tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from ..exceptions import ConfigurationError
 from .parsers import in_order
 from .redaction import shown, without_credentials
 from .token_kinds import is_other_kind, kind_of
 
-#: Algorithms that a foreign issuer may sign with, unless it is held to fewer. Never a symmetric one.
+#: The algorithms that an issuer may sign with by default. A symmetric one is never accepted.
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-#: In ``scopes``, ``roles`` and ``acr``: whatever the tokens of the issuer say.
+#: In ``scopes``, ``roles`` and ``acr``: all that the tokens of the issuer contain.
 ANY = "*"
 _REGISTERED = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti", "cnf", "acr", "amr", "auth_time"})
 _PRIVATE = frozenset({"type", "fresh", "csrf", "sid", "single_use", "scope", "scp", "roles", "groups"})
-#: Claims that have a meaning of their own. JWT_IDENTITY_CLAIM cannot be one of them when there are trusted issuers,
-#: because the identity of their tokens is written into it.
+#: Claims with a meaning of their own. With trusted issuers, JWT_IDENTITY_CLAIM cannot be one of them, because the
+#: identity in their tokens is written to that claim.
 RESERVED = _REGISTERED | _PRIVATE
-#: Claims that are the same in all tokens of an issuer, are never text, or are removed.
+#: Claims that do not identify a user: they are the same in all tokens of an issuer, never text, or removed.
 _NO_IDENTITY = frozenset({"iss", "aud", "exp", "nbf", "iat", "auth_time", "cnf", "csrf"})
-#: What an access token of OAuth 2.0 must have (RFC 9068, section 2.2), where ``typ`` is ``at+jwt``.
+#: The claims that an access token of OAuth 2.0 must have beside ``iss`` and ``aud`` (RFC 9068, section 2.2).
 RFC_9068 = ("exp", "iat", "sub", "client_id", "jti")
 
 
 class TrustedIssuer(NamedTuple):
-    """An issuer, and the terms on which its tokens are accepted.
+    """An issuer and its settings.
 
-    :ivar issuer: its ``iss``, compared whole
-    :ivar audience: the audiences one of which its tokens must name
-    :ivar audience_claim: the claim that names them, where it is not ``aud``: access tokens of Amazon Cognito have
-        ``client_id`` alone
-    :ivar jwks_uri: where its keys are
-    :ivar discovery: where its metadata say where its keys are (OpenID Connect Discovery, RFC 8414); unless it is given,
-        neither are keys nor ``jwks_uri``: below the issuer, at ``/.well-known/openid-configuration``
-    :ivar keys: its keys, if they are not to be fetched: a JWK Set
-    :ivar algorithms: those it may sign with
+    :ivar issuer: the ``iss`` of its tokens
+    :ivar audience: the accepted audiences; a token must name one of them
+    :ivar audience_claim: the claim with the audience, if it is not ``aud``. Access tokens of Amazon Cognito only have
+        ``client_id``
+    :ivar jwks_uri: the URL of its keys
+    :ivar discovery: the URL of its metadata, which name the URL of its keys (OpenID Connect Discovery, RFC 8414). The
+        default is ``/.well-known/openid-configuration`` below the issuer, unless ``jwks_uri`` or ``keys`` is given
+    :ivar keys: its keys as a JWK Set, if they are not fetched
+    :ivar algorithms: the algorithms that it may sign with
     :ivar identity_claim: the claim of its tokens that holds the identity
-    :ivar type: the type that its tokens count as
-    :ivar typ: what the ``typ`` of their header must be, ``at+jwt`` say; ``None``: any of ours
-    :ivar required_claims: the claims without which a token of it is refused, beside ``iss`` and the audience;
-        with ``typ`` ``at+jwt`` those of RFC 9068 unless they are given
+    :ivar type: the type that its tokens count as: ``access`` or ``refresh``
+    :ivar typ: the ``typ`` that its tokens must have in their header, such as ``at+jwt``; ``None`` for any of ours
+    :ivar required_claims: the claims that its tokens must have, beside ``iss`` and the audience. With ``typ``
+        ``at+jwt``, the default is the list of RFC 9068
     :ivar scopes: the scopes that its tokens may grant (``scope``, ``scp``); :data:`ANY` for all
     :ivar roles: the roles that its tokens may grant (``roles``, ``groups``); :data:`ANY` for all
     :ivar acr: the authentication contexts that its tokens may state (``acr``, ``amr``); :data:`ANY` for all
@@ -66,67 +67,80 @@ class TrustedIssuer(NamedTuple):
     acr: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Without keys, which may be private, and without what URLs may hold of secrets."""
+        """Leave out the keys, which may be private, and secrets in URLs."""
         public = {name: value for name, value in self._asdict().items() if name != "keys"}
         public |= {name: without_credentials(public[name]) for name in _URLS if public[name]}
         return f"TrustedIssuer({', '.join(f'{name}={value!r}' for name, value in public.items())})"
 
 
-def trusted_issuers(value: Any, name: str) -> Mapping[str, TrustedIssuer]:
-    """Parse JWT_TRUSTED_ISSUERS: terms by issuer.
+_URLS = ("issuer", "jwks_uri", "discovery")
+#: The settings for the source of the keys. ``None`` counts as not set: it is most likely a missing variable.
+_KEY_SOURCES = {"keys", "jwks_uri", "discovery"}
+_TEXTS = {"audience_claim", "identity_claim", "type", "typ"}
+_LISTS = ("audience", "algorithms", "required_claims", "scopes", "roles", "acr")
 
-    :raises ConfigurationError: if a term is unknown, missing or of the wrong form
+
+def trusted_issuers(value: Any, name: str) -> Mapping[str, TrustedIssuer]:
+    """Parse JWT_TRUSTED_ISSUERS: settings by issuer.
+
+    :raises ConfigurationError: if a setting is unknown, missing or malformed
     """
     if not isinstance(value or {}, Mapping):
-        raise ConfigurationError(f"{name} must be a mapping from issuers to their terms, not {shown(value)}")
-    return {issuer: _terms(issuer, terms, name) for issuer, terms in (value or {}).items()}
+        raise ConfigurationError(f"{name} must be a mapping from issuers to their settings, not {shown(value)}")
+    return {issuer: _trusted_issuer(issuer, settings, name) for issuer, settings in (value or {}).items()}
 
 
-_URLS = ("issuer", "jwks_uri", "discovery")
-#: Where keys come from. ``None`` is as good as nothing: an environment variable that is not set, most likely.
-_PLACES = {"keys", "jwks_uri", "discovery"}
-_NAMES = {"audience_claim", "identity_claim", "type", "typ"}
-_PLURAL = ("audience", "algorithms", "required_claims", "scopes", "roles", "acr")
-
-
-def _terms(issuer: Any, terms: Any, name: str) -> TrustedIssuer:
+def _trusted_issuer(issuer: Any, settings: Any, name: str) -> TrustedIssuer:
     where = f"{name}[{shown(issuer)}]"
-    if not issuer or not isinstance(issuer, str) or not isinstance(terms, Mapping):
+    if not issuer or not isinstance(issuer, str) or not isinstance(settings, Mapping):
         raise ConfigurationError(
             f"{where} must be a mapping: jwks_uri or discovery, audience, algorithms... Its key is the iss of tokens"
         )
     known = set(TrustedIssuer._fields) - {"issuer"}
-    if unknown := sorted(set(terms) - known):
-        raise ConfigurationError(f"{where} has no term {shown(unknown[0])}: there are {', '.join(sorted(known))}")
-    parsed: dict[str, Any] = {key: value for key, value in terms.items() if value is not None or key not in _PLACES}
-    parsed |= {key: _several(terms[key], f"{where}[{key!r}]") for key in _PLURAL if key in terms}
+    if unknown := sorted(set(settings) - known):
+        raise ConfigurationError(f"{where} has no setting {shown(unknown[0])}; it can have {', '.join(sorted(known))}")
+    parsed: dict[str, Any] = {
+        key: value for key, value in settings.items() if value is not None or key not in _KEY_SOURCES
+    }
+    parsed |= {key: _strings(settings[key], f"{where}[{key!r}]") for key in _LISTS if key in settings}
     if not parsed.get("audience"):
-        raise ConfigurationError(f"{where} needs an audience: a token that was made for somebody else is not for us")
-    if not parsed.get("algorithms", True):
-        raise ConfigurationError(f"{where} needs algorithms: leave the term away to accept all asymmetric ones")
-    for algorithm in parsed.get("algorithms", ()):
-        if algorithm not in ASYMMETRIC:
-            name, usable = shown(algorithm).strip("'"), ", ".join(ASYMMETRIC)
-            raise ConfigurationError(f"{where}['algorithms'] cannot have {name}: use public keys, with {usable}")
-    for key in {"jwks_uri", "discovery"} & set(parsed):
-        _check_url(parsed[key], f"{where}[{key!r}]")
-    _check_names(parsed, where)
-    if not _PLACES & set(parsed):
+        raise ConfigurationError(f"{where} needs an audience: without it, tokens for other services would be accepted")
+    _check_algorithms(parsed, where)
+    _check_texts(parsed, where)
+    if not _KEY_SOURCES & set(parsed):
         parsed["discovery"] = issuer.rstrip("/") + "/.well-known/openid-configuration"
-        _check_url(parsed["discovery"], where)
+    _check_urls(parsed, where)
     if parsed.get("typ") == "at+jwt":
         parsed.setdefault("required_claims", RFC_9068)
     return TrustedIssuer(issuer=issuer, **parsed)
 
 
-def _check_names(parsed: dict[str, Any], where: str) -> None:
-    for key in _NAMES & set(parsed):
+def _strings(value: Any, where: str) -> tuple[str, ...]:
+    listed = (value,) if isinstance(value, str) else value
+    is_list = isinstance(listed, (list, tuple, set, frozenset))
+    if not is_list or not all(isinstance(each, str) and each for each in listed):
+        raise ConfigurationError(
+            f"{where} must be a string or a list of strings, none of them empty, not {shown(value)}"
+        )
+    return in_order(listed)  # a key without "alg" gets the first algorithm that fits
+
+
+def _check_algorithms(parsed: Mapping[str, Any], where: str) -> None:
+    if not parsed.get("algorithms", True):
+        raise ConfigurationError(f"{where} needs algorithms: leave them out to accept all asymmetric ones")
+    for algorithm in parsed.get("algorithms", ()):
+        if algorithm not in ASYMMETRIC:
+            name, usable = shown(algorithm).strip("'"), ", ".join(ASYMMETRIC)
+            raise ConfigurationError(f"{where}['algorithms'] cannot have {name}: use public keys, with {usable}")
+
+
+def _check_texts(parsed: dict[str, Any], where: str) -> None:
+    for key in _TEXTS & set(parsed):
         if not isinstance(parsed[key], str) or not parsed[key]:
             raise ConfigurationError(f"{where}[{key!r}] must be a name, not {shown(parsed[key])}")
     if parsed.get("identity_claim") in _NO_IDENTITY:
-        raise ConfigurationError(
-            f"{where}['identity_claim'] cannot be {shown(parsed['identity_claim'])}: it tells no two users apart"
-        )
+        claim = shown(parsed["identity_claim"])
+        raise ConfigurationError(f"{where}['identity_claim'] cannot be {claim}: that claim does not identify a user")
     if "typ" in parsed:
         parsed["typ"] = kind_of(parsed["typ"])
         if is_other_kind(parsed["typ"]):
@@ -138,26 +152,16 @@ def _check_names(parsed: dict[str, Any], where: str) -> None:
         raise ConfigurationError(f'{where}[\'type\'] must be "access" or "refresh", not {shown(parsed["type"])}')
 
 
-def _several(value: Any, where: str) -> tuple[str, ...]:
-    listed = (value,) if isinstance(value, str) else value
-    is_list = isinstance(listed, (list, tuple, set, frozenset))
-    if not is_list or not all(isinstance(each, str) and each for each in listed):
-        raise ConfigurationError(
-            f"{where} must be a string or a list of strings, none of them empty, not {shown(value)}"
-        )
-    # The order of algorithms decides which one a key without "alg" is for, and a set has none.
-    return in_order(listed)
-
-
-def _check_url(url: Any, where: str) -> None:
-    if not is_fetchable(url):
-        raise ConfigurationError(f"{where} must be an https:// URL (http:// for this machine alone), not {shown(url)}")
+def _check_urls(parsed: Mapping[str, Any], where: str) -> None:
+    for key in _KEY_SOURCES & set(parsed) - {"keys"}:
+        if not is_fetchable(parsed[key]):
+            raise ConfigurationError(
+                f"{where}[{key!r}] must be an https:// URL (http:// only for this machine), not {shown(parsed[key])}"
+            )
 
 
 def is_fetchable(url: Any) -> bool:
-    """Whether keys may be fetched from this URL: with TLS, or from this machine."""
-    from urllib.parse import urlsplit
-
+    """Return whether keys may be fetched from a URL: with TLS, or from this machine."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -1,4 +1,6 @@
-"""Parsers of option values: (value, option name) -> parsed value, or a ConfigurationError that names the fix."""
+"""Parsers of option values. Each takes a value and the name of its option, and returns the parsed value or raises a
+ConfigurationError that names the fix.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from ..exceptions import ConfigurationError, JWTConfigWarning
 from .cookie_rules import check_domain
 from .redaction import shown
 
-#: The places a token may come from, in the order a set of them is searched.
+#: The locations of a token, in the order in which a set of them is searched.
 LOCATIONS = ("headers", "cookies", "query_string", "json")
 
 Parser = Callable[[Any, str], Any]
@@ -29,8 +31,8 @@ def anything(value: Any, _name: str) -> Any:
 
 
 def store(value: Any, name: str) -> Any:
-    """Take any value; ``None`` is no store. An empty string is refused: it is most likely a variable that is not set,
-    and without a store the tokens of ended sessions cannot be told from others.
+    """Take any value. An empty string is refused: it is most likely a missing environment variable, and without a store
+    no session can be ended.
     """
     if isinstance(value, str) and not value.strip():
         raise ConfigurationError(
@@ -41,8 +43,8 @@ def store(value: Any, name: str) -> Any:
 
 
 def key_set(value: Any, name: str) -> Any:
-    """Take any value; ``None`` is no set. An empty one is refused: it is most likely a variable that is not set, and
-    without a set the secret of the application would sign.
+    """Take any value. An empty one is refused: it is most likely a missing environment variable, and JWT_SECRET_KEY
+    would sign instead.
     """
     if value is not None and not (value.strip() if isinstance(value, str) else value):
         raise ConfigurationError(
@@ -53,7 +55,7 @@ def key_set(value: Any, name: str) -> Any:
 
 
 def flag(value: Any, name: str) -> bool:
-    """Take the truth of a value, as 4.7 does. A string is most likely an environment variable: ``"false"`` is true."""
+    """Take the truth value of anything, as 4.7 does. Warn of strings: ``"false"`` from the environment is true."""
     if isinstance(value, str):
         warnings.warn(
             f"{name} is the string {shown(value)}, which counts as {bool(value)}; use a bool",
@@ -64,7 +66,7 @@ def flag(value: Any, name: str) -> bool:
 
 
 def choice(*choices: str) -> Parser:
-    """Take one of a few words."""
+    """Take one of these words."""
 
     def parse(value: Any, name: str) -> str:
         if value not in choices:
@@ -82,16 +84,16 @@ def text(value: Any, name: str) -> str:
 
 
 def text_or_empty(value: Any, name: str) -> str:
-    """Take a string; ``None`` is the empty one."""
+    """Take a string; ``None`` counts as empty."""
     return text("" if value is None else value, name)
 
 
 def scheme(value: Any, name: str) -> str:
-    """Take a string that a header can hold; ``None`` is the empty one."""
+    """Take a string that a header can contain; ``None`` counts as empty."""
     taken = text_or_empty(value, name)
     if taken and not (taken.isprintable() and max(taken) <= "\xff"):
         raise ConfigurationError(
-            f"{name} must be a scheme such as 'Bearer', which a header can hold, not {shown(value)}"
+            f"{name} must be a scheme such as 'Bearer', which a header can contain, not {shown(value)}"
         )
     return taken
 
@@ -117,10 +119,10 @@ def word(value: Any, name: str) -> str:
 
 
 def several(value: Any, name: str) -> tuple[Any, ...]:
-    """Take one string, or an iterable as it is."""
+    """Take a string, or a collection of any values."""
     if isinstance(value, str):
         return (value,)
-    if isinstance(value, bytes) or not isinstance(value, Collection):  # an iterator would be empty the next time
+    if isinstance(value, bytes) or not isinstance(value, Collection):  # an iterator can be read only once
         raise ConfigurationError(f"{name} must be a string or a list of strings, not {shown(value)}")
     return tuple(value)
 
@@ -134,12 +136,12 @@ def words(value: Any, name: str) -> tuple[str, ...]:
 
 
 def words_or_none(value: Any, name: str) -> tuple[str, ...]:
-    """Take any number of names, or ``None`` for no name at all."""
+    """Take any number of names; ``None`` counts as none."""
     return tuple(word(each, name) for each in several(value or (), name))
 
 
 def locations(value: Any, name: str) -> tuple[str, ...]:
-    """Take one location of tokens, or several. A set of them is put in order."""
+    """Take one location or several. A set is put in the order of :data:`LOCATIONS`."""
     if not isinstance(value, Collection):
         raise ConfigurationError(f"{name} must be a sequence or a set, not {shown(value)}")
     chosen = (value,) if isinstance(value, str) else tuple(value)
@@ -156,12 +158,12 @@ def locations(value: Any, name: str) -> tuple[str, ...]:
 
 
 def lifetime_or_none(value: Any, name: str) -> Any:
-    """Take a lifetime; ``None`` is no limit, as ``False`` is."""
+    """Take a lifetime; ``None`` counts as ``False``, no limit."""
     return False if value is None else lifetime(value, name)
 
 
 def lifetime(value: Any, name: str) -> Any:
-    """Take ``False``, or what can be added to a ``datetime``; a number is seconds."""
+    """Take ``False``, a number of seconds, or anything that can be added to a ``datetime``."""
     if value is False:
         return False
     try:
@@ -175,11 +177,11 @@ def lifetime(value: Any, name: str) -> Any:
 
 
 def is_positive(lifetime: Any) -> bool:
-    """Whether something that lives this long has not ended when it begins; ``False`` is for ever."""
+    """Return whether a lifetime is longer than zero. ``False`` is unlimited."""
     if lifetime is False:
         return True
-    begin = datetime(2000, 1, 1, tzinfo=timezone.utc)  # a relativedelta has no length of its own
-    return bool(begin + lifetime > begin)
+    start = datetime(2000, 1, 1, tzinfo=timezone.utc)  # the length of a relativedelta depends on the date
+    return bool(start + lifetime > start)
 
 
 def seconds(value: Any, name: str) -> float:
@@ -191,7 +193,7 @@ def seconds(value: Any, name: str) -> float:
 
 
 def seconds_not_negative(value: Any, name: str) -> float:
-    """Take a number of seconds, zero among them, or a ``timedelta``."""
+    """Take a number of seconds that is zero or more, or such a ``timedelta``."""
     number = seconds(value, name)
     if number < 0:
         raise ConfigurationError(f"{name} cannot be negative: {shown(value)}")
@@ -199,7 +201,7 @@ def seconds_not_negative(value: Any, name: str) -> float:
 
 
 def seconds_positive(value: Any, name: str) -> float:
-    """Take a number of seconds above zero, or a ``timedelta``."""
+    """Take a number of seconds that is more than zero, or such a ``timedelta``."""
     number = seconds(value, name)
     if number <= 0:
         raise ConfigurationError(f"{name} must be more than zero seconds, not {shown(value)}")
@@ -207,7 +209,7 @@ def seconds_positive(value: Any, name: str) -> float:
 
 
 def moment(value: Any, name: str) -> float | None:
-    """Take a ``date`` or ``datetime``, or one in ISO 8601, as seconds since the epoch; UTC unless it says so."""
+    """Take a ``date`` or ``datetime``, or one in ISO 8601. Return seconds since the epoch; the default zone is UTC."""
     try:
         then = datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else value
         if isinstance(then, date) and not isinstance(then, datetime):
@@ -227,7 +229,7 @@ def size(value: Any, name: str) -> int:
 
 
 def count(value: Any, name: str) -> int:
-    """Take a number, zero among them."""
+    """Take a whole number, zero or more."""
     if type(value) is not int or value < 0:
         raise ConfigurationError(f"{name} must be a whole number, 0 or more, not {shown(value)}")
     return value
@@ -242,7 +244,7 @@ def secrets(value: Any, name: str) -> tuple[Any, ...]:
 
 
 def algorithm(value: Any, name: str) -> str:
-    """Take an algorithm that PyJWT has here and that signs something."""
+    """Take the name of an algorithm that PyJWT supports on this machine, except ``none``."""
     try:
         jwt.get_algorithm_by_name(word(value, name))
     except NotImplementedError:
@@ -253,19 +255,19 @@ def algorithm(value: Any, name: str) -> str:
         )
         raise ConfigurationError(f"{name} names {shown(value)}, which is not available here; {hint}") from None
     if value == "none":
-        raise ConfigurationError(f"{name} cannot be 'none': such tokens carry no signature")
+        raise ConfigurationError(f"{name} cannot be 'none': such tokens have no signature")
     return str(value)
 
 
 def in_order(names: Collection[str]) -> tuple[str, ...]:
-    """Put a set of algorithms into a fixed order, RS before PS: a JWK without ``alg`` gets the first that fits."""
+    """Put a set of algorithms in a fixed order, RS before PS: a JWK without ``alg`` gets the first that fits."""
     if isinstance(names, (set, frozenset)):
         return tuple(sorted(names, key=lambda name: (name.startswith("PS"), name)))
     return tuple(names)
 
 
 def algorithms(value: Any, name: str) -> tuple[str, ...]:
-    """Take algorithms; ``none``, which 4.7 let stand there without effect, is left out with a warning."""
+    """Take names of algorithms. Remove ``none`` with a warning: 4.7 ignores it."""
     chosen = in_order(several(value or (), name) if not isinstance(value, (set, frozenset)) else value)
     if "none" in chosen:
         warnings.warn(f"{name} contains 'none', which is never accepted; remove it", JWTConfigWarning, stacklevel=2)
@@ -285,7 +287,7 @@ def encode_audience(value: Any, name: str) -> str | list[str] | None:
 
 
 def issuer(value: Any, name: str) -> Container[str] | None:
-    """Take one issuer or several, always as a container that is asked for the whole string."""
+    """Take one issuer or several. Return a container, so that ``in`` never finds a part of a string."""
     if value is None or isinstance(value, str):
         return None if value is None else (value,)
     if isinstance(value, Collection):
@@ -296,7 +298,7 @@ def issuer(value: Any, name: str) -> Container[str] | None:
 
 
 def same_site(value: Any, name: str) -> str | None:
-    """Take a value of the SameSite attribute, or ``None`` for no such attribute."""
+    """Take a value of the SameSite attribute; ``None`` leaves the attribute out."""
     if value is None:
         return None
     if not isinstance(value, str) or value.title() not in ("Strict", "Lax", "None"):
@@ -305,7 +307,7 @@ def same_site(value: Any, name: str) -> str | None:
 
 
 def methods(value: Any, name: str) -> frozenset[str] | None:
-    """Take HTTP methods; ``None`` is every method that is not safe."""
+    """Take HTTP methods; ``None`` means every method that is not safe."""
     if value is None:
         return None
     chosen = frozenset(text(method, name).upper() for method in several(value, name))
@@ -318,31 +320,31 @@ def methods(value: Any, name: str) -> frozenset[str] | None:
 
 
 def cookie_domain(value: Any, name: str) -> str | None:
-    """Take a domain that browsers accept for a cookie; ``None``, ``False`` and the empty string are no domain."""
+    """Take a domain that browsers accept for a cookie. ``None``, ``False`` and an empty string mean no domain."""
     if value is None or value is False or value == "":
         return None
     check_domain(text(value, name), name)
     return str(value)
 
 
-#: Ports that browsers leave out of an origin (RFC 6454, section 6.2).
-_USUAL_PORTS = {"http": 80, "https": 443}
+#: The default ports, which browsers leave out of an origin (RFC 6454, section 6.2).
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = frozenset(ascii_lowercase + digits + "-_.")
 
 
 def origins(value: Any, name: str) -> frozenset[str]:
-    """Take origins as browsers write them: ``https://app.example.com``, with a port only if it is not the usual one."""
+    """Take origins as browsers send them: ``https://app.example.com``, with a port only if it is not the default."""
     chosen = frozenset(text(each, name).lower() for each in several(value or (), name))
     for origin in chosen:
         if problem := _problem_with_origin(origin):
             raise ConfigurationError(
-                f'{name} must hold origins such as "https://app.example.com": {shown(origin)} {problem}'
+                f'{name} must contain origins such as "https://app.example.com": {shown(origin)} {problem}'
             )
     return chosen
 
 
 def _problem_with_origin(origin: str) -> str | None:
-    """What is wrong with an origin: a browser would never send it, so it would be trusted in vain, or by mistake."""
+    """Return why no browser sends an origin, so that trusting it is a mistake; or ``None``."""
     if "*" in origin:
         return "has a wildcard, which is not supported: list every origin"
     try:
@@ -352,9 +354,9 @@ def _problem_with_origin(origin: str) -> str | None:
         return "is not a URL"
     if f"{parts.scheme}://{parts.netloc}" != origin or not host or "@" in origin:
         return "is not a scheme and a host"
-    if parts.netloc.endswith(":") or port == _USUAL_PORTS.get(parts.scheme, 0):
-        return "has the usual port of its scheme, which browsers leave out: leave it out too"
+    if parts.netloc.endswith(":") or port == _DEFAULT_PORTS.get(parts.scheme, 0):
+        return "has the default port of its scheme, which browsers leave out: remove the port"
     is_ipv6 = parts.netloc.startswith("[")
     if not is_ipv6 and (not _HOST.issuperset(host) or not all(host.split("."))):
-        return "has no valid host: write a host that is not ASCII as xn--..."
+        return "has no valid host: write a host with other characters than ASCII as xn--..."
     return None

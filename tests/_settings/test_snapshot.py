@@ -1,4 +1,4 @@
-"""A change of the configuration is noticed at the next request, also if a value was changed in place."""
+"""Changes of the configuration apply at the next request, also if a value was changed in place."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_jwt_extended import create_access_token
+from flask_jwt_extended import create_access_token, decode_token
 from flask_jwt_extended._context import get_state
 from flask_jwt_extended._jose.jwk_set import to_jwk
-from flask_jwt_extended._settings.settings import NAMES, defaults, read_raw, snapshot
+from flask_jwt_extended._settings.options import NAMES, defaults
+from flask_jwt_extended._settings.snapshot import read_raw, snapshot
+from flask_jwt_extended.exceptions import ConfigurationError
 
 from .._keys.helpers import JWKS, public
 from .._sessions.helpers import NOW
+from ..axes import PROFILES, rotated
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 
 EC, RSA = JWKS["ES256"], JWKS["RS256"]
@@ -35,8 +38,19 @@ def signed(key: Any, algorithm: str, kid: str | None = None, **claims: Any) -> s
     return pyjwt.encode(claims, key, algorithm, headers={"kid": kid} if kid else None)
 
 
+def send(app: Flask, path: str = "/access", **request: Any) -> int:
+    """The status of the response to a request, which is a GET by default. Errors of the developer are raised."""
+    app.testing = True
+    return app.test_client(use_cookies=False).open(path, **request).status_code
+
+
 def status(app: Flask, encoded: str) -> int:
-    return app.test_client().get("/access", headers=bearer(encoded)).status_code
+    return send(app, headers=bearer(encoded))
+
+
+def access_token(app: Flask, identity: str = "ada") -> str:
+    with app.app_context():
+        return create_access_token(identity)
 
 
 BY_EC = signed(PRIVATE_KEYS["ES256"], "ES256", EC["kid"])
@@ -51,7 +65,7 @@ def issuer(**others: Any) -> dict[str, Any]:
 
 Make = Callable[[], dict[str, Any]]
 Change = Callable[[Any], Any]
-#: Options under which a token passes, a change in place after which it does not, by what is changed.
+#: Options with which a token passes, the token, and a change in place after which it is refused.
 CHANGES: dict[str, tuple[Make, str, Change]] = {
     "a key of a set is removed": (
         lambda: {"KEYS": {"keys": [public(EC), RSA]}},
@@ -141,6 +155,11 @@ CHANGES: dict[str, tuple[Make, str, Change]] = {
         FOR_US,
         lambda c: c["JWT_TOKEN_LOCATION"].__setitem__(0, "cookies"),
     ),
+    "locations in a set": (
+        lambda: {"TOKEN_LOCATION": {"headers"}},
+        FOR_US,
+        lambda c: c["JWT_TOKEN_LOCATION"].symmetric_difference_update({"headers", "json"}),
+    ),
     "algorithms": (
         lambda: {"KEYS": [EC], "DECODE_ALGORITHMS": ["HS256"]},
         FOR_US,
@@ -149,10 +168,9 @@ CHANGES: dict[str, tuple[Make, str, Change]] = {
 }
 
 
-@pytest.mark.parametrize("profile", ["compat", "strict"])
-@pytest.mark.parametrize("name", CHANGES)
+@rotated("name", list(CHANGES), profile=PROFILES)
 def test_a_change_in_place_is_noticed(make_app: MakeApp, name: str, profile: str) -> None:
-    """At the next request, however deep it is. Nothing of what the key verified before is remembered."""
+    """However deep it is, the next request is refused, although the token was remembered."""
     make, encoded, change = CHANGES[name]
     app = make_app(**{"VERIFY_CACHE_SIZE": 10, "PROFILE": profile, "DECODE_AUDIENCE": "us", **make()})
     assert [status(app, encoded) for _ in range(3)] == [200] * 3
@@ -160,8 +178,8 @@ def test_a_change_in_place_is_noticed(make_app: MakeApp, name: str, profile: str
     assert status(app, encoded) in (401, 422)
 
 
-def test_a_private_jwk_that_is_changed_in_place_signs_as_it_says(make_app: MakeApp) -> None:
-    """JWT_PRIVATE_KEY as a mapping."""
+def test_a_private_jwk_that_is_changed_in_place_signs_with_the_new_key(make_app: MakeApp) -> None:
+    """JWT_PRIVATE_KEY can be a mapping."""
     other = ed25519.Ed25519PrivateKey.generate()
     private = dict(JWKS["EdDSA"])
     app = make_app(ALGORITHM="EdDSA", PRIVATE_KEY=private, PUBLIC_KEY=public(JWKS["EdDSA"]))
@@ -170,6 +188,97 @@ def test_a_private_jwk_that_is_changed_in_place_signs_as_it_says(make_app: MakeA
         private.update(pyjwt.get_algorithm_by_name("EdDSA").to_jwk(other, as_dict=True))
         del private["kid"]
         assert status(app, create_access_token("ada")) == 422
+
+
+def test_an_option_set_after_init_app_is_honoured_on_the_next_request(app: Flask) -> None:
+    """Tests often change the configuration of an existing application."""
+    headers = {"X-Token": f"Bearer {access_token(app)}"}
+    assert send(app, headers=headers) == 401
+    app.config["JWT_HEADER_NAME"] = "X-Token"
+    assert send(app, headers=headers) == 200
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "SECRET_KEY"])
+def test_a_secret_changed_after_init_app_is_honoured(make_app: MakeApp, name: str) -> None:
+    """Tokens of the old secret are refused, tokens of the new one pass. Either option can hold the secret."""
+    app = make_app(SECRET_KEY=None)
+    app.config[name] = SECRET
+    old = access_token(app)
+    assert status(app, old) == 200
+    app.config[name] = OLD
+    assert status(app, old) == 422
+    assert status(app, access_token(app)) == 200
+
+
+def test_a_csrf_method_added_in_place_is_checked_on_the_next_request(make_app: MakeApp) -> None:
+    """Applications may change the default list that ``init_app`` leaves in the configuration."""
+    app = make_app(TOKEN_LOCATION="cookies")
+    cookie = {"Cookie": f"access_token_cookie={access_token(app)}"}
+    assert send(app, method="REPORT", headers=cookie) == 200
+    app.config["JWT_CSRF_METHODS"].append("REPORT")
+    assert send(app, method="REPORT", headers=cookie) == 401
+    app.config["JWT_CSRF_METHODS"].remove("REPORT")
+    assert send(app, method="REPORT", headers=cookie) == 200
+
+
+def test_the_default_list_stays_the_one_that_the_application_holds(make_app: MakeApp) -> None:
+    """An application can add to it later, even if another option has changed in between."""
+    app = make_app(TOKEN_LOCATION="cookies")
+    methods = app.config["JWT_CSRF_METHODS"]
+    app.config["JWT_ENCODE_ISSUER"] = "me"
+    cookie = {"Cookie": f"access_token_cookie={access_token(app)}"}
+    methods.append("REPORT")
+    assert send(app, method="REPORT", headers=cookie) == 401
+
+
+def test_locations_reordered_in_place_change_their_precedence(make_app: MakeApp) -> None:
+    """The order of a list is compared too."""
+    locations = ["headers", "query_string"]
+    app = make_app(TOKEN_LOCATION=locations)
+    url = f"/access?jwt={access_token(app, 'queried')}"
+    client = app.test_client()
+    assert client.get(url, headers=bearer(access_token(app, "headed"))).get_json()["identity"] == "headed"
+    locations.reverse()
+    assert client.get(url, headers=bearer(access_token(app, "headed"))).get_json()["identity"] == "queried"
+
+
+@pytest.mark.parametrize(("before", "after", "expires"), [(False, 0, True), (0, False, False)])
+def test_a_change_between_false_and_zero_is_noticed(make_app: MakeApp, before: Any, after: Any, expires: bool) -> None:
+    """``False == 0`` in Python, but ``False`` makes tokens that never expire."""
+    app = make_app(ACCESS_TOKEN_EXPIRES=before)
+    access_token(app)
+    app.config["JWT_ACCESS_TOKEN_EXPIRES"] = after
+    with app.app_context():
+        claims = decode_token(access_token(app), allow_expired=True)
+    assert ("exp" in claims) is expires
+
+
+def test_an_option_deleted_from_the_configuration_falls_back_to_its_default(make_app: MakeApp) -> None:
+    """The default is in the configuration again."""
+    app = make_app(HEADER_NAME="X-Token")
+    token = access_token(app)
+    assert status(app, token) == 401
+    del app.config["JWT_HEADER_NAME"]
+    assert status(app, token) == 200
+    assert app.config["JWT_HEADER_NAME"] == "Authorization"
+
+
+def test_a_wrong_value_set_after_init_app_lets_no_request_pass_until_it_is_fixed(app: Flask) -> None:
+    """The error is raised for each request. No other value is used instead."""
+    headers = bearer(access_token(app))
+    app.config["JWT_TOKEN_LOCATION"] = ["banana"]
+    with pytest.raises(ConfigurationError, match="JWT_TOKEN_LOCATION"):
+        send(app, headers=headers)
+    app.config["JWT_TOKEN_LOCATION"] = ["headers"]
+    assert send(app, headers=headers) == 200
+
+
+def test_secure_turned_off_with_same_site_none_is_refused(make_app: MakeApp) -> None:
+    """Options that contradict each other are refused after a change as at the start."""
+    app = make_app(COOKIE_SAMESITE="None", COOKIE_SECURE=True)
+    app.config["JWT_COOKIE_SECURE"] = False
+    with pytest.raises(ConfigurationError, match="JWT_COOKIE_SECURE"):
+        access_token(app)
 
 
 # --- the snapshot itself ----------------------------------------------------------------------------------------------
@@ -181,7 +290,7 @@ def raw(**options: Any) -> tuple[Any, ...]:
 
 
 class Agreeable:
-    """Claims to equal everything; not hashable."""
+    """Equals everything, and is not hashable."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -190,7 +299,7 @@ class Agreeable:
 
 
 class Quarrelsome:
-    """Cannot be compared or copied, as an array of NumPy or a key of an old ``cryptography`` cannot."""
+    """Cannot be compared or copied, like an array of NumPy or a key of an old ``cryptography``."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -208,8 +317,8 @@ class Quarrelsome:
 @pytest.mark.parametrize(
     "place", [lambda value: value, lambda value: [value], lambda value: {"a": value}, lambda value: ({"a": [value]},)]
 )
-def test_an_object_counts_as_the_same_by_identity(kind: type[Any], place: Callable[[Any], Any]) -> None:
-    """Whatever it says of itself, and wherever it is."""
+def test_other_objects_are_compared_by_identity(kind: type[Any], place: Callable[[Any], Any]) -> None:
+    """Their ``__eq__`` is never called, wherever they are."""
     value = kind()
     before = raw(PUBLIC_KEY=place(value))
     taken = snapshot(before)
@@ -219,14 +328,14 @@ def test_an_object_counts_as_the_same_by_identity(kind: type[Any], place: Callab
 
 
 def test_key_objects_of_cryptography_are_neither_copied_nor_compared() -> None:
-    """They cannot be copied in older versions."""
+    """Older versions cannot copy them."""
     for key in (*PRIVATE_KEYS.values(), *(each.public_key() for each in PRIVATE_KEYS.values())):
         before = raw(PRIVATE_KEY=key, KEYS=[{"key": key}])
         assert snapshot(before) == before
 
 
 class Table(Mapping[str, Any]):
-    """A mapping of an application's own, that only knows how to be read, and equals nothing."""
+    """A mapping of an application that can only be read, and equals nothing."""
 
     def __init__(self, **values: Any) -> None:
         self.values_ = values
@@ -246,8 +355,8 @@ class Table(Mapping[str, Any]):
         return False
 
 
-def test_a_mapping_of_another_type_is_looked_into() -> None:
-    """Also if it has no comparison that would help."""
+def test_the_contents_of_other_mappings_are_compared() -> None:
+    """Their own ``__eq__`` is not used."""
     table = Table(keys=[Table(kid="1")])
     before = raw(KEYS=table)
     taken = snapshot(before)
@@ -257,8 +366,8 @@ def test_a_mapping_of_another_type_is_looked_into() -> None:
 
 
 @pytest.mark.parametrize("deep", [50, 900, 5000])
-def test_a_value_that_contains_itself_or_goes_deep_is_bounded(deep: int) -> None:
-    """It is compared as far as it was looked into, and never without end."""
+def test_a_value_that_contains_itself_or_is_nested_deeply_can_be_compared(deep: int) -> None:
+    """The comparison ends, and notices changes near the top."""
     ring: list[Any] = [1]
     ring.append({"again": ring})
     before = raw(KEYS=ring)
@@ -276,14 +385,8 @@ def test_a_value_that_contains_itself_or_goes_deep_is_bounded(deep: int) -> None
     assert taken != before
 
 
-def test_zero_and_false_are_told_apart_where_they_differ() -> None:
-    """``False`` makes tokens that never expire, ``0`` ones that have."""
-    assert snapshot(raw(ACCESS_TOKEN_EXPIRES=0)) != raw(ACCESS_TOKEN_EXPIRES=False)
-    assert snapshot(raw(ACCESS_TOKEN_EXPIRES=1)) == raw(ACCESS_TOKEN_EXPIRES=1)
-
-
-def test_a_store_that_looks_like_a_container_is_left_alone() -> None:
-    """It may hold a million sessions."""
+def test_a_store_that_looks_like_a_container_is_not_read() -> None:
+    """It may have a million sessions."""
 
     class Store(dict[str, Any]):
         def items(self) -> Any:
@@ -309,8 +412,8 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.sampled_from([name for name in NAMES if name != "JWT_STORE_URI"]), st.data())
-def test_a_snapshot_equals_what_it_was_taken_of_and_nothing_else(value: Any, name: str, data: st.DataObject) -> None:
-    """For every value and option; a list anywhere in it may grow."""
+def test_a_snapshot_equals_only_the_values_that_it_was_made_from(value: Any, name: str, data: st.DataObject) -> None:
+    """This holds for every value and option. If a list in it grows, it does not equal any more."""
     config = {**defaults({}), "SECRET_KEY": None, name: value}
     taken = snapshot(read_raw(config))
     assert taken == read_raw(config)
@@ -327,8 +430,8 @@ def lists_in(value: Any) -> Iterator[list[Any]]:
         yield from lists_in(each)
 
 
-def test_what_has_not_changed_is_not_made_anew(make_app: MakeApp) -> None:
-    """The runtime stays the same, with its keys and what they have verified."""
+def test_an_unchanged_configuration_keeps_its_state(make_app: MakeApp) -> None:
+    """The keys and the tokens that they have verified are kept."""
     for options in (
         {},
         {"KEYS": [EC, RSA]},
