@@ -332,6 +332,7 @@ def test_the_audit_the_check_and_the_client_agree(plan: Plan) -> None:
     listed = routes(app)
     # flask-restx answers one of these with 404, and the other with 500 if its blueprint has another name.
     before = [each for each in listed if not each.endpoint.endswith(("root", "specs"))]
+    found = findings(app)
     with app.app_context():
         access, refresh = create_access_token("ada", fresh=True), create_refresh_token("ada")
     for route in before:
@@ -339,14 +340,14 @@ def test_the_audit_the_check_and_the_client_agree(plan: Plan) -> None:
         is_socket = any(each.websocket for each in app.url_map.iter_rules(route.endpoint))
         good = {gets_in(app, route, token) for token in (access, refresh)} != {False}
         anonymous = gets_in(app, route, None)
-        told = {each.code for each in findings(app) if route.rule in each.message.split(": ")[0].split(", ")}
-        note(f"{good=} {anonymous=} {told}")
-        # A hook or a second decorator may ask for an access token where a refresh token is asked for, too.
+        codes = {each.code for each in found if route.rule in each.message.split(": ")[0].split(", ")}
+        note(f"{good=} {anonymous=} {codes}")
+        # A hook or a second decorator may require an access token where a refresh token is required, too.
         assert good or is_socket or "refresh" in route.demands
         if route.guard in ("none", "exempt"):
             assert anonymous
         elif route.guard in ("decorator", "default", "hook"):
             assert not anonymous or all("or none" in each for each in route.demands.split("; "))
-        assert anonymous or "unprotected_view" not in told
-        assert route.guard != "below" or "covered_decorator" in told
-    assert routes(app) == listed
+        assert anonymous or "unprotected_view" not in codes
+        assert route.guard != "below" or "covered_decorator" in codes
+    assert (routes(app), findings(app)) == (listed, found)

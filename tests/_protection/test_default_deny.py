@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped,misc,untyped-decorator,attr-defined,method-assign"
 # The libraries have no types.
-"""`jwt.protect`: which views it covers, per endpoint and method, and that nothing takes it away."""
+"""`jwt.protect`: which views it protects, for each endpoint and method, and that other code cannot remove it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
 
+import apiflask
+import apiflask.views
 import flask_debugtoolbar
 import flask_restful
 import flask_restx
+import flask_smorest
 import pytest
 from flask import Blueprint, Flask, current_app, request
 from flask.views import MethodView, View
@@ -27,7 +30,8 @@ from flask_jwt_extended import (
     jwt_required,
 )
 
-from ..conftest import bearer
+from .._keys.helpers import JWKS
+from ..conftest import SECRET, bearer
 from .frameworks import RestxApi, ask, codes, findings, make_app, route_of, routes, status, statuses
 
 CLOSED, OPEN = (401, 200), (200, 200)
@@ -50,7 +54,129 @@ def nest(*blueprints: Blueprint) -> Blueprint:
     return blueprints[0]
 
 
+# --- views of every library -----------------------------------------------------------------------------------------
+
+#: By method: what decorates the view.
+DECORATORS: dict[str, Any] = {
+    "GET": lambda view: view,
+    "POST": jwt_exempt,
+    "PUT": jwt_required(refresh=True),
+    "DELETE": jwt_required(optional=True),
+}
+
+
+def _functions(app: Flask) -> None:
+    for method, decorate in DECORATORS.items():
+        app.add_url_rule("/view", method, decorate(lambda: {}), methods=[method])
+
+
+def _coroutines(app: Flask) -> None:
+    for method, decorate in DECORATORS.items():
+
+        async def answer() -> dict[str, Any]:
+            return {}
+
+        app.add_url_rule("/view", method, decorate(answer), methods=[method])
+
+
+def _members(document: Callable[[Any], Any] = lambda view: view) -> dict[str, Any]:
+    return {method.lower(): document(decorate(lambda _self: {})) for method, decorate in DECORATORS.items()}
+
+
+def _method_view(app: Flask) -> None:
+    app.add_url_rule("/view", view_func=type("Orders", (MethodView,), _members()).as_view("view"))
+
+
+def _restful(app: Flask) -> None:
+    flask_restful.Api(app).add_resource(type("Orders", (flask_restful.Resource,), _members()), "/view")
+
+
+def _restx(app: Flask) -> None:
+    RestxApi(app).add_resource(type("Orders", (flask_restx.Resource,), _members()), "/view")
+
+
+def _smorest(app: Flask) -> None:
+    shop = flask_smorest.Blueprint("shop", "shop")
+    for method, decorate in DECORATORS.items():
+        shop.route("/view", methods=[method], endpoint=method)(shop.response(200)(decorate(lambda: {})))
+    flask_smorest.Api(app).register_blueprint(shop)
+
+
+def _smorest_class(app: Flask) -> None:
+    shop = flask_smorest.Blueprint("shop", "shop")
+    shop.route("/view")(type("Orders", (MethodView,), _members(shop.response(200))))
+    flask_smorest.Api(app).register_blueprint(shop)
+
+
+def _apiflask(app: Any) -> None:
+    for method, decorate in DECORATORS.items():
+        app.route("/view", methods=[method], endpoint=method)(app.output({})(decorate(lambda: {})))
+
+
+def _apiflask_class(app: Any) -> None:
+    cls = type("Orders", (apiflask.views.MethodView,), _members(app.output({})))
+    app.add_url_rule("/view", view_func=cls.as_view("view"))
+
+
+#: Where each library serves its documentation.
+LIBRARIES: dict[Callable[[Any], None], str | None] = {
+    _functions: None,
+    _coroutines: None,
+    _method_view: None,
+    _restful: None,
+    _restx: "/swagger.json",
+    _smorest: "/openapi.json",
+    _smorest_class: "/openapi.json",
+    _apiflask: "/openapi.json",
+    _apiflask_class: "/openapi.json",
+}
+
+
+@pytest.mark.parametrize("add", LIBRARIES)
+def test_views_of_every_library(add: Callable[[Any], None]) -> None:
+    """A view without a decorator is protected; its documentation may be public. The audit agrees on every route."""
+    app, jwt = make_app(apiflask.APIFlask("app") if add in (_apiflask, _apiflask_class) else None)
+    app.config.update(API_TITLE="x", API_VERSION="1", OPENAPI_VERSION="3.1.0")
+    app.config.update(OPENAPI_URL_PREFIX="/", OPENAPI_JSON_PATH="openapi.json")
+    jwt.protect(app, exempt=["api-docs.*", "openapi.*", "restx_doc.*", "doc", "root", "specs", "static"])
+    add(app)
+    assert (statuses(app, "/view"), status(app, "/view", "refresh")) == (CLOSED, 422)
+    assert statuses(app, "/view", "POST") == OPEN
+    assert (statuses(app, "/view", "PUT", "refresh"), status(app, "/view", "access", "PUT")) == (CLOSED, 422)
+    assert (statuses(app, "/view", "DELETE"), status(app, "/view", "refresh", "DELETE")) == (OPEN, 422)
+    path = LIBRARIES[add]
+    assert path is None or status(app, path) == 200
+    guards = {each.method: each.guard for each in routes(app) if each.rule == "/view"}
+    assert guards.items() >= {"GET": "default", "POST": "exempt", "PUT": "decorator", "DELETE": "decorator"}.items()
+    for route in routes(app):
+        if "<" not in route.rule and route.method != "DELETE":
+            assert (status(app, route.rule, None, route.method) == 401) is (route.guard not in ("exempt", "none"))
+
+
+def test_what_leads_to_no_view_is_answered_as_without_protect() -> None:
+    """404, 405, and the preflight of a browser. A HEAD request leads to the view."""
+    app, jwt = make_app()
+    jwt.protect(app)
+    app.add_url_rule("/view", "view", view)
+    assert status(app, "/nowhere") == 404
+    assert status(app, "/view", None, "POST") == 405
+    assert status(app, "/view", None, "OPTIONS") == 200
+    assert statuses(app, "/view", "HEAD") == CLOSED
+
+
+def test_the_published_keys_stay_public() -> None:
+    """Services that verify our tokens have no token."""
+    app, jwt = make_app(KEYS=[JWKS["ES256"]], JWKS_PATH="/jwks.json")
+    jwt.protect(app)
+    assert (status(app, "/jwks.json"), route_of(app, "/jwks.json").guard) == (200, "exempt")
+
+
 # --- blueprints -----------------------------------------------------------------------------------------------------
+
+
+def _plainly(app: Flask, child: Blueprint) -> str:
+    app.register_blueprint(child)
+    return "/child/"
 
 
 def _nested(app: Flask, child: Blueprint) -> str:
@@ -85,7 +211,7 @@ def _elsewhere(app: Flask, child: Blueprint) -> str:
     return "/elsewhere/"
 
 
-REGISTRATIONS = [_elsewhere, _nested, _nested_deeper, _renamed, _nested_and_renamed, _named_as_its_parent]
+REGISTRATIONS = [_plainly, _elsewhere, _nested, _nested_deeper, _renamed, _nested_and_renamed, _named_as_its_parent]
 
 
 @pytest.mark.parametrize("register", REGISTRATIONS)
@@ -262,6 +388,19 @@ def test_two_applications_are_decided_about_apart() -> None:
         assert (statuses(public, path), statuses(closed, path)) == (OPEN, CLOSED)
 
 
+def test_a_blueprint_may_serve_two_applications() -> None:
+    """Under different names; each application verifies with its own keys."""
+    shop = blueprint("shop")
+    (first, jwt), (second, _) = make_app(), make_app(SECRET_KEY=SECRET[1:] + SECRET[0])
+    jwt.protect(shop)
+    for name, app in (("first", first), ("second", second)):
+        app.register_blueprint(shop, name=name)
+        assert statuses(app, "/shop/") == CLOSED
+    with first.app_context():
+        token = create_access_token("ada")
+    assert second.test_client().get("/shop/", headers=bearer(token)).status_code == 422
+
+
 # --- per endpoint ---------------------------------------------------------------------------------------------------
 
 
@@ -332,6 +471,8 @@ def test_methods_are_decided_one_by_one() -> None:
         assert statuses(app, "/orders") == statuses(app, "/orders", "HEAD") == OPEN
         assert statuses(app, "/orders", "POST", "refresh") == CLOSED
         assert statuses(app, "/orders", "REPORT") == CLOSED
+    guards = {each.method: each.guard for each in routes(app)}
+    assert guards == {"GET": "exempt", "POST": "decorator", "REPORT": "default"}
 
 
 def test_a_class_that_is_put_in_the_place_of_another_is_decided_about_anew() -> None:
@@ -394,14 +535,14 @@ def test_what_a_hook_redirects_to_another_endpoint_is_decided_by_that_endpoint()
 
 
 def test_a_string_is_one_pattern() -> None:
-    """Not a list of letters, of which one is a star."""
+    """Not a list of letters, of which one is a star. It matches a whole name."""
     app, jwt = make_app()
     jwt.protect(app, exempt="auth.*")
     app.register_blueprint(blueprint("auth"))
-    for name in ("a", "*", "."):
-        app.add_url_rule(f"/{name}", f"view-{name}", view)
+    for name in ("a", "*", ".", "authx"):
+        app.add_url_rule(f"/{name}", name.replace(".", "dot"), view)
     assert statuses(app, "/auth/") == OPEN
-    assert statuses(app, "/a") == statuses(app, "/*") == CLOSED
+    assert statuses(app, "/a") == statuses(app, "/*") == statuses(app, "/authx") == CLOSED
 
 
 WRONG_PATTERNS = [b"auth.*", bytearray(b"x"), None, 5, [b"auth"], [None], [view], view, {"auth": 1}, [""], "", [["a"]]]
@@ -462,9 +603,9 @@ def with_static_files(folder: str) -> tuple[Flask, JWTManager, Blueprint]:
     )
 
 
-@pytest.mark.parametrize("exempt", [None, "static", ["static", "*.static"]], ids=repr)
+@pytest.mark.parametrize("exempt", [None, "static", ["static", "*.static"], ()], ids=repr)
 def test_static_files_are_what_flask_serves_and_no_view_of_that_name(folder: str, exempt: Any) -> None:
-    """Judged by the function, not by its name."""
+    """The function decides, not its name. Without exemptions they are protected too."""
     app, jwt, shop = with_static_files(folder)
     jwt.protect(app, **({} if exempt is None else {"exempt": exempt}))
     app.register_blueprint(nest(Blueprint("house", "house"), shop))
@@ -475,11 +616,10 @@ def test_static_files_are_what_flask_serves_and_no_view_of_that_name(folder: str
     _, jwt = make_app(bare)
     jwt.protect(bare)
     bare.add_url_rule("/static", "static", lambda: "x")
-    assert statuses(app, "/static/style.css") == OPEN
+    assert statuses(app, "/static/style.css") == (CLOSED if exempt == () else OPEN)
     assert statuses(app, "/own/static") == statuses(bare, "/static") == CLOSED
-    if exempt != "static":
-        assert statuses(app, "/shop/static/style.css") == OPEN
-    assert route_of(app, "/static/<path:filename>").guard == "exempt"
+    assert statuses(app, "/shop/static/style.css") == (CLOSED if exempt in ("static", ()) else OPEN)
+    assert route_of(app, "/static/<path:filename>").guard == ("default" if exempt == () else "exempt")
     assert route_of(app, "/own/static").guard == route_of(bare, "/static").guard == "default"
 
 
@@ -869,6 +1009,11 @@ def test_an_exempt_dispatch_request_exempts_no_method_that_a_subclass_adds() -> 
         def dispatch_request(self) -> str:
             return "x"
 
+    @jwt_exempt
+    class Whole(View):
+        def dispatch_request(self) -> str:
+            return "x"
+
     class Methods(MethodView):
         @jwt_exempt
         def dispatch_request(self, **arguments: Any) -> Any:
@@ -881,8 +1026,9 @@ def test_an_exempt_dispatch_request_exempts_no_method_that_a_subclass_adds() -> 
     app, jwt = make_app()
     jwt.protect(app)
     app.add_url_rule("/base", view_func=type("Same", (Base,), {}).as_view("base"))
+    app.add_url_rule("/whole", view_func=Whole.as_view("whole"))
     app.add_url_rule("/derived", view_func=Derived.as_view("derived"))
-    assert (statuses(app, "/base"), statuses(app, "/derived")) == (OPEN, CLOSED)
+    assert (statuses(app, "/base"), statuses(app, "/whole"), statuses(app, "/derived")) == (OPEN, OPEN, CLOSED)
 
 
 def test_an_exemption_with_parentheses_is_told() -> None:

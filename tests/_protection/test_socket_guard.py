@@ -11,8 +11,9 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended._cli import jwt as commands
 from flask_jwt_extended.exceptions import StoreUnavailableError
-from flask_jwt_extended.sockets import sock_required, socketio_required
+from flask_jwt_extended.sockets import sock_required
 from flask_jwt_extended.stores.memory import MemoryStore
 
 from .._keys.helpers import eventually
@@ -42,6 +43,7 @@ from ..conftest import SECRET
 from ..examples.servers import free_port, listens, running, served
 from ..tokens import access_token
 from .socket_apps import WAYS, make_app, make_echo
+from .socket_clients import bearer, connected, cookie, end_of, outcome, token
 
 pytestmark = [
     pytest.mark.server,
@@ -65,55 +67,6 @@ CROSS_SITE = {
     "an extension": {"Sec-Fetch-Site": "none", "Origin": "chrome-extension://abcdef"},
     "a forged host": {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example"},
 }
-
-
-@contextmanager
-def connected(port: int, headers: dict[str, str], path: str = "/ws") -> Iterator[Any]:
-    """A connection, closed when it is done with. ``headers`` may have an Origin, and has none of its own."""
-    sent = [f"{name}: {value}" for name, value in headers.items()]
-    ws = websocket.WebSocket()
-    ws.settimeout(8)
-    try:
-        ws.connect(f"ws://127.0.0.1:{port}{path}", header=sent, suppress_origin=True)
-        yield ws
-    finally:
-        with suppress(Exception):
-            ws.close(timeout=1)
-        ws.shutdown()
-
-
-def outcome(port: int, headers: dict[str, str], path: str = "/ws") -> Any:
-    """``"in"``, or how it was refused: an HTTP status, a status of a close frame, or ``"cut"``."""
-    try:
-        with connected(port, headers, path) as ws:
-            opcode, data = ws.recv_data()
-            return int.from_bytes(data[:2], "big") if opcode == websocket.ABNF.OPCODE_CLOSE else "in"
-    except websocket.WebSocketBadStatusException as error:
-        return error.status_code
-    except (websocket.WebSocketException, OSError):
-        return "cut"
-
-
-def end_of(ws: Any, seconds: float) -> tuple[float, bytes]:
-    """Wait for the end of a connection: how long that took, and what the close frame said."""
-    began = time.monotonic()
-    ws.settimeout(seconds)
-    try:
-        opcode, data = ws.recv_data()
-        assert opcode == websocket.ABNF.OPCODE_CLOSE
-    except websocket.WebSocketConnectionClosedException:
-        data = b""
-    except websocket.WebSocketTimeoutException:
-        pytest.fail("It is still open")
-    return time.monotonic() - began, data
-
-
-def cookie(app: Flask, made: str) -> dict[str, str]:
-    return {"Cookie": f"{app.config['JWT_ACCESS_COOKIE_NAME']}={made}"}
-
-
-def bearer(made: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {made}"}
 
 
 # --- Who may open one -----------------------------------------------------------------------------------------------
@@ -232,10 +185,11 @@ def test_it_ends_with_its_token(way: str, profile: str) -> None:
 
 
 KINDS = ["gthread", "gevent", "gevent.pywsgi"]
+#: Each kind of server with two of the ways.
+SERVERS = [(way, KINDS[(number + turn) % 3]) for number, way in enumerate(list(WAYS)[:3]) for turn in (0, 1)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("way", ["by_decorator", "by_protect", "by_sock_required"])
+@pytest.mark.parametrize(("way", "kind"), SERVERS)
 def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> None:
     """Gunicorn with threads and with gevent, and the server of gevent itself."""
     port = free_port()
@@ -382,8 +336,9 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("way", ["by_decorator", "by_sock_required"])
+@pytest.mark.parametrize(
+    ("way", "failure"), list(zip(cycle(["by_decorator", "by_sock_required"]), FAILURES, strict=False))
+)
 def test_what_cannot_be_checked_is_closed_within_five_seconds(way: str, failure: LoaderOf) -> None:
     """Whatever fails, and however."""
     app, broken = make_app(way), list[bool]()
@@ -415,8 +370,14 @@ def _bug() -> None:
     raise KeyError("status")
 
 
-@pytest.mark.parametrize("failure", [_outage, _bug, lambda: time.sleep(20)], ids=["outage", "bug", "hang"])
-@pytest.mark.parametrize("way", ["by_protect", "by_sock_required"])
+def _hang() -> None:
+    time.sleep(20)
+
+
+@pytest.mark.parametrize(
+    ("way", "failure"),
+    [("by_protect", _outage), ("by_sock_required", _bug), ("by_protect", _hang), ("by_sock_required", _outage)],
+)
 def test_a_store_that_fails_closes_within_five_seconds(way: str, failure: Callable[[], None]) -> None:
     """Whether it says so or not."""
     store = FailingStore()
@@ -558,21 +519,6 @@ threading.Event().wait(20)
         with connected(port, bearer(access_token(app, expires_delta=2))) as ws:
             assert ws.recv() == "ada"
             assert end_of(ws, 4)[1][2:] == b"expired_token"
-
-
-# --- Above the route ------------------------------------------------------------------------------------------------
-
-
-def test_a_decorator_above_the_route_is_an_error() -> None:
-    """flask-sock returns nothing there, so that nothing would be protected."""
-    app = make_app("by_decorator")
-    sock: Any = flask_sock.Sock(app)
-    with pytest.raises(TypeError, match=r"below @sock\.route"):
-        jwt_required()(sock.route("/other")(lambda ws: make_echo()(ws)))
-    with pytest.raises(TypeError, match=r"below @sock\.route"):
-        sock_required()(sock.route("/another", endpoint="another")(lambda ws: make_echo()(ws)))
-    with pytest.raises(TypeError, match=r"below @socketio\.on"):
-        socketio_required(None)(None)  # type: ignore[type-var]
 
 
 def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,16 +5,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Any
 
 import flask_socketio
 import pytest
-import socketio as socketio_client
 from flask import Flask, request
 from socketio.exceptions import BadNamespaceError
-from socketio.exceptions import ConnectionError as RefusedError
 from socketio.exceptions import TimeoutError as SocketIOTimeoutError
 
 from flask_jwt_extended import (
@@ -25,12 +22,12 @@ from flask_jwt_extended import (
     verify_jwt_in_request,
 )
 from flask_jwt_extended.exceptions import NoAuthorizationError
-from flask_jwt_extended.sockets import sock_required, socketio_required
+from flask_jwt_extended.sockets import socketio_required
 
-from ._keys.helpers import eventually
-from .conftest import SECRET
-from .examples.servers import served
-from .tokens import access_token
+from .._keys.helpers import eventually
+from ..conftest import SECRET
+from ..examples.servers import served
+from .socket_clients import client, token
 
 pytestmark = [
     pytest.mark.server,
@@ -48,24 +45,6 @@ def make(**options: Any) -> tuple[Flask, SocketIO]:
     io = flask_socketio.SocketIO(app, async_mode="threading", cors_allowed_origins="*")
     io.on_event("echo", lambda text: text)
     return app, io
-
-
-@contextmanager
-def client(port: int, namespace: str = "/", **options: Any) -> Iterator[tuple[Any, list[str]]]:
-    """A client, and what happened to it."""
-    seen: list[str] = []
-    io = socketio_client.Client(reconnection=False)
-    io.on("welcome", lambda who: seen.append(f"welcome {who}"), namespace=namespace)
-    io.on("disconnect", lambda *_: seen.append("gone"), namespace=namespace)
-    io.on("connect_error", lambda data: seen.append(data["message"]), namespace=namespace)
-    options["headers"] = dict(options.get("headers", {}))  # the library takes the cookies out of it
-    try:
-        with suppress(RefusedError):
-            io.connect(f"http://127.0.0.1:{port}", wait_timeout=2, namespaces=[namespace], **options)
-            seen.append("connected")
-        yield io, seen
-    finally:
-        io.disconnect()
 
 
 def welcome() -> None:
@@ -418,14 +397,3 @@ def test_other_events_cannot_be_protected_alone(
         assert eventually(lambda: "connect handler of the namespace with socketio_required" in caplog.text)
         assert it.call("echo", "hello", timeout=5) == "hello"
     assert not called
-
-
-def test_the_decorators_of_sockets_do_not_work_on_views() -> None:
-    """The error names the one that does."""
-    app, io = make()
-    app.testing = True
-    app.get("/a")(sock_required()(lambda: "a"))
-    app.add_url_rule("/b", "b", socketio_required(io)(lambda: "b"))
-    for path in ("/a", "/b"):
-        with pytest.raises(RuntimeError, match="use jwt_required"):
-            app.test_client().get(path)
