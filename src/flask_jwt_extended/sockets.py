@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from jwt.exceptions import PyJWTError
 
@@ -65,7 +65,7 @@ def sock_required(*, check_every: float = CHECK_EVERY, **requirements: Any) -> C
             return handler(*args, **kwargs)
 
         mark_protected(handler, protected, policy)
-        return protected  # type: ignore[return-value]  # of the same signature
+        return cast("F", protected)
 
     return decorate
 
@@ -113,7 +113,7 @@ def socketio_required(
             return handler(*socketio_guard.accepted_by(parameters, args), **kwargs)
 
         mark_protected(handler, connect, policy)
-        return connect  # type: ignore[return-value]  # of the same signature
+        return cast("F", connect)
 
     return decorate
 

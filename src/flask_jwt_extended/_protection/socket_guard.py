@@ -29,7 +29,7 @@ def watch_request(app: Flask, request: Request, token: Token, policy: Policy, ev
     """
     rule, is_open = request.url_rule, "wsgi.websocket" in request.environ
     if rule is not None and not (rule.websocket or is_open):
-        return  # the headers of a handshake, but no route that could answer it
+        return  # it looks like a handshake, but the route opens no WebSocket
     watch = Watch.of(app, request, token, policy, every)
     if not watch.has_end or watch.is_covered(request.environ.get(WATCHES, ())):
         return
@@ -52,7 +52,7 @@ def _end_watches(_app: Flask, **_: Any) -> None:
 
 
 def close_refused(arguments: tuple[Any, ...], request: Request, error: Exception) -> bool:
-    """Close the WebSocket that was opened before its token was checked, below the route: HTTP cannot answer any more.
+    """Close a WebSocket that was refused after it was opened, when HTTP can no longer answer.
 
     :param arguments: those of the view
     :return: whether there is one

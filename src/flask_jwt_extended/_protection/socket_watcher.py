@@ -45,7 +45,7 @@ _MIN_PAUSE = 0.01
 class Connection(Protocol):
     """A connection that can be closed from another thread. Neither method may block."""
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str, /) -> None:
         """Start to close it."""
 
     def is_open(self) -> bool:

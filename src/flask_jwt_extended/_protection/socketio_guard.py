@@ -42,7 +42,7 @@ class _Client:
         self._namespace = request.namespace
         self._is_closing = False
 
-    def close(self, reason: str) -> None:  # noqa: ARG002  # Socket.IO has none
+    def close(self, _reason: str) -> None:
         """Disconnect it. The second time, do not wait for its disconnect handler, which is still running."""
         if self._is_closing:
             self._server.manager.disconnect(self._sid, self._namespace, ignore_queue=True)
@@ -88,9 +88,7 @@ def token_in(auth: Any) -> str | None:
 
 
 def refuse_client(socketio: Any, error: Exception) -> bool:
-    """Refuse a client, by an exception or by the result: a method ``error`` of a namespace would swallow an exception,
-    and the client would stay connected.
-    """
+    """Refuse a client by an exception or, if a method ``error`` of the namespace would swallow that, by the result."""
     # Python has a class of that name, whose message does not reach the client.
     from socketio.exceptions import ConnectionRefusedError as Refusal
 
@@ -119,8 +117,8 @@ def admit_event(app: Flask, request: Request, policy: Policy, admit: Callable[[]
     """Verify the token of an event, and disconnect the client when it ends.
 
     :param admit: verifies it
-    :raises JWTExtendedException: if it may not pass; python-socketio takes that for a refusal of the connection
-    :raises InvalidTokenError: if its token is not valid; the same
+    :raises JWTExtendedException: if it may not pass; python-socketio refuses the connection then
+    :raises InvalidTokenError: if the token is not valid; the same
     """
     try:
         token = admit()
@@ -128,12 +126,13 @@ def admit_event(app: Flask, request: Request, policy: Policy, admit: Callable[[]
             check_origin(app, request, token)
             watch_event(app, request, token, policy)
     except (JWTExtendedException, PyJWTError) as error:
-        raise _as_refusal(error, code_of(error))  # noqa: B904  # it is the same error
+        _make_refusal(error, code_of(error))
+        raise
     return token
 
 
 def misplaced(decorator: str, app: Flask, request: Any) -> Exception:
-    """Disconnect the client of a handler that is not protected, and make the error that says so."""
+    """Return the error for a decorator that cannot protect the handler of this event. Disconnect the client."""
     event = request.event["message"]
     message = (
         f"{decorator} does not work on the handler of the Socket.IO event {event!r} in the namespace "
@@ -143,18 +142,18 @@ def misplaced(decorator: str, app: Flask, request: Any) -> Exception:
     logger.error(message)
     if event == "connect":  # a namespace with a method "error" swallows exceptions, and its client would stay
         Watch(app, Token({}, {}), expires=0.0, every=None, environ={}).start(_Client(app, request))
-    return _as_refusal(ConfigurationError(message), "not_protected")
+    return _make_refusal(ConfigurationError(message), "not_protected")
 
 
-def _as_refusal(error: Exception, message: str) -> Exception:
+def _make_refusal(error: Any, message: str) -> Exception:
     """Make an error one for which python-socketio refuses a connection. After any other, it may stay open."""
-    error.__class__ = _refusing(type(error))  # type: ignore[arg-type]  # a class is hashable
-    error.error_args = {"message": message}  # type: ignore[attr-defined]  # it has that now
-    return error
+    error.__class__ = _refusing(error.__class__)
+    error.error_args = {"message": message}
+    return error  # type: ignore[no-any-return]  # it was given
 
 
 @lru_cache(64)
-def _refusing(error_class: type[Exception]) -> type[Exception]:
+def _refusing(error_class: Any) -> Any:
     from socketio.exceptions import ConnectionRefusedError as Refusal
 
     if issubclass(error_class, Refusal):
