@@ -1,7 +1,7 @@
 """Default-deny: every view of an application or a blueprint is protected unless it is declared public.
 
-The mapping that holds the view functions of an application wraps each of them for its endpoint. So any code may dispatch
-requests, and a view that is added or replaced later is wrapped too.
+The mapping that holds the view functions of an application wraps each of them for its endpoint. So any code may
+dispatch requests, and a view that is added or replaced later is wrapped too.
 """
 
 from __future__ import annotations
@@ -65,12 +65,7 @@ def _check_markable(view: Any) -> None:
 
 
 def protect(target: Flask | Blueprint, exempt: Iterable[str]) -> None:
-    """Verify requests before they reach a view that neither protects itself nor is exempt.
-
-    :param exempt: patterns of the endpoints that stay public; a string is one pattern
-    :raises TypeError: if the target is neither an application nor a blueprint
-    :raises ConfigurationError: if a pattern cannot match, or the blueprint has been registered already
-    """
+    """Verify requests before they reach a view that neither protects itself nor is exempt."""
     target = getattr(target, "_get_current_object", lambda: target)()  # `current_app`
     patterns = _patterns(exempt)
     if isinstance(target, Blueprint):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import _socket  # gevent replaces socket.socket, whose methods then wait
+from contextlib import suppress
 from typing import Any
-
-from ..signals import logger
 
 #: The status with which a WebSocket is closed: policy violation (RFC 6455, section 7.4.1).
 POLICY_VIOLATION = 1008
@@ -38,7 +37,8 @@ class ServerSocket:
             if _peer_of(raw) != self._peer:
                 return  # the descriptor was closed, and belongs to another connection now
             if self._is_plain:
-                _send_without_waiting(raw, _close_frame(reason))
+                with suppress(OSError):  # it would wait, or the client is gone
+                    raw.send(_close_frame(reason), getattr(_socket, "MSG_DONTWAIT", 0))
             raw.shutdown(_socket.SHUT_RDWR)
         finally:
             raw.close()
@@ -69,10 +69,3 @@ def _find_socket(environ: dict[str, Any]) -> Any:
 def _close_frame(reason: str) -> bytes:
     payload = POLICY_VIOLATION.to_bytes(2, "big") + reason.encode()[:123]
     return bytes((0x88, len(payload))) + payload
-
-
-def _send_without_waiting(raw: _socket.socket, octets: bytes) -> None:
-    try:
-        raw.send(octets, getattr(_socket, "MSG_DONTWAIT", 0))
-    except OSError as error:
-        logger.debug("A WebSocket is closed without a close frame: %s", type(error).__name__)

@@ -22,11 +22,7 @@ from .socket_watcher import CHECK_EVERY, WATCHES, Watch
 
 
 def watch_request(app: Flask, request: Request, token: Token, policy: Policy, every: float = CHECK_EVERY) -> None:
-    """Close the WebSocket that a request opens when its token ends.
-
-    :param every: seconds between two checks
-    :raises ConfigurationError: if the server does not let it be closed
-    """
+    """Close the WebSocket that a request opens when its token ends, which is checked every so many seconds."""
     rule, is_open = request.url_rule, "wsgi.websocket" in request.environ
     if rule is not None and not (rule.websocket or is_open):
         return  # it looks like a handshake, but the route opens no WebSocket
@@ -52,11 +48,7 @@ def _end_watches(_app: Flask, **_: Any) -> None:
 
 
 def close_refused(arguments: tuple[Any, ...], request: Request, error: Exception) -> bool:
-    """Close a WebSocket that was refused after it was opened, when HTTP can no longer answer.
-
-    :param arguments: those of the view
-    :return: whether there is one
-    """
+    """Close the WebSocket among the arguments of a view, if there is one: HTTP can no longer answer."""
     for each in arguments:
         if getattr(each, "environ", None) is request.environ and hasattr(each, "receive"):
             each.close(POLICY_VIOLATION, code_of(error))
@@ -68,10 +60,7 @@ def close_refused(arguments: tuple[Any, ...], request: Request, error: Exception
 
 
 def socket_among(arguments: tuple[Any, ...]) -> Any:
-    """Return the connection that flask-sock hands to a handler.
-
-    :raises ConfigurationError: if there is none
-    """
+    """Return the connection that flask-sock passes to a handler."""
     for each in arguments:
         if hasattr(each, "receive") and hasattr(each, "close"):
             return each
@@ -84,10 +73,7 @@ def admit(
     """Check the token of the connection that this request makes, watch it, and remember the token for the handler.
 
     :param watch: :func:`watch_request`, or ``watch_event`` of Socket.IO
-    :param every: seconds between two checks
     :param encoded: the token; ``None``: it is in the request
-    :raises JWTExtendedException: if the connection may not be made
-    :raises InvalidTokenError: if its token is not valid
     """
     app, request = get_app(), current_request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
     state, now = get_state(app), time.time()
@@ -104,10 +90,7 @@ def admit(
 
 
 def check_origin(app: Flask, request: Request, token: Token) -> None:
-    """Refuse a cookie that a page of another site has sent along, over any transport.
-
-    :raises CSRFError: if it was
-    """
+    """Refuse a cookie that a page of another site has sent, over any transport."""
     if token.location == "cookies":
         try:
             check_socket_origin(request, get_state(app).settings)

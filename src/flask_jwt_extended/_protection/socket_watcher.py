@@ -79,11 +79,7 @@ class Watch:
 
     @classmethod
     def of(cls, app: Flask, request: Request, token: Token, policy: Policy, every: float) -> Watch:
-        """Make one for the connection of a request.
-
-        :param every: seconds between two checks of the token
-        :raises InvalidTokenError: if ``exp`` is beyond what a clock can show
-        """
+        """Make one for the connection of a request, with so many seconds between two checks of the token."""
         state = get_state(app)
         loaders = state.loaders
         checks = (state.store, loaders.token_in_blocklist, loaders.token_verification, loaders.user_lookup)

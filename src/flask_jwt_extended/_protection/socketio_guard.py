@@ -22,10 +22,7 @@ from .socket_watcher import CHECK_EVERY, WATCHES, Watch
 
 
 def watch_event(app: Flask, request: Any, token: Token, policy: Policy, every: float = CHECK_EVERY) -> None:
-    """Disconnect the client of an event when its token ends.
-
-    :param every: seconds between two checks
-    """
+    """Disconnect the client of an event when its token ends, which is checked every so many seconds."""
     watches = request.environ.setdefault(f"{WATCHES} {request.namespace}", [])
     watch = Watch.of(app, request, token, policy, every)
     if watch.has_end and not watch.is_covered(watches):
@@ -68,10 +65,7 @@ class _Client:
 
 
 def auth_of_client() -> Any:
-    """Return what the client that connects sent as ``auth``, whether the handler takes it or not.
-
-    :raises ConfigurationError: if this is not the event of a client that connects
-    """
+    """Return what the client that connects sent as ``auth``, whether the handler takes it or not."""
     request: Any = current_request
     if not hasattr(request, "namespace") or not hasattr(request, "event"):
         raise ConfigurationError("socketio_required protects handlers of Flask-SocketIO; for views, use jwt_required")
@@ -114,12 +108,7 @@ def accepted_by(handler: Signature, arguments: tuple[Any, ...]) -> tuple[Any, ..
 
 
 def admit_event(app: Flask, request: Request, policy: Policy, admit: Callable[[], Token | None]) -> Token | None:
-    """Verify the token of an event, and disconnect the client when it ends.
-
-    :param admit: verifies it
-    :raises JWTExtendedException: if it may not pass; python-socketio refuses the connection then
-    :raises InvalidTokenError: if the token is not valid; the same
-    """
+    """Let ``admit`` verify the token of an event, and disconnect the client when it ends."""
     try:
         token = admit()
         if token is not None:

@@ -113,11 +113,7 @@ def _function(view: Any) -> Any:
 
 
 def mark_protected(view: Any, protected: Any, policy: Policy) -> None:
-    """Register a function that checks requests before it calls a view.
-
-    :param protected: the function
-    :param policy: what it checks
-    """
+    """Register a function that checks this policy before it calls a view."""
     _POLICIES[protected] = policy
     for layer in unwrap(view):
         with suppress(AttributeError):
@@ -125,10 +121,9 @@ def mark_protected(view: Any, protected: Any, policy: Policy) -> None:
 
 
 def mark_exempt(view: Any) -> Any:
-    """Mark a function, a class or a method as public.
+    """Mark a function, a class or a method as public, and return it.
 
-    :return: what was marked: for a bound method a partial function, since other objects share the method's function
-    :raises TypeError: if it cannot be marked
+    A bound method becomes a partial function, which is marked, since other objects share the function of the method.
     """
     marked = update_wrapper(partial(view), view) if isinstance(view, MethodType) else view
     target = raw(marked)
@@ -170,10 +165,7 @@ def _call_of(layer: Any) -> Any:
 
 
 def _held(layer: Any, seen: list[Any]) -> Any:
-    """Return the protected function in an attribute of an object, which may be a decorator.
-
-    :param seen: objects that were inspected; more are added
-    """
+    """Return the protected function in an attribute of an object, which may be a decorator. Adds to ``seen``."""
     if isinstance(layer, (FunctionType, type)):
         return None
     held = list(getattr(layer, "__dict__", {}).values())
@@ -197,12 +189,13 @@ def _segments(view: Any, method: str) -> list[list[Any]]:
     those of each ``dispatch_request`` that runs and of the method.
     """
     layers = unwrap(view)
-    owner = _owner(layers[-1]) if layers else None
+    owner = _owner(layers)
     return [layers, *(_dispatched(owner, method) if owner is not None else ())]
 
 
-def _owner(view: Any) -> Any:
+def _owner(layers: list[Any]) -> Any:
     """Return the class of a view function that ``as_view`` made, or the object if it serves every request."""
+    view: Any = layers[-1] if layers else None
     code: Any = getattr(view, "__code__", None)
     if code not in _AS_VIEW:
         return None
@@ -325,10 +318,9 @@ def is_exempt(view: Any, method: str, *, with_class: bool = True) -> bool:
     """
     segments = _segments(view, method)
     marked = segments[0] if len(segments) == 1 else [*segments[0], *segments[-1]]
-    if with_class and segments[0]:
-        owner = _owner(segments[0][-1])
-        marked = [*marked, getattr(raw(view), "view_class", None), None if owner is None else _class_of(owner)]
-    return any(_has_mark(each) for each in marked if each is not None)
+    if with_class:
+        marked = [*marked, getattr(raw(view), "view_class", None), _class_of(_owner(segments[0]))]
+    return any(_has_mark(each) for each in marked)
 
 
 def _has_mark(marked: Any) -> bool:
@@ -339,18 +331,14 @@ def _has_mark(marked: Any) -> bool:
 
 
 def is_bypassed(view: Any, served: Container[int]) -> bool:
-    """Whether an application serves a function itself, without the wrapper that should protect it.
-
-    :param served: the ids of every layer of what an application serves
-    """
+    """Whether a function is served without the wrapper that should protect it; ``served`` has the ids of all layers."""
     guard = getattr(view, _GUARD, None)
     return guard is not None and not any(_policy(layer) for layer in unwrap(view)) and id(guard()) not in served
 
 
 def idle_decorator(view: Any, method: str) -> str | None:
     """Name a decorator of this package in a class that Flask does not run for requests with this method."""
-    layers = unwrap(view)
-    owner = _owner(layers[-1]) if layers else None
+    owner = _owner(unwrap(view))
     cls = _class_of(owner)
     if owner is None or cls.dispatch_request is View.dispatch_request or any(requirements_of(view, method)[:2]):
         return None
