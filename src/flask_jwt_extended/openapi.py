@@ -44,7 +44,10 @@ def document_security(target: Any, app: Flask) -> None:
         write = spec.to_dict
         spec.to_dict = lambda: add_security(write(), app)
     else:
-        raise TypeError(f"There is no OpenAPI document in a {type(target).__name__}")
+        raise TypeError(
+            f"document_security got a {type(target).__name__}: pass the Api of flask-smorest, an APISpec, an APIFlask "
+            "application, or a document as a mapping"
+        )
 
 
 def _process(target: Any, app: Flask) -> None:
@@ -116,7 +119,7 @@ def _describe(operation: Document, policy: Policy, settings: Settings, version: 
     security: list[Document] = [{_name(location): scopes} for location in locations]
     operation.setdefault("security", security + ([{}] if policy.optional else []))
     responses = operation.setdefault("responses", {})
-    responses.setdefault("401", {"description": "The token is missing, or refused"})
+    responses.setdefault("401", {"description": "The token is missing or invalid"})
     if policy.scopes or policy.roles:
         required = (("scope", policy.scopes), ("role", policy.roles))
         lacking = ", ".join(f"{name} {requirement}" for name, requirement in required if requirement)

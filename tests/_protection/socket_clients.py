@@ -25,7 +25,7 @@ def token(app: Flask, **arguments: Any) -> str:
 
 @contextmanager
 def connected(port: int, headers: dict[str, str], path: str = "/ws") -> Iterator[Any]:
-    """A connection, closed when it is done with. ``headers`` may have an Origin, and has none of its own."""
+    """A connection, closed at the end. It sends no ``Origin`` but that in ``headers``."""
     sent = [f"{name}: {value}" for name, value in headers.items()]
     ws = websocket.WebSocket()
     ws.settimeout(8)

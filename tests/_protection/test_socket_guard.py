@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped,misc,untyped-decorator,no-untyped-call"
 # The libraries have no types.
-"""A WebSocket route is protected alike in whichever way that is declared, in both profiles, under every server."""
+"""A WebSocket route is protected in every way to declare that, in both profiles, under every server."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ pytestmark = [
 #: A handshake that the client of Flask can send.
 HANDSHAKE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"}
 PROFILES = ("compat", "strict")
-#: Every way once in each profile costs too much time: profiles alternate.
+#: Profiles alternate, since every way in each profile takes too much time.
 ROTATED = [(way, PROFILES[number % 2]) for number, way in enumerate(WAYS)]
 #: A cookie from a page of another site, as browsers report it.
 CROSS_SITE = {
@@ -74,7 +74,7 @@ CROSS_SITE = {
 
 @pytest.mark.parametrize(("way", "profile"), ROTATED)
 def test_another_site_cannot_open_one_with_the_cookie(way: str, profile: str) -> None:
-    """Same-site pages, trusted origins, other clients and tokens in the header can."""
+    """Pages of this site and of trusted origins can, and so can other clients and tokens in a header."""
     app = make_app(way, profile, TRUSTED_ORIGINS=["https://app.example"])
     made = access_token(app)
     with served(app) as port:
@@ -97,7 +97,7 @@ def test_another_site_cannot_open_one_with_the_cookie(way: str, profile: str) ->
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_refusal_reaches_the_client(way: str) -> None:
-    """As an answer of HTTP before the connection is made, as a close frame after that."""
+    """As an HTTP response before the connection is made, as a close frame after that."""
     app = make_app(way)
     with served(app) as port:
         got = {
@@ -105,14 +105,14 @@ def test_a_refusal_reaches_the_client(way: str) -> None:
             outcome(port, cookie(app, access_token(app)) | CROSS_SITE["another host"]),
         }
     opened_before = way in ("by_decorator", "by_sock_required", "by_protect_and_sock_required")
-    if way == "by_call":  # the handler of the application gets the exception, HTTP cannot answer any more
+    if way == "by_call":  # the handler gets the exception when HTTP can no longer answer
         assert "in" not in got
     else:
         assert got == ({1008} if opened_before else {422, 401})
 
 
-def test_the_origin_counts_whatever_the_csrf_options_say() -> None:
-    """They are for forms and scripts, which CORS and SameSite restrict as well."""
+def test_the_csrf_options_do_not_change_the_check_of_the_origin() -> None:
+    """They are for forms and scripts, which CORS and SameSite restrict too."""
     app = make_app("by_decorator", COOKIE_CSRF_PROTECT=False, CSRF_METHODS=["POST"])
     with served(app) as port:
         assert outcome(port, cookie(app, access_token(app)) | CROSS_SITE["another host"]) == 1008
@@ -132,8 +132,8 @@ def test_a_report_only_check_does_not_let_another_site_in_as_the_user() -> None:
     assert app.test_client().get("/report", headers=headers | {"Origin": "https://evil.example"}).text == "None"
 
 
-def test_options_is_no_way_around() -> None:
-    """A preflight passes as anonymous, a handshake does not."""
+def test_a_handshake_with_the_method_options_needs_a_token() -> None:
+    """A preflight passes as anonymous."""
     app = make_app("by_decorator")
 
     @app.route("/any", methods=["GET", "OPTIONS"], websocket=True)
@@ -152,7 +152,7 @@ def test_options_is_no_way_around() -> None:
 
 
 def test_a_token_may_come_as_a_subprotocol() -> None:
-    """Browsers cannot set other headers."""
+    """Browsers cannot set any other header."""
     app = make_app("by_decorator", HEADER_NAME="Sec-WebSocket-Protocol", HEADER_TYPE="")
     with served(app) as port:
         made = {"Sec-WebSocket-Protocol": access_token(app)}
@@ -165,7 +165,7 @@ def test_a_token_may_come_as_a_subprotocol() -> None:
 
 @pytest.mark.parametrize(("way", "profile"), ROTATED)
 def test_it_ends_with_its_token(way: str, profile: str) -> None:
-    """And with its session; another one stays open."""
+    """And with its session. Another connection stays open."""
     app = make_app(way, profile)
     with app.test_request_context():
         pair = start_session("ada")
@@ -221,7 +221,7 @@ def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> Non
 
 
 def test_it_ends_under_tls() -> None:
-    """Without a close frame: nobody but the server can write into the encrypted stream."""
+    """Without a close frame: only the server can write into the encrypted stream."""
     app = make_app("by_protect")
     server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context="adhoc")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -241,7 +241,7 @@ def test_it_ends_under_tls() -> None:
 
 
 def test_a_socket_that_could_not_be_closed_is_refused() -> None:
-    """Some servers keep their sockets to themselves. Without an end, the token needs none."""
+    """Some servers do not pass their sockets on. A token without an end needs no socket."""
     app = make_app("by_hook", STORE_URI=None)
     app.add_url_rule("/here", endpoint="here", view_func=lambda: "in", websocket=True)
     app.add_url_rule("/page", endpoint="page", view_func=lambda: "page")
@@ -255,7 +255,7 @@ def test_a_socket_that_could_not_be_closed_is_refused() -> None:
 
 
 def test_a_watch_ends_with_its_request() -> None:
-    """What looks like a handshake may be answered with HTTP, and its connection used again."""
+    """A request that looks like a handshake may get an HTTP response on a connection that is used again."""
     app = make_app("by_decorator")
 
     @app.route("/short", websocket=True)
@@ -274,85 +274,42 @@ def test_a_watch_ends_with_its_request() -> None:
 
 # --- It fails closed ------------------------------------------------------------------------------------------------
 
-LoaderOf = Callable[[JWTManager, list[bool]], None]
+
+def _raise(error: type[BaseException]) -> None:
+    raise error
 
 
-def _raising_blocklist(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.token_in_blocklist_loader
-    def is_revoked(_header: Any, _claims: Any) -> bool:
-        if broken:
-            raise ZeroDivisionError
-        return False
-
-
-def _exiting_blocklist(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.token_in_blocklist_loader
-    def is_revoked(_header: Any, _claims: Any) -> bool:
-        if broken:
-            raise SystemExit
-        return False
-
-
-def _hanging_blocklist(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.token_in_blocklist_loader
-    def is_revoked(_header: Any, _claims: Any) -> bool:
-        if broken:
-            time.sleep(30)
-        return False
-
-
-def _raising_user_lookup(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.user_lookup_loader
-    def user(_header: Any, claims: Any) -> Any:
-        if broken:
-            raise ConnectionError
-        return claims["sub"]
-
-
-def _deleted_user(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.user_lookup_loader
-    def user(_header: Any, claims: Any) -> Any:
-        return None if broken else claims["sub"]
-
-
-def _refusing_verification(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.token_verification_loader
-    def is_good(_header: Any, _claims: Any) -> bool:
-        return not broken
-
-
-def _broken_settings(jwt: JWTManager, broken: list[bool]) -> None:
-    """Nothing can be checked any more."""
-
-
-FAILURES = [
-    _raising_blocklist,
-    _exiting_blocklist,
-    _hanging_blocklist,
-    _raising_user_lookup,
-    _deleted_user,
-    _refusing_verification,
-    _broken_settings,
-]
+#: What fails: a loader, what it returns before, and what it does after.
+FAILURES: dict[str, tuple[str, Any, Callable[[], Any]]] = {
+    "a blocklist raises": ("token_in_blocklist_loader", False, lambda: _raise(ZeroDivisionError)),
+    "a blocklist exits": ("token_in_blocklist_loader", False, lambda: _raise(SystemExit)),
+    "a blocklist hangs": ("token_in_blocklist_loader", False, lambda: time.sleep(30)),
+    "a user lookup raises": ("user_lookup_loader", "ada", lambda: _raise(ConnectionError)),
+    "a user was deleted": ("user_lookup_loader", "ada", lambda: None),
+    "a verification refuses": ("token_verification_loader", True, lambda: False),
+    "a setting is wrong": ("token_verification_loader", True, lambda: True),
+}
 
 
 @pytest.mark.parametrize(
     ("way", "failure"), list(zip(cycle(["by_decorator", "by_sock_required"]), FAILURES, strict=False))
 )
-def test_what_cannot_be_checked_is_closed_within_five_seconds(way: str, failure: LoaderOf) -> None:
+def test_what_cannot_be_checked_is_closed_within_five_seconds(way: str, failure: str) -> None:
     """Whatever fails, and however."""
     app, broken = make_app(way), list[bool]()
-    failure(app.extensions["flask-jwt-extended"], broken)
-    with served(app) as port, connected(port, bearer(access_token(app))) as ws:
+    loader, good, fail = FAILURES[failure]
+    register = getattr(app.extensions["flask-jwt-extended"], loader)
+    register(lambda _header, _claims: fail() if broken else good)
+    with served(app) as port, connected(port, bearer(token(app))) as ws:
         assert ws.recv() == "ada"
         broken.append(True)
-        if failure is _broken_settings:
+        if failure == "a setting is wrong":
             app.config["JWT_ALGORITHM"] = "nonsense"
         assert end_of(ws, 6)[0] < 5.2
 
 
 class FailingStore(MemoryStore):
-    """A store that breaks down when it is told to."""
+    """A store that fails when `failure` is set."""
 
     failure: Callable[[], Any] | None = None
 
@@ -379,7 +336,7 @@ def _hang() -> None:
     [("by_protect", _outage), ("by_sock_required", _bug), ("by_protect", _hang), ("by_sock_required", _outage)],
 )
 def test_a_store_that_fails_closes_within_five_seconds(way: str, failure: Callable[[], None]) -> None:
-    """Whether it says so or not."""
+    """With its own error, with another one, or by hanging."""
     store = FailingStore()
     app = make_app(way, STORE_URI=store)
     with served(app) as port, connected(port, bearer(access_token(app))) as ws:
@@ -391,8 +348,8 @@ def test_a_store_that_fails_closes_within_five_seconds(way: str, failure: Callab
 
 
 @pytest.mark.parametrize("way", ["by_decorator", "by_sock_required"])
-def test_a_time_beyond_every_clock_opens_nothing(way: str) -> None:
-    """No float can hold it."""
+def test_a_token_whose_expiry_is_out_of_range_opens_nothing(way: str) -> None:
+    """A float cannot hold it."""
 
     app = make_app(way, STORE_URI=None)
     claims = {"sub": "ada", "type": "access", "jti": "x", "iat": 0, "nbf": 0, "exp": 10**400}
@@ -402,7 +359,7 @@ def test_a_time_beyond_every_clock_opens_nothing(way: str) -> None:
 
 
 def test_a_check_that_hangs_keeps_no_other_socket_open() -> None:
-    """Neither beyond its expiry, nor after its revocation; and those that are good stay open."""
+    """Neither after its expiry nor after its revocation. Good ones stay open."""
     app = make_app("by_decorator")
     revoked: set[str] = set()
 
@@ -438,7 +395,7 @@ def test_a_check_that_hangs_keeps_no_other_socket_open() -> None:
 
 
 def test_a_loader_may_read_the_request() -> None:
-    """As it may when a view is called: the socket stays open."""
+    """As in a view: the socket stays open."""
     app = make_app("by_sock_required")
 
     @app.extensions["flask-jwt-extended"].user_lookup_loader
@@ -452,8 +409,8 @@ def test_a_loader_may_read_the_request() -> None:
         assert ws.recv() == "still here"
 
 
-def test_a_ticket_for_one_use_opens_a_socket_that_stays() -> None:
-    """It is used up when the connection is made, which is not a revocation. Loaders see the token as it came."""
+def test_a_single_use_token_opens_a_socket_that_stays_open() -> None:
+    """To use it is not to revoke it. Loaders get the original token."""
     app = Flask("app")
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_STORE_URI="memory://")
     JWTManager(app).token_in_blocklist_loader(lambda _header, claims: len(claims["jti"]) != 36)
@@ -491,7 +448,7 @@ def test_one_thread_watches_every_socket() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork")
 def test_a_forked_worker_watches_its_own_sockets(tmp_path: Path) -> None:
-    """A thread does not survive a fork: a child of a process that has watched starts another."""
+    """A thread does not survive a fork, so a child process starts another."""
     port, other = free_port(), free_port()
     program = f"""
 import os, threading, time
@@ -542,7 +499,7 @@ def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("way", ["by_sock_required", "by_protect_and_sock_required", "by_decorator"])
-def test_the_audit_counts_the_decorators_of_sockets(way: str) -> None:
-    """As it counts those of views."""
+def test_the_audit_lists_the_decorators_of_sockets(way: str) -> None:
+    """Like those of views."""
     listed = make_app(way).test_cli_runner().invoke(commands, ["routes"]).output
     assert "decorator" in next(line for line in listed.splitlines() if "/ws" in line)

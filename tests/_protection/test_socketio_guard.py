@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped,misc,untyped-decorator"
 # The libraries have no types.
-"""Flask-SocketIO with a real client: handlers of every form, and what happens where protection cannot work."""
+"""Flask-SocketIO with a real client: handlers of every form, and decorators that cannot protect one."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def method_of_any_class(io: SocketIO) -> None:
 
 
 def by_call(io: SocketIO) -> None:
-    """As applications of 4.7 do it."""
+    """As in applications of 4.7."""
 
     @io.on("connect")
     def connect(_auth: Any) -> None:
@@ -180,7 +180,7 @@ FORMS = [
 
 @pytest.mark.parametrize("register", FORMS)
 def test_a_connect_handler_of_any_form_is_protected(register: Register) -> None:
-    """A token lets in, no token and one that expires do not, and a page of another site cannot use a cookie."""
+    """A client needs a token, is disconnected when it expires, and cannot send the cookie of another site."""
     app, io = make()
     register(io)
     with served(app) as port:
@@ -188,20 +188,20 @@ def test_a_connect_handler_of_any_form_is_protected(register: Register) -> None:
         options: dict[str, Any] = {"headers": {"Authorization": f"Bearer {made}"}, "auth": {"token": made}}
         with client(port, **options) as (_, seen):
             assert eventually(lambda: "welcome ada" in seen)
-            with client(port, auth={"x": 1}) as (refused, told):
-                assert "connected" not in told
+            with client(port, auth={"x": 1}) as (refused, others):
+                assert "connected" not in others
                 assert not refused.connected
-            evil = {"Cookie": f"access_token_cookie={access_token(app)}", "Origin": "https://evil.example"}
-            with client(port, headers=evil, auth={"x": 1}) as (_, told):
-                assert "connected" not in told
-            with client(port, headers=evil | {"Origin": f"http://127.0.0.1:{port}"}, auth={"x": 1}) as (_, told):
-                assert eventually(lambda: "welcome ada" in told)
+            evil = {"Cookie": f"access_token_cookie={token(app)}", "Origin": "https://evil.example"}
+            with client(port, headers=evil, auth={"x": 1}) as (_, others):
+                assert "connected" not in others
+            with client(port, headers=evil | {"Origin": f"http://127.0.0.1:{port}"}, auth={"x": 1}) as (_, others):
+                assert eventually(lambda: "welcome ada" in others)
             assert eventually(lambda: "gone" in seen, 6)
 
 
 @pytest.mark.parametrize("register", [without_parameters, method_with_auth, by_call])
-def test_a_websocket_from_the_start_is_protected_alike(register: Register) -> None:
-    """The client need not begin with polling."""
+def test_a_client_that_starts_with_a_websocket_is_protected(register: Register) -> None:
+    """Without polling first."""
     app, io = make()
     register(io)
     with served(app) as port:
@@ -210,13 +210,13 @@ def test_a_websocket_from_the_start_is_protected_alike(register: Register) -> No
         with client(port, transports=["websocket"], **options) as (_, seen):
             assert eventually(lambda: "welcome ada" in seen)
             assert eventually(lambda: "gone" in seen, 6)
-        with client(port, transports=["websocket"], auth={"x": 1}) as (_, told):
-            assert "connected" not in told
+        with client(port, transports=["websocket"], auth={"x": 1}) as (_, others):
+            assert "connected" not in others
 
 
 @pytest.mark.parametrize("always_connect", [False, True])
 def test_a_loader_that_fails_lets_no_client_in(always_connect: bool) -> None:
-    """python-socketio keeps a client whose connect handler raised anything but its own error."""
+    """python-socketio keeps a client whose connect handler raises any error but its own."""
     app = Flask("app")
     app.config.update(JWT_SECRET_KEY=SECRET)
     jwt = JWTManager(app)
@@ -230,15 +230,15 @@ def test_a_loader_that_fails_lets_no_client_in(always_connect: bool) -> None:
             raise ZeroDivisionError
         return False
 
-    with served(app) as port, client(port, auth={"token": access_token(app)}) as (it, seen):
-        # With always_connect the client may not notice that it is out. The server does not listen to it any more.
+    with served(app) as port, client(port, auth={"token": token(app)}) as (it, seen):
+        # With always_connect the client may not notice. The server no longer listens to it.
         with pytest.raises((SocketIOTimeoutError, BadNamespaceError)):
             it.call("echo", "hello", timeout=1)
         assert "welcome ada" not in seen
 
 
 def test_a_failing_check_disconnects_within_five_seconds() -> None:
-    """As it closes a WebSocket."""
+    """Like a WebSocket."""
     app, io = make()
     method_with_auth(io)
     broken: list[bool] = []
@@ -257,7 +257,7 @@ def test_a_failing_check_disconnects_within_five_seconds() -> None:
 
 @pytest.mark.parametrize("disconnect", ["raises", "hangs"])
 def test_a_disconnect_handler_cannot_keep_a_client(disconnect: str) -> None:
-    """It is the application's, and may fail."""
+    """It is the application's, and may fail or hang."""
     app, io = make()
     with_auth(io)
     heard: list[str] = []
@@ -276,7 +276,7 @@ def test_a_disconnect_handler_cannot_keep_a_client(disconnect: str) -> None:
 
 
 def test_a_slow_connect_handler_does_not_end_the_watch() -> None:
-    """The server does not call the client connected before it has returned."""
+    """Until it returns, the server does not call the client connected."""
     app, io = make()
 
     @io.on("connect")
@@ -293,7 +293,7 @@ def test_a_slow_connect_handler_does_not_end_the_watch() -> None:
 
 
 def test_a_refusal_can_be_handled_as_in_4_7() -> None:
-    """An application that catches it decides itself."""
+    """An application that catches the error decides itself."""
     app, io = make()
 
     @io.on("connect")
@@ -363,13 +363,13 @@ MISPLACED = [
 def test_jwt_required_on_a_handler_names_the_decorator_that_works(
     register: Register, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And lets nobody in, with or without a token."""
+    """It refuses every client, with or without a token."""
     app, io = make()
     register(io)
     with served(app) as port:
         for headers in ({}, {"Authorization": f"Bearer {access_token(app)}"}):
             with client(port, headers=headers) as (_, seen):
-                # The client may not hear it while it is still connecting. The server has it out.
+                # The client may not notice while it is still connecting. The server has disconnected it.
                 assert eventually(lambda: not list(io.server.manager.get_participants("/", None)))
                 assert not [each for each in seen if each.startswith("welcome")]
     assert "jwt_required does not work" in caplog.text
@@ -381,7 +381,7 @@ def test_jwt_required_on_a_handler_names_the_decorator_that_works(
 def test_other_events_cannot_be_protected_alone(
     decorate: Callable[[Any], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The connection is."""
+    """Only the connection can."""
     app, io = make()
     with_auth(io)
     called: list[bool] = []

@@ -102,7 +102,7 @@ def _protect_blueprint(blueprint: Blueprint, patterns: tuple[str, ...]) -> None:
         blueprint.record(lambda state: _guard_by_name(state, patterns))
     except AssertionError:
         raise ConfigurationError(
-            f"jwt.protect came too late for the blueprint {blueprint.name!r}, which is registered already: call "
+            f"jwt.protect came too late for the blueprint {blueprint.name!r}, which is already registered: call "
             "jwt.protect(blueprint) before register_blueprint"
         ) from None
     register = blueprint.register

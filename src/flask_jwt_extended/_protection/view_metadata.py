@@ -254,8 +254,8 @@ def _decorated(decorator: Any, handler: Any) -> Any:
         return decorator
 
 
-class Requirements(NamedTuple):
-    """The requirements of the decorators of a view.
+class DeclaredPolicies(NamedTuple):
+    """The policies of the decorators of a view.
 
     :ivar front: those that are checked before any other code runs
     :ivar behind: those that are checked only if another decorator calls the function below it
@@ -267,7 +267,7 @@ class Requirements(NamedTuple):
     above: str = ""
 
 
-def requirements_of(view: Any, method: str) -> Requirements:
+def requirements_of(view: Any, method: str) -> DeclaredPolicies:
     """Return the requirements of this package's decorators, as far as the framework runs them for this method."""
     front: list[Policy] = []
     behind: list[Policy] = []
@@ -279,7 +279,7 @@ def requirements_of(view: Any, method: str) -> Requirements:
             (front if above is None else behind).append(policy)
         elif above is None and not _is_harmless(layer) and (below is None or below is not _call_of(layer)):
             above = layer
-    return Requirements(tuple(front), tuple(behind), _name(above) if behind else "")
+    return DeclaredPolicies(tuple(front), tuple(behind), _name(above) if behind else "")
 
 
 def _policy(layer: Any) -> Policy | None:
