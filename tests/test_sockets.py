@@ -25,9 +25,10 @@ from flask_jwt_extended.sockets import sock_required, socketio_required
 
 from ._keys.helpers import eventually
 from ._protection.socket_apps import make_app
-from ._protection.socket_clients import bearer, client, connected, cookie, end_of, token
-from .conftest import SECRET
+from ._protection.socket_clients import client, connected, cookie, end_of
+from .conftest import SECRET, bearer
 from .examples.servers import served
+from .tokens import access_token
 
 pytestmark = [
     pytest.mark.server,
@@ -46,7 +47,7 @@ def reason(port: int, headers: dict[str, str], path: str = "/ws") -> tuple[int, 
 
 
 def revoked(app: Flask) -> str:
-    made = token(app)
+    made = access_token(app)
     with app.app_context():
         revoke_token(made)
     return made
@@ -60,7 +61,7 @@ def refresh(app: Flask) -> str:
 REFUSALS: dict[str, Callable[[Flask], str]] = {
     "malformed_token": lambda _app: "nonsense",
     "wrong_token_type": refresh,
-    "expired_token": lambda app: token(app, expires_delta=-5),
+    "expired_token": lambda app: access_token(app, expires_delta=-5),
     "revoked_token": revoked,
 }
 
@@ -84,8 +85,8 @@ def test_requirements_are_those_of_views() -> None:
         ws.send("in")
 
     with served(app) as port:
-        assert reason(port, bearer(token(app)), "/scoped") == (1008, "insufficient_scope")
-        with connected(port, bearer(token(app, additional_claims={"scope": "feed"})), "/scoped") as ws:
+        assert reason(port, bearer(access_token(app)), "/scoped") == (1008, "insufficient_scope")
+        with connected(port, bearer(access_token(app, additional_claims={"scope": "feed"})), "/scoped") as ws:
             assert ws.recv() == "in"
 
 
@@ -105,7 +106,7 @@ def test_a_socket_is_protected_if_the_application_reads_cookies_itself(
         ws.send(get_jwt_identity())
         ws.receive()
 
-    sent = cookie(app, token(app, expires_delta=timedelta(seconds=2)))
+    sent = cookie(app, access_token(app, expires_delta=timedelta(seconds=2)))
     with served(app) as port:
         assert reason(port, sent | {"Origin": "https://evil.example"}, path) == (1008, "csrf")
         with connected(port, sent, path) as ws:
@@ -146,7 +147,7 @@ def test_a_client_without_a_good_token_is_refused(chat: tuple[Flask, int]) -> No
         ({"auth": {"token": "nonsense"}}, "malformed_token"),
         ({"auth": {"token": 5}}, "missing_token"),
         ({"auth": ["x"]}, "missing_token"),
-        ({"auth": {"token": token(app, expires_delta=-5)}}, "expired_token"),
+        ({"auth": {"token": access_token(app, expires_delta=-5)}}, "expired_token"),
     ]
     for options, code in wrong:
         with client(port, **options) as (_, seen):
@@ -157,10 +158,10 @@ def test_a_client_without_a_good_token_is_refused(chat: tuple[Flask, int]) -> No
 def test_a_namespace_may_require_more(chat: tuple[Flask, int]) -> None:
     """And look for the token elsewhere."""
     app, port = chat
-    clerk = token(app, additional_claims={"roles": ["clerk"]})
+    clerk = access_token(app, additional_claims={"roles": ["clerk"]})
     with client(port, "/clerks", auth={"ticket": clerk}) as (_, seen):
         assert eventually(lambda: "welcome ada" in seen)
-    with client(port, "/clerks", auth={"ticket": token(app)}) as (_, seen):
+    with client(port, "/clerks", auth={"ticket": access_token(app)}) as (_, seen):
         assert eventually(lambda: "insufficient_scope" in seen)
         assert "connected" not in seen
 

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped,misc,no-untyped-call"
 # The libraries have no types.
-"""Clients of WebSockets and of Socket.IO, and the tokens that they send."""
+"""Clients of WebSockets and of Socket.IO."""
 
 from __future__ import annotations
 
@@ -14,13 +14,6 @@ import socketio
 import websocket
 from flask import Flask
 from socketio.exceptions import ConnectionError as RefusedError
-
-from flask_jwt_extended import create_access_token
-
-
-def token(app: Flask, **arguments: Any) -> str:
-    with app.app_context():
-        return create_access_token("ada", **arguments)
 
 
 @contextmanager
@@ -66,10 +59,6 @@ def end_of(ws: Any, seconds: float) -> tuple[float, bytes]:
 
 def cookie(app: Flask, made: str) -> dict[str, str]:
     return {"Cookie": f"{app.config['JWT_ACCESS_COOKIE_NAME']}={made}"}
-
-
-def bearer(made: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {made}"}
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from flask_jwt_extended import (
     verify_jwt_in_request,
 )
 
+from ..axes import combinations
 from ..conftest import SECRET, bearer
 
 PREFLIGHT = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "PUT"}
@@ -105,10 +106,7 @@ BUILDS: list[Build] = [
 ]
 REQUIREMENTS: list[dict[str, Any]] = [{}, {"fresh": True}, {"roles": "admin"}, {"scopes": "write"}, {"refresh": True}]
 #: Each kind of protection with two requirements. ``protect`` requires a token only.
-DECLARED = [
-    *((build, REQUIREMENTS[(number + turn) % 5]) for number, build in enumerate(BUILDS[:-1]) for turn in (0, 2)),
-    (with_protect, {}),
-]
+DECLARED = [*combinations(10, BUILDS[:-1], REQUIREMENTS), (with_protect, {})]
 
 
 def make(profile: str, build: Build, **requirements: Any) -> Flask:

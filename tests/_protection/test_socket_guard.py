@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +38,12 @@ from flask_jwt_extended.sockets import sock_required
 from flask_jwt_extended.stores.memory import MemoryStore
 
 from .._keys.helpers import eventually
-from ..conftest import SECRET
+from ..axes import PROFILES, combinations, rotated
+from ..conftest import SECRET, bearer
 from ..examples.servers import free_port, listens, running, served
 from ..tokens import access_token
 from .socket_apps import WAYS, make_app, make_echo
-from .socket_clients import bearer, connected, cookie, end_of, outcome, token
+from .socket_clients import connected, cookie, end_of, outcome
 
 pytestmark = [
     pytest.mark.server,
@@ -52,9 +52,6 @@ pytestmark = [
 
 #: A handshake that the client of Flask can send.
 HANDSHAKE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"}
-PROFILES = ("compat", "strict")
-#: Profiles alternate, since every way in each profile takes too much time.
-ROTATED = [(way, PROFILES[number % 2]) for number, way in enumerate(WAYS)]
 #: A cookie from a page of another site, as browsers report it.
 CROSS_SITE = {
     "another host": {"Origin": "https://evil.example"},
@@ -72,7 +69,7 @@ CROSS_SITE = {
 # --- Who may open one -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("way", "profile"), ROTATED)
+@rotated("way", WAYS, profile=PROFILES)
 def test_another_site_cannot_open_one_with_the_cookie(way: str, profile: str) -> None:
     """Pages of this site and of trusted origins can, and so can other clients and tokens in a header."""
     app = make_app(way, profile, TRUSTED_ORIGINS=["https://app.example"])
@@ -163,7 +160,7 @@ def test_a_token_may_come_as_a_subprotocol() -> None:
 # --- For how long ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("way", "profile"), ROTATED)
+@rotated("way", WAYS, profile=PROFILES)
 def test_it_ends_with_its_token(way: str, profile: str) -> None:
     """And with its session. Another connection stays open."""
     app = make_app(way, profile)
@@ -185,11 +182,9 @@ def test_it_ends_with_its_token(way: str, profile: str) -> None:
 
 
 KINDS = ["gthread", "gevent", "gevent.pywsgi"]
-#: Each kind of server with two of the ways.
-SERVERS = [(way, KINDS[(number + turn) % 3]) for number, way in enumerate(list(WAYS)[:3]) for turn in (0, 1)]
 
 
-@pytest.mark.parametrize(("way", "kind"), SERVERS)
+@pytest.mark.parametrize(("way", "kind"), combinations(6, ["by_decorator", "by_protect", "by_sock_required"], KINDS))
 def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> None:
     """Gunicorn with threads and with gevent, and the server of gevent itself."""
     port = free_port()
@@ -291,16 +286,14 @@ FAILURES: dict[str, tuple[str, Any, Callable[[], Any]]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("way", "failure"), list(zip(cycle(["by_decorator", "by_sock_required"]), FAILURES, strict=False))
-)
+@rotated("failure", FAILURES, way=["by_decorator", "by_sock_required"])
 def test_what_cannot_be_checked_is_closed_within_five_seconds(way: str, failure: str) -> None:
     """Whatever fails, and however."""
     app, broken = make_app(way), list[bool]()
     loader, good, fail = FAILURES[failure]
     register = getattr(app.extensions["flask-jwt-extended"], loader)
     register(lambda _header, _claims: fail() if broken else good)
-    with served(app) as port, connected(port, bearer(token(app))) as ws:
+    with served(app) as port, connected(port, bearer(access_token(app))) as ws:
         assert ws.recv() == "ada"
         broken.append(True)
         if failure == "a setting is wrong":
@@ -331,10 +324,7 @@ def _hang() -> None:
     time.sleep(20)
 
 
-@pytest.mark.parametrize(
-    ("way", "failure"),
-    [("by_protect", _outage), ("by_sock_required", _bug), ("by_protect", _hang), ("by_sock_required", _outage)],
-)
+@rotated("failure", [_outage, _bug, _hang], way=["by_protect", "by_sock_required"])
 def test_a_store_that_fails_closes_within_five_seconds(way: str, failure: Callable[[], None]) -> None:
     """With its own error, with another one, or by hanging."""
     store = FailingStore()

@@ -27,7 +27,8 @@ from flask_jwt_extended.sockets import socketio_required
 from .._keys.helpers import eventually
 from ..conftest import SECRET
 from ..examples.servers import served
-from .socket_clients import client, token
+from ..tokens import access_token
+from .socket_clients import client
 
 pytestmark = [
     pytest.mark.server,
@@ -191,7 +192,7 @@ def test_a_connect_handler_of_any_form_is_protected(register: Register) -> None:
             with client(port, auth={"x": 1}) as (refused, others):
                 assert "connected" not in others
                 assert not refused.connected
-            evil = {"Cookie": f"access_token_cookie={token(app)}", "Origin": "https://evil.example"}
+            evil = {"Cookie": f"access_token_cookie={access_token(app)}", "Origin": "https://evil.example"}
             with client(port, headers=evil, auth={"x": 1}) as (_, others):
                 assert "connected" not in others
             with client(port, headers=evil | {"Origin": f"http://127.0.0.1:{port}"}, auth={"x": 1}) as (_, others):
@@ -230,7 +231,7 @@ def test_a_loader_that_fails_lets_no_client_in(always_connect: bool) -> None:
             raise ZeroDivisionError
         return False
 
-    with served(app) as port, client(port, auth={"token": token(app)}) as (it, seen):
+    with served(app) as port, client(port, auth={"token": access_token(app)}) as (it, seen):
         # With always_connect the client may not notice. The server no longer listens to it.
         with pytest.raises((SocketIOTimeoutError, BadNamespaceError)):
             it.call("echo", "hello", timeout=1)
