@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import flask_sock
@@ -14,6 +15,7 @@ import pytest
 from flask import Flask, request
 
 from flask_jwt_extended import (
+    ConfigurationError,
     JWTManager,
     create_refresh_token,
     get_jwt_identity,
@@ -176,6 +178,14 @@ def test_above_the_route_they_are_errors() -> None:
         sock_required()(sock.route("/another")(lambda _ws: None))
     with pytest.raises(TypeError, match=r"below @socketio\.on"):
         socketio_required(None)(None)  # type: ignore[type-var]  # it is not a function
+
+
+@pytest.mark.parametrize("decorator", [sock_required, partial(socketio_required, None)], ids=["sock", "socketio"])
+def test_a_connection_cannot_be_anonymous(decorator: Any) -> None:
+    """Neither by ``optional`` nor by ``report_only``."""
+    for options in ({"optional": True}, {"optional": "if-valid"}, {"report_only": True}):
+        with pytest.raises(ConfigurationError, match="needs a token"):
+            decorator(**options)
 
 
 def test_on_views_they_are_errors() -> None:

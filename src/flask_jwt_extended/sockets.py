@@ -18,7 +18,7 @@ from ._protection.server_socket import POLICY_VIOLATION
 from ._protection.socket_watcher import CHECK_EVERY
 from ._protection.view_metadata import mark_protected
 from ._request.policy import Policy
-from .exceptions import JWTExtendedException, code_of
+from .exceptions import ConfigurationError, JWTExtendedException, code_of
 
 __all__ = ["sock_required", "socketio_required"]
 
@@ -46,7 +46,7 @@ def sock_required(*, check_every: float = CHECK_EVERY, **requirements: Any) -> C
 
     .. versionadded:: 5.0
     """
-    policy = Policy.from_arguments(**requirements)
+    policy = _policy(requirements)
 
     def decorate(handler: F) -> F:
         _check_callable(handler, "sock_required", "@sock.route")
@@ -97,7 +97,7 @@ def socketio_required(
 
     .. versionadded:: 5.0
     """
-    policy, find = Policy.from_arguments(**requirements), token or socketio_guard.token_in
+    policy, find = _policy(requirements), token or socketio_guard.token_in
 
     def decorate(handler: F) -> F:
         _check_callable(handler, "socketio_required", "@socketio.on")
@@ -116,6 +116,13 @@ def socketio_required(
         return cast("F", connect)
 
     return decorate
+
+
+def _policy(requirements: dict[str, Any]) -> Policy:
+    policy = Policy.from_arguments(**requirements)
+    if policy.allows_anonymous:
+        raise ConfigurationError("A connection needs a token: leave out optional and report_only")
+    return policy
 
 
 def _check_callable(handler: Any, decorator: str, route: str) -> None:

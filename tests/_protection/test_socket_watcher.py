@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from flask import Flask, current_app, request
@@ -44,7 +45,7 @@ class Client:
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Short limits, and no thread left behind."""
-    for name, seconds in (("CHECK_LIMIT", 0.1), ("_CLOSE_AGAIN", 0.02), ("_LOOK_AGAIN", 0.05)):
+    for name, seconds in (("CHECK_LIMIT", 0.1), ("_CLOSE_AGAIN", 0.02), ("_LOOK_AGAIN", 60)):
         monkeypatch.setattr(socket_watcher, name, seconds)
     yield
     assert eventually(lambda: not [each for each in threading.enumerate() if each.name == "jwt-sockets"])
@@ -156,9 +157,21 @@ def test_with_too_many_stuck_checks_connections_are_closed_unchecked(monkeypatch
 
 def test_a_connection_that_stays_open_is_closed_again() -> None:
     """Also if closing it fails."""
-    stubborn = watch(make(), client=Client(stays_open=2), exp=0)
-    assert eventually(lambda: len(stubborn.client.closed) == 3)
-    assert set(stubborn.client.closed) == {"expired_token"}
+    answers = iter([True])
+    expired = watch(make(), client=Client(stays_open=2), exp=0)
+    revoked = watch(make(lambda _name: next(answers, False)), client=Client(stays_open=2))
+    assert eventually(lambda: len(expired.client.closed) == len(revoked.client.closed) == 3)
+    assert set(expired.client.closed) == {"expired_token"}
+    assert set(revoked.client.closed) == {"revoked_token"}
+
+
+def test_a_token_is_checked_no_more_often_than_requested() -> None:
+    """The interval is counted from the request for the last check."""
+    loader = Mock(return_value=False)
+    good = watch(make(loader), every=0.2)
+    time.sleep(0.7)
+    good.stop()
+    assert 1 <= loader.call_count <= 3
 
 
 def test_a_connection_that_cannot_be_watched_is_closed() -> None:
