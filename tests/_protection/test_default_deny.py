@@ -248,6 +248,16 @@ def test_a_public_blueprint_of_the_same_name_stays_public(public_first: bool) ->
     assert (route_of(app, "/child/").guard, route_of(app, "/parent/child/").guard) == ("none", "default")
 
 
+def test_a_blueprint_that_a_protected_one_registers_on_the_application_stays_public() -> None:
+    """It is not within the protected one."""
+    app, jwt = make_app()
+    child, other = blueprint("child"), blueprint("other")
+    child.record(lambda state: state.app.register_blueprint(other))
+    jwt.protect(child)
+    app.register_blueprint(child)
+    assert (statuses(app, "/child/"), statuses(app, "/other/")) == (CLOSED, OPEN)
+
+
 def test_a_blueprint_whose_name_begins_like_another_stays_public() -> None:
     """The name of a blueprint ends at the dot."""
     app, jwt = make_app()
@@ -294,9 +304,11 @@ def test_an_api_of_a_protected_blueprint_is_protected(library: Any, how: str) ->
     api.add_resource(type("Open", (library.Resource,), {"get": jwt_exempt(lambda self: "x")}), "/open")
     app.register_blueprint(nest(Blueprint("parent", "parent"), child) if how == "nested" else child, **_name(how))
     api.add_resource(type("Late", (library.Resource,), {"get": lambda self: "x"}), "/late")
-    app.add_url_rule("/outside", "outside", view)
+    app.register_blueprint(blueprint("child" if how == "nested" else "outside"), url_prefix="/outside")
     assert statuses(app, "/child/early") == statuses(app, "/child/late") == CLOSED
-    assert statuses(app, "/child/open") == statuses(app, "/outside") == OPEN
+    assert statuses(app, "/child/open") == OPEN
+    # Where the names of endpoints are the same, the view of a public blueprint is protected too.
+    assert statuses(app, "/outside/") == (CLOSED if how == "nested" else OPEN)
     assert route_of(app, "/child/early").guard == route_of(app, "/child/late").guard == "default"
 
 
@@ -719,6 +731,14 @@ def test_nothing_takes_protection_away(take_away: Callable[[Flask], None], is_pu
     assert route_of(app, "/view").guard == ("exempt" if stays_public else "default")
     if "public" in app.view_functions:
         assert statuses(app, "/public") == OPEN
+
+
+def test_a_view_that_was_never_wrapped_is_not_listed_as_protected() -> None:
+    """The audit shows what an anonymous client gets."""
+    app = make_protected()
+    app.add_url_rule("/view", "view", view)
+    dict.__setitem__(app.view_functions, "view", view)
+    assert (statuses(app, "/view"), route_of(app, "/view").guard) == (OPEN, "none")
 
 
 def test_a_view_that_was_replaced_for_a_test_comes_back() -> None:

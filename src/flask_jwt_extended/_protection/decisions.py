@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MethodType
 from typing import Any, NamedTuple, cast
@@ -29,22 +28,20 @@ class DefaultDeny:
     :ivar exempt: patterns of the endpoints that stay public
     :ivar blueprint: the blueprint's own name; ``None``: the whole application is protected
     :ivar names: the names under which the application knows the blueprint, with those of its parents
-    :ivar endpoints: endpoints that the blueprint registered under other names
-    :ivar registered: every blueprint of the application
+    :ivar endpoints: endpoints that the blueprint registered under other names. Others that begin so may be its own too
     """
 
     exempt: tuple[str, ...]
     blueprint: str | None = None
     names: frozenset[str] = frozenset()
     endpoints: frozenset[str] = frozenset()
-    registered: Mapping[str, Any] = field(default_factory=dict)
 
     def covers(self, endpoint: str) -> bool:
         """Whether an endpoint belongs to the application or the blueprint."""
         if self.blueprint is None or endpoint in self.endpoints or self._inside(endpoint) is not None:
             return True
         parent = endpoint.rpartition(".")[0]
-        return parent not in self.registered and any(parent == each.rpartition(".")[0] != "" for each in self.endpoints)
+        return any(parent == each.rpartition(".")[0] != "" for each in self.endpoints)
 
     def _inside(self, endpoint: str) -> str | None:
         """Return the rest of an endpoint after the name of the blueprint; ``None``: it is not in the blueprint."""

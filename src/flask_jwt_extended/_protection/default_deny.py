@@ -137,7 +137,7 @@ def _guard_strays(
     others = {name for name in new if name not in names and not name.startswith(within)}
     strays = {each for each in views if not each.startswith(within) and each.rpartition(".")[0] not in others}
     if strays:
-        _install(app, DefaultDeny(patterns, blueprint.name, endpoints=frozenset(strays), registered=app.blueprints))
+        _install(app, DefaultDeny(patterns, blueprint.name, endpoints=frozenset(strays)))
 
 
 # --- views ----------------------------------------------------------------------------------------------------------
