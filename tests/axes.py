@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from itertools import cycle
-from math import lcm
+from math import gcd, lcm
 from typing import Any
 
 import pytest
@@ -24,7 +24,9 @@ def combinations(count: int, *axes: Collection[Any]) -> list[tuple[Any, ...]]:
     period = 1
     for axis in map(tuple, axes):
         turn = lcm(period, len(axis))
-        rows = [(*row, axis[(step + step // turn) % len(axis)]) for step, row in enumerate(rows)]
+        rows = [
+            (*row, axis[(step + step // turn % gcd(period, len(axis))) % len(axis)]) for step, row in enumerate(rows)
+        ]
         period *= len(axis)
     return rows
 

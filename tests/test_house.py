@@ -48,6 +48,7 @@ LEGACY = {"internal_utils", "config", "tokens"}
 #: What is imported when it is first used.
 OPTIONAL = [
     *("_diagnostics", "_cli", "testing", "openapi", "sockets", "_protection.socket_guard"),
+    *("_protection.socketio_guard", "_protection.socket_watcher", "_protection.server_socket"),
     *("stores.sql", "stores.redis", "stores._deadline", "_keys.files", "_keys.jwks_client"),
 ]
 

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped,misc,untyped-decorator"
 # The libraries have no types.
-"""The OpenAPI documents of flask-smorest, apispec and APIFlask say what each operation demands."""
+"""The OpenAPI documents of flask-smorest, apispec and APIFlask show what each operation requires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flask_jwt_extended.openapi import add_security, document_security
 from .conftest import SECRET
 
 BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-REFUSED = {"description": "The token is missing, or refused"}
+REFUSED = {"description": "The token is missing or invalid"}
 
 
 def configure(app: Flask, **options: Any) -> JWTManager:
@@ -28,7 +28,7 @@ def configure(app: Flask, **options: Any) -> JWTManager:
 
 
 def smorest(version: str = "3.1.0", **options: Any) -> tuple[Flask, flask_smorest.Api]:
-    """An application with operations of every sort, documented by flask-smorest."""
+    """An application with operations of every kind, documented by flask-smorest."""
     app = Flask("shop")
     jwt = configure(app, **options)
     app.config.update(API_TITLE="Shop", API_VERSION="1", OPENAPI_VERSION=version)
@@ -70,7 +70,7 @@ def served(app: Flask) -> Any:
 
 
 def test_flask_smorest() -> None:
-    """The schemes, and of each operation what it demands and how it refuses."""
+    """The schemes, and the requirements and refusals of each operation."""
     app, _ = smorest()
     document = served(app)
     assert document["components"]["securitySchemes"] == {"jwt": BEARER}
@@ -87,8 +87,8 @@ def test_flask_smorest() -> None:
     assert served(app) == document
 
 
-def test_before_openapi_3_1_scopes_are_told_in_words_alone() -> None:
-    """A bearer scheme could not name any."""
+def test_before_openapi_3_1_scopes_are_in_the_description_only() -> None:
+    """A bearer scheme could not name scopes."""
     app, _ = smorest("3.0.3")
     put = served(app)["paths"]["/orders/{order_id}"]["put"]
     assert put["security"] == [{"jwt": []}]
@@ -96,7 +96,7 @@ def test_before_openapi_3_1_scopes_are_told_in_words_alone() -> None:
 
 
 def test_each_location_has_a_scheme() -> None:
-    """Any of them will do; a JSON body is none that OpenAPI knows."""
+    """Any of them is enough. OpenAPI has no scheme for a JSON body."""
     app, _ = smorest(TOKEN_LOCATION=["cookies", "query_string", "json", "headers"])
     document = served(app)
     assert document["components"]["securitySchemes"] == {
@@ -117,7 +117,7 @@ def test_another_header_is_an_api_key() -> None:
 
 @pytest.mark.parametrize("as_object", [False, True])
 def test_apiflask(as_object: bool) -> None:
-    """Also for views that are added later, and after a processor of the application's own."""
+    """With views that are added later, and after the application's own processor."""
     app = apiflask.APIFlask("shop")
     configure(app)
     app.config["SPEC_PROCESSOR_PASS_OBJECT"] = as_object
@@ -150,7 +150,7 @@ def test_apiflask(as_object: bool) -> None:
 
 
 def test_an_apispec() -> None:
-    """Of whoever writes one; what is there already stays."""
+    """What the document already has stays."""
     app = Flask("shop")
     configure(app)
     app.add_url_rule("/a/<x>/<path:y>", "a", jwt_required()(lambda x, y: x + y))
@@ -163,8 +163,8 @@ def test_an_apispec() -> None:
     assert operation["security"] == []
 
 
-def test_a_document_of_ones_own() -> None:
-    """As flask-openapi and others hand it out; what it does not describe is left alone."""
+def test_a_mapping() -> None:
+    """As flask-openapi and others make it. Operations that are not routes stay as they are."""
     app = Flask("shop")
     configure(app)
     app.add_url_rule("/a", "a", jwt_required()(lambda: "x"))
@@ -179,9 +179,9 @@ def test_a_document_of_ones_own() -> None:
 
 
 @pytest.mark.parametrize("target", [5, None, "openapi.json", object()])
-def test_what_is_no_document_is_told(target: Any) -> None:
-    """By its type."""
+def test_another_object_is_an_error(target: Any) -> None:
+    """The message names its type."""
     app = Flask("shop")
     configure(app)
-    with pytest.raises(TypeError, match=f"no OpenAPI document in a {type(target).__name__}"):
+    with pytest.raises(TypeError, match=f"got a {type(target).__name__}: pass the Api"):
         document_security(target, app)

@@ -1,39 +1,35 @@
 # mypy: disable-error-code="import-untyped,misc,untyped-decorator"
 # The libraries have no types.
-"""WebSockets, over real servers and with real clients: refused at the door, and closed when time is up."""
+"""``sock_required`` and ``socketio_required``, over real servers and with real clients."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import flask_sock
 import flask_socketio
 import pytest
-import simple_websocket
-import socketio as socketio_client
 from flask import Flask, request
-from socketio.exceptions import ConnectionError as RefusedError
 
 from flask_jwt_extended import (
+    ConfigurationError,
     JWTManager,
     create_refresh_token,
-    end_session,
     get_jwt_identity,
     jwt_required,
     revoke_token,
-    start_session,
     view_decorators,
 )
 from flask_jwt_extended.sockets import sock_required, socketio_required
 
 from ._keys.helpers import eventually
-from .conftest import SECRET
-from .examples.servers import WebSocket, served
+from ._protection.socket_apps import make_app
+from ._protection.socket_clients import client, connected, cookie, end_of
+from .conftest import SECRET, bearer
+from .examples.servers import served
 from .tokens import access_token
 
 pytestmark = [
@@ -42,140 +38,69 @@ pytestmark = [
 ]
 
 
-def make_app(**options: Any) -> Flask:
-    app = Flask("app")
-    known = {"SECRET_KEY": SECRET, "STORE_URI": "memory://", "TOKEN_LOCATION": ["headers", "cookies", "query_string"]}
-    app.config.update({f"JWT_{name}": value for name, value in (known | options).items()})
-    JWTManager(app)
-    return app
-
-
 # --- flask-sock -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def app() -> Flask:
-    """An application that echoes, and says who it talks to."""
-    app = make_app()
-    sock = flask_sock.Sock(app)
+def reason(port: int, headers: dict[str, str], path: str = "/ws") -> tuple[int, str]:
+    """The status and the reason with which the server closes a connection."""
+    with connected(port, headers, path) as ws:
+        _, data = end_of(ws, 5)
+        return int.from_bytes(data[:2], "big"), data[2:].decode()
 
-    @sock.route("/echo")
-    @sock_required(check_every=0.1)
-    def echo(ws: Any) -> None:
-        ws.send(get_jwt_identity())
-        while True:
-            ws.send(ws.receive())
 
-    @sock.route("/scoped")
-    @sock_required(check_every=0.1, scopes="feed")
+def revoked(app: Flask) -> str:
+    made = access_token(app)
+    with app.app_context():
+        revoke_token(made)
+    return made
+
+
+def refresh(app: Flask) -> str:
+    with app.app_context():
+        return create_refresh_token("ada")
+
+
+REFUSALS: dict[str, Callable[[Flask], str]] = {
+    "malformed_token": lambda _app: "nonsense",
+    "wrong_token_type": refresh,
+    "expired_token": lambda app: access_token(app, expires_delta=-5),
+    "revoked_token": revoked,
+}
+
+
+def test_a_refusal_is_a_status_and_a_code() -> None:
+    """The status for a violated policy, and the code of the refusal as the reason."""
+    app = make_app("by_sock_required")
+    with served(app) as port:
+        assert reason(port, {}) == (1008, "missing_token")
+        for code, make in REFUSALS.items():
+            assert reason(port, bearer(make(app))) == (1008, code)
+
+
+def test_requirements_are_those_of_views() -> None:
+    """A scope, for example."""
+    app = make_app("by_sock_required")
+
+    @flask_sock.Sock(app).route("/scoped")
+    @sock_required(scopes="feed")
     def scoped(ws: Any) -> None:
         ws.send("in")
 
-    return app
-
-
-Connect = Callable[..., Any]
-
-
-@pytest.fixture
-def connect(app: Flask) -> Iterator[Connect]:
-    """Open connections, that are closed when the test is over: their threads would keep this process from its end."""
-    opened: list[Any] = []
     with served(app) as port:
-
-        def connect(path: str = "/echo", *, headers: dict[str, str] | None = None, bearer: str | None = None) -> Any:
-            sent = ({"Authorization": f"Bearer {bearer}"} if bearer else {}) | (headers or {})
-            opened.append(WebSocket(f"ws://127.0.0.1:{port}{path}", sent))
-            return opened[-1]
-
-        yield connect
-        for each in opened:
-            with suppress(simple_websocket.ConnectionClosed, OSError):
-                each.close()
+        assert reason(port, bearer(access_token(app)), "/scoped") == (1008, "insufficient_scope")
+        with connected(port, bearer(access_token(app, additional_claims={"scope": "feed"})), "/scoped") as ws:
+            assert ws.recv() == "in"
 
 
-def closed(ws: Any, seconds: float = 5) -> tuple[int, str]:
-    """Why the other side has closed: a status and a reason."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        try:
-            ws.receive(timeout=0.2)
-        except simple_websocket.ConnectionClosed as error:
-            return int(error.reason), str(error.message)
-    raise AssertionError("It is still open")
-
-
-def test_who_has_a_token_is_let_in(app: Flask, connect: Connect) -> None:
-    """In the header, in a cookie, in the query string."""
-    made = access_token(app)
-    cookie = {"Cookie": f"access_token_cookie={made}"}
-    for ws in (connect(bearer=made), connect(headers=cookie), connect(f"/echo?jwt={made}")):
-        assert ws.receive(timeout=5) == "ada"
-        ws.send("hello")
-        assert ws.receive(timeout=5) == "hello"
-        ws.close()
-
-
-WRONG = ["missing_token", "malformed_token", "wrong_token_type", "expired_token", "revoked_token"]
-
-
-@pytest.mark.parametrize("wrong", WRONG)
-def test_who_has_none_is_told_why(app: Flask, connect: Connect, wrong: str) -> None:
-    """By the status for a violated policy, and the code of the refusal."""
-    with app.app_context():
-        tokens = {
-            "missing_token": None,
-            "malformed_token": "nonsense",
-            "wrong_token_type": create_refresh_token("ada"),
-            "expired_token": access_token(app, expires_delta=-5),
-            "revoked_token": access_token(app),
-        }
-        if wrong == "revoked_token":
-            revoke_token(tokens[wrong])
-    assert closed(connect(bearer=tokens[wrong])) == (1008, wrong)
-
-
-def test_demands_are_those_of_views(app: Flask, connect: Connect) -> None:
-    """A scope, say."""
-    assert closed(connect("/scoped", bearer=access_token(app))) == (1008, "insufficient_scope")
-    assert connect("/scoped", bearer=access_token(app, additional_claims={"scope": "feed"})).receive(timeout=5) == "in"
-
-
-def test_it_is_closed_when_the_token_expires(app: Flask, connect: Connect) -> None:
-    """Not a second later, and not before."""
-    began = time.time()
-    ws = connect(bearer=access_token(app, expires_delta=2))
-    assert ws.receive(timeout=5) == "ada"
-    assert closed(ws) == (1008, "expired_token")
-    assert 0.9 <= time.time() - began < 3
-
-
-def test_it_is_closed_when_the_session_ends(app: Flask, connect: Connect) -> None:
-    """Or the token is revoked; another connection goes on."""
-    with app.test_request_context():
-        pair = start_session("ada")
-    of_session, revoked, other = connect(bearer=pair.access_token), access_token(app), connect(bearer=access_token(app))
-    single = connect(bearer=revoked)
-    for ws in (of_session, single, other):
-        assert ws.receive(timeout=5) == "ada"
-    with app.test_request_context():
-        end_session(pair.session_id)
-        revoke_token(revoked)
-    assert closed(of_session) == (1008, "session_ended")
-    assert closed(single) == (1008, "revoked_token")
-    other.send("still here")
-    assert other.receive(timeout=5) == "still here"
-    other.close()
-
-
-@pytest.mark.parametrize("path", ["/echo", "/plain"])
-def test_a_socket_is_guarded_if_the_application_reads_cookies_itself(
-    app: Flask, connect: Connect, path: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("path", ["/ws", "/plain"])
+def test_a_socket_is_protected_if_the_application_reads_cookies_itself(
+    path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a function in place of 4.7's: neither the origin nor the end of the token is its business."""
+    """A function in place of 4.7's finds the token. The origin and the end of the token are checked all the same."""
     monkeypatch.setattr(
         view_decorators, "_decode_jwt_from_cookies", lambda _refresh: (request.cookies["access_token_cookie"], None)
     )
+    app = make_app("by_sock_required")
 
     @flask_sock.Sock(app).route("/plain")
     @jwt_required(locations="cookies")
@@ -183,34 +108,12 @@ def test_a_socket_is_guarded_if_the_application_reads_cookies_itself(
         ws.send(get_jwt_identity())
         ws.receive()
 
-    cookie = {"Cookie": f"access_token_cookie={access_token(app, expires_delta=timedelta(seconds=2))}"}
-    assert closed(connect(path, headers=cookie | {"Origin": "https://evil.example"})) == (1008, "csrf")
-    of_this_site = connect(path, headers=cookie)
-    assert of_this_site.receive(timeout=5) == "ada"
-    assert closed(of_this_site, 9) == (1008, "expired_token")
-
-
-def test_another_site_does_not_get_in_with_the_cookie(app: Flask, connect: Connect) -> None:
-    """A browser would send it along: the page that opens the socket counts. No page of another site sends a header."""
-    made = access_token(app)
-    cookie = {"Cookie": f"access_token_cookie={made}"}
-    for evil in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
-        assert closed(connect(headers=cookie | evil)) == (1008, "csrf")
-    assert connect(headers={"Origin": "https://evil.example"}, bearer=made).receive(timeout=5) == "ada"
-    assert connect(headers=cookie | {"Sec-Fetch-Site": "same-origin"}).receive(timeout=5) == "ada"
-    app.config["JWT_TRUSTED_ORIGINS"] = ["https://app.example"]
-    assert connect(headers=cookie | {"Origin": "https://app.example"}).receive(timeout=5) == "ada"
-
-
-def test_no_thread_is_left_behind(app: Flask, connect: Connect) -> None:
-    """When the client goes, so does who looked after it."""
-    before = set(threading.enumerate())
-    ws = connect(bearer=access_token(app))
-    assert ws.receive(timeout=5) == "ada"
-    watchers = [each for each in threading.enumerate() if each.name == "jwt-sockets" and each not in before]
-    assert watchers
-    ws.close()
-    assert eventually(lambda: not any(each.is_alive() for each in watchers))
+    sent = cookie(app, access_token(app, expires_delta=timedelta(seconds=2)))
+    with served(app) as port:
+        assert reason(port, sent | {"Origin": "https://evil.example"}, path) == (1008, "csrf")
+        with connected(port, sent, path) as ws:
+            assert ws.recv() == "ada"
+            assert end_of(ws, 9)[1][2:] == b"expired_token"
 
 
 # --- Flask-SocketIO -------------------------------------------------------------------------------------------------
@@ -218,8 +121,10 @@ def test_no_thread_is_left_behind(app: Flask, connect: Connect) -> None:
 
 @pytest.fixture
 def chat() -> Iterator[tuple[Flask, int]]:
-    """An application with two namespaces: one for who has a token, one that asks for more."""
-    app = make_app()
+    """An application with two namespaces: one requires a token, the other a role too."""
+    app = Flask("app")
+    app.config.update(JWT_SECRET_KEY=SECRET, JWT_TOKEN_LOCATION=["headers", "cookies"])
+    JWTManager(app)
     io = flask_socketio.SocketIO(app, async_mode="threading")
 
     @io.on("connect")
@@ -232,78 +137,63 @@ def chat() -> Iterator[tuple[Flask, int]]:
     def connect_clerk(_auth: Any) -> None:
         io.emit("welcome", get_jwt_identity(), namespace="/clerks")
 
-    @io.on("echo")
-    def echo(text: str) -> str:
-        return text
-
     with served(app) as port:
         yield app, port
 
 
-@contextmanager
-def client(port: int, **options: Any) -> Iterator[tuple[Any, list[str]]]:
-    """A client, and what happened to it."""
-    seen: list[str] = []
-    io = socketio_client.Client(reconnection=False)
-    namespace = (options.get("namespaces") or ["/"])[0]
-    io.on("welcome", lambda who: seen.append(f"welcome {who}"), namespace=namespace)
-    io.on("disconnect", lambda *_: seen.append("gone"), namespace=namespace)
-    try:
-        io.connect(f"http://127.0.0.1:{port}", wait_timeout=5, **options)
-        yield io, seen
-    finally:
-        io.disconnect()
-
-
-def test_a_client_is_let_in_with_its_token(chat: tuple[Flask, int]) -> None:
-    """In what it sends as auth, or in the header of its handshake."""
+def test_a_client_without_a_good_token_is_refused(chat: tuple[Flask, int]) -> None:
+    """The message is the code of the refusal. A client may send anything as ``auth``."""
     app, port = chat
-    made = access_token(app)
-    for options in ({"auth": {"token": made}}, {"headers": {"Authorization": f"Bearer {made}"}}):
-        with client(port, **options) as (io, seen):
-            assert eventually(lambda seen=seen: "welcome ada" in seen)
-            assert io.call("echo", "hello", timeout=5) == "hello"
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({}, "missing_token"),
+        ({"auth": {"token": "nonsense"}}, "malformed_token"),
+        ({"auth": {"token": 5}}, "missing_token"),
+        ({"auth": ["x"]}, "missing_token"),
+        ({"auth": {"token": access_token(app, expires_delta=-5)}}, "expired_token"),
+    ]
+    for options, code in wrong:
+        with client(port, **options) as (_, seen):
+            assert eventually(lambda seen=seen: bool(seen))
+            assert seen == [code]
 
 
-def test_a_client_without_one_is_refused(chat: tuple[Flask, int]) -> None:
-    """With the code of the refusal; of auth, anything may come."""
-    app, port = chat
-    wrong: list[dict[str, Any]] = [{}, {"auth": {"token": "nonsense"}}, {"auth": {"token": 5}}, {"auth": ["x"]}]
-    wrong += [{"auth": {"token": access_token(app, expires_delta=-5)}}]
-    codes = ["missing_token", "malformed_token", "missing_token", "missing_token", "expired_token"]
-    for options, code in zip(wrong, codes, strict=True):
-        told: list[Any] = []
-        io = socketio_client.Client(reconnection=False)
-        io.on("connect_error", told.append)
-        with pytest.raises(RefusedError):
-            io.connect(f"http://127.0.0.1:{port}", wait_timeout=5, **options)
-        assert eventually(lambda told=told: bool(told))
-        assert told[0]["message"] == code
-
-
-def test_a_namespace_may_ask_for_more(chat: tuple[Flask, int]) -> None:
+def test_a_namespace_may_require_more(chat: tuple[Flask, int]) -> None:
     """And look for the token elsewhere."""
     app, port = chat
     clerk = access_token(app, additional_claims={"roles": ["clerk"]})
-    with client(port, auth={"ticket": clerk}, namespaces=["/clerks"]) as (_, seen):
+    with client(port, "/clerks", auth={"ticket": clerk}) as (_, seen):
         assert eventually(lambda: "welcome ada" in seen)
-    with (
-        pytest.raises(RefusedError),
-        client(port, auth={"ticket": access_token(app)}, namespaces=["/clerks"]),
-    ):
-        pass
+    with client(port, "/clerks", auth={"ticket": access_token(app)}) as (_, seen):
+        assert eventually(lambda: "insufficient_scope" in seen)
+        assert "connected" not in seen
 
 
-@pytest.mark.parametrize("how", ["expiry", "session"])
-def test_a_client_is_disconnected_when_its_time_is_up(chat: tuple[Flask, int], how: str) -> None:
-    """Its token expires, or its session ends."""
-    app, port = chat
-    with app.test_request_context():
-        pair = start_session("ada")
-    made = access_token(app, expires_delta=2) if how == "expiry" else pair.access_token
-    with client(port, auth={"token": made}) as (_, seen):
-        assert eventually(lambda: "welcome ada" in seen)
-        if how == "session":
-            with app.test_request_context():
-                end_session(pair.session_id)
-        assert eventually(lambda: "gone" in seen, 5)
+# --- in the wrong place ---------------------------------------------------------------------------------------------
+
+
+def test_above_the_route_they_are_errors() -> None:
+    """The routes of flask-sock and Flask-SocketIO return nothing, so nothing would be protected."""
+    sock: Any = flask_sock.Sock(make_app("by_decorator"))
+    with pytest.raises(TypeError, match=r"below @sock\.route"):
+        sock_required()(sock.route("/another")(lambda _ws: None))
+    with pytest.raises(TypeError, match=r"below @socketio\.on"):
+        socketio_required(None)(None)  # type: ignore[type-var]  # it is not a function
+
+
+@pytest.mark.parametrize("decorator", [sock_required, partial(socketio_required, None)], ids=["sock", "socketio"])
+def test_a_connection_cannot_be_anonymous(decorator: Any) -> None:
+    """Neither by ``optional`` nor by ``report_only``."""
+    for options in ({"optional": True}, {"optional": "if-valid"}, {"report_only": True}):
+        with pytest.raises(ConfigurationError, match="needs a token"):
+            decorator(**options)
+
+
+def test_on_views_they_are_errors() -> None:
+    """The error names the decorator that works."""
+    app = make_app("by_decorator")
+    app.testing = True
+    app.get("/a")(sock_required()(lambda: "a"))
+    app.add_url_rule("/b", "b", socketio_required(None)(lambda: "b"))
+    for path in ("/a", "/b"):
+        with pytest.raises(RuntimeError, match="use jwt_required"):
+            app.test_client().get(path)

@@ -1,6 +1,6 @@
-"""OpenAPI: the security schemes of an application, and what each operation demands, from the decorators themselves.
+"""OpenAPI: the security schemes of an application, and what each operation requires, from the decorators themselves.
 
-Works on documents that other libraries made: it adds what they cannot know, and overwrites nothing that is there.
+It completes documents that other libraries made, and overwrites nothing in them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ _BEARER = "jwt"
 
 
 def document_security(target: Any, app: Flask) -> None:
-    """Add what ``jwt_required`` and ``protect`` demand to the OpenAPI document of an application.
+    """Add what ``jwt_required`` and ``protect`` require to the OpenAPI document of an application.
 
     :param target: the ``Api`` of flask-smorest, an ``APISpec``, an ``APIFlask`` application, or a complete document
     :param app: the application; its views may be added later, unless the document is complete
-    :raises TypeError: if it is none of them
+    :raises TypeError: if the target is of another type
+
+    .. versionadded:: 5.0
     """
     if hasattr(target, "spec_processor"):
         _process(target, app)
@@ -42,11 +44,14 @@ def document_security(target: Any, app: Flask) -> None:
         write = spec.to_dict
         spec.to_dict = lambda: add_security(write(), app)
     else:
-        raise TypeError(f"There is no OpenAPI document in a {type(target).__name__}")
+        raise TypeError(
+            f"document_security got a {type(target).__name__}: pass the Api of flask-smorest, an APISpec, an APIFlask "
+            "application, or a document as a mapping"
+        )
 
 
 def _process(target: Any, app: Flask) -> None:
-    """Let an ``APIFlask`` application call us after the processor that it has."""
+    """Have an ``APIFlask`` application add this after its own processor."""
     before = target.spec_callback
 
     def add_to(spec: Any) -> Any:
@@ -58,11 +63,17 @@ def _process(target: Any, app: Flask) -> None:
 
 
 def add_security(document: Document, app: Flask) -> Document:
-    """Add the security schemes to a document, and to each operation its demands and how it refuses; return it."""
+    """Add the security schemes to a document, and to each operation its requirements and refusals.
+
+    :param document: the document, as a mapping
+    :return: the same document
+
+    .. versionadded:: 5.0
+    """
     settings = get_state(app).settings
-    demanded = {(_path(route.rule), route.method.lower()): route for route in routes(app)}
+    known = {(_path(route.rule), route.method.lower()): route for route in routes(app)}
     for path, method, operation in _operations(document):
-        route = demanded.get((path, method))
+        route = known.get((path, method))
         policies = decide(app, route.endpoint, route.method).policies if route is not None else ()
         if policies:
             _describe(operation, policies[0], settings, str(document.get("openapi", "")))
@@ -81,20 +92,20 @@ def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
 
 
 def _path(rule: str) -> str:
-    """A rule as OpenAPI writes it: ``/orders/{order_id}``."""
+    """Return a rule as OpenAPI writes it: ``/orders/{order_id}``."""
     return _VARIABLE.sub(r"{\1}", rule)
 
 
 def _schemes(settings: Settings) -> dict[str, Document]:
-    """Where tokens are looked for, as security schemes. A JSON body is none that OpenAPI knows."""
-    known: dict[str, Document] = {
+    """Return the locations of tokens as security schemes. OpenAPI has none for a JSON body."""
+    schemes: dict[str, Document] = {
         "headers": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         if settings.header_name.lower() == "authorization"
         else {"type": "apiKey", "in": "header", "name": settings.header_name},
         "cookies": {"type": "apiKey", "in": "cookie", "name": settings.access.cookie_name},
         "query_string": {"type": "apiKey", "in": "query", "name": settings.query_string_name},
     }
-    return {_name(location): known[location] for location in settings.token_location if location in known}
+    return {_name(location): schemes[location] for location in settings.token_location if location in schemes}
 
 
 def _name(location: str) -> str:
@@ -102,13 +113,14 @@ def _name(location: str) -> str:
 
 
 def _describe(operation: Document, policy: Policy, settings: Settings, version: str) -> None:
-    places = [each for each in policy.locations or settings.token_location if each != "json"]
-    # Until 3.1, only schemes of OAuth 2.0 could name scopes.
+    locations = [each for each in policy.locations or settings.token_location if each != "json"]
+    # Before 3.1, only schemes of OAuth 2.0 can name scopes.
     scopes = sorted(policy.scopes.names) if policy.scopes and not version.startswith(("2", "3.0")) else []
-    wanted: list[Document] = [{_name(place): scopes} for place in places]
-    operation.setdefault("security", wanted + ([{}] if policy.optional else []))
+    security: list[Document] = [{_name(location): scopes} for location in locations]
+    operation.setdefault("security", security + ([{}] if policy.optional else []))
     responses = operation.setdefault("responses", {})
-    responses.setdefault("401", {"description": "The token is missing, or refused"})
+    responses.setdefault("401", {"description": "The token is missing or invalid"})
     if policy.scopes or policy.roles:
-        demands = [f"{name} {demand}" for name, demand in (("scope", policy.scopes), ("role", policy.roles)) if demand]
-        responses.setdefault("403", {"description": f"The token lacks {', '.join(demands)}"})
+        required = (("scope", policy.scopes), ("role", policy.roles))
+        lacking = ", ".join(f"{name} {requirement}" for name, requirement in required if requirement)
+        responses.setdefault("403", {"description": f"The token lacks {lacking}"})

@@ -135,12 +135,12 @@ def _is_exempt(options_request: Request, app: Flask) -> bool:
 
 def _admitted_to_socket(incoming: Any, policy: Policy, app: Flask, decorated: bool) -> Token | None:
     """Let a WebSocket be opened, or a client of Flask-SocketIO send an event, until the token ends."""
-    from ._protection import socket_guard  # most applications have no sockets
+    from ._protection import socket_guard, socketio_guard  # most applications have no sockets
 
     if hasattr(incoming, "sid") and hasattr(incoming, "namespace"):  # Flask-SocketIO sets them
         if decorated:
-            raise socket_guard.misplaced("jwt_required", app, incoming)
-        return socket_guard.admit_event(app, incoming, policy, lambda: _admitted(incoming, policy, app))
+            raise socketio_guard.misplaced("jwt_required", app, incoming)
+        return socketio_guard.admit_event(app, incoming, policy, lambda: _admitted(incoming, policy, app))
     token = _admitted(incoming, policy, app)
     if token is not None:
         socket_guard.watch_request(app, incoming, token, policy)

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped,misc,untyped-decorator,no-any-return,attr-defined"
 # The libraries have no types.
-"""What the tests of protection share: applications, requests, and views of every kind under every framework."""
+"""What the tests of protection share: applications, requests, and what the audit and the check report."""
 
 from __future__ import annotations
 
@@ -30,8 +30,15 @@ def make_app(app: Flask | None = None, **options: Any) -> tuple[Flask, JWTManage
     return app, JWTManager(app)
 
 
-def ask(app: Flask, path: str, token: str | None = None, method: str = "GET", **arguments: Any) -> TestResponse:
-    """The answer to a request with a token of a kind (access, refresh), or without one."""
+def make_protected(**arguments: Any) -> Flask:
+    """An application that is protected by default, with these arguments of `jwt.protect`."""
+    app, jwt = make_app()
+    jwt.protect(app, **arguments)
+    return app
+
+
+def send(app: Flask, path: str, token: str | None = None, method: str = "GET", **arguments: Any) -> TestResponse:
+    """The response to a request with a token of this type (access, refresh), or without a token."""
     headers = dict(arguments.pop("headers", {}))
     if token is not None:
         with app.app_context():
@@ -42,11 +49,11 @@ def ask(app: Flask, path: str, token: str | None = None, method: str = "GET", **
 
 
 def status(app: Flask, path: str, token: str | None = None, method: str = "GET", **arguments: Any) -> int:
-    return ask(app, path, token, method, **arguments).status_code
+    return send(app, path, token, method, **arguments).status_code
 
 
 def statuses(app: Flask, path: str, method: str = "GET", kind: str = "access") -> tuple[int, int]:
-    """What an anonymous client gets, and one with a token."""
+    """The status for a request without a token, and with one."""
     return status(app, path, None, method), status(app, path, kind, method)
 
 
@@ -56,7 +63,7 @@ def route_of(app: Flask, rule: str, method: str = "GET") -> Route:
 
 
 def findings(app: Flask) -> list[Finding]:
-    """What `flask jwt check` says of the views of an application."""
+    """What `flask jwt check` reports about the views of an application."""
     codes = {
         "unprotected_view",
         "unenforced_decorator",

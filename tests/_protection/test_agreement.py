@@ -1,7 +1,7 @@
 # mypy: disable-error-code="import-untyped,misc,untyped-decorator,attr-defined"
 # The libraries have no types.
-"""The audit, the check and what an anonymous client really gets agree, on applications that are put together at random:
-kinds of views x decorators x blueprints x orders, under every framework.
+"""The audit, the check and what an anonymous client gets agree on random applications: kinds of views, decorators,
+blueprints and orders, under every framework.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .frameworks import findings, make_app
 
 
 def passes_on(view: Any) -> Any:
-    """A decorator of an application's own."""
+    """A decorator of the application."""
 
     @functools.wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -85,7 +85,7 @@ def decorate(view: Any, names: list[str]) -> Any:
 
 
 def member(view: Any) -> Any:
-    """What a class holds. Python is about to make methods of partial functions, and warns from 3.13 on."""
+    """A member of a class. From 3.13 on, Python warns about partial functions, which will become methods."""
     return staticmethod(view) if isinstance(view, functools.partial) else view
 
 
@@ -94,12 +94,12 @@ def member(view: Any) -> Any:
 
 @dataclass(frozen=True)
 class Spec:
-    """A view as it is drawn.
+    """A random view.
 
     :ivar kind: one of ``KINDS``
     :ivar stack: its decorators
-    :ivar place: where those of a class stand
-    :ivar exempt: whether it is, itself or as a class
+    :ivar place: where those of a class are
+    :ivar exempt: whether it is exempt, itself or as a class
     :ivar home: where it is registered
     """
 
@@ -122,7 +122,7 @@ def function(spec: Spec) -> Any:
 
 
 def class_of(spec: Spec, base: Any, **more: Any) -> Any:
-    """A class with `get`, or with the `dispatch_request` of a `View`, decorated where the specification says."""
+    """A class with `get`, or with the `dispatch_request` of a `View`, decorated as specified."""
 
     def answer(*_args: Any, **_kwargs: Any) -> Any:
         return {}
@@ -182,7 +182,7 @@ def add(spec: Spec, app: Flask, target: Any, number: int, apis: dict[Any, Any]) 
 
 
 class Socket:
-    """A connection, as far as flask-sock needs it: the test client is no server that one could be opened on.
+    """A connection, as far as flask-sock needs it, since the test client has no sockets.
 
     :cvar refusals: the reasons for which it was closed
     """
@@ -199,7 +199,7 @@ class Socket:
 
 
 def _plain(view: Any) -> Any:
-    """Those libraries take functions, and not partial ones."""
+    """The function in a partial: those libraries take no partial functions."""
     return (
         view
         if not isinstance(view, functools.partial)
@@ -237,7 +237,7 @@ specs = st.builds(
 
 @dataclass(frozen=True)
 class Plan:
-    """An application as it is drawn."""
+    """A random application."""
 
     views: list[Spec]
     flavour: str
@@ -257,7 +257,7 @@ plans = st.builds(
 
 
 def build(plan: Plan) -> Flask:
-    """Put an application together. A blueprint of Flask's takes what one of the frameworks does not."""
+    """Make an application. A blueprint of Flask takes the kinds of views that a framework does not."""
     flavours: dict[str, Any] = {
         "flask": (Flask, Blueprint),
         "apiflask": (apiflask.APIFlask, apiflask.APIBlueprint),
@@ -313,7 +313,7 @@ HANDSHAKE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Ver
 
 
 def gets_in(app: Flask, route: Route, token: str | None) -> bool:
-    """Whether a request gets in; a WebSocket that is closed for a reason does not."""
+    """Whether a request passes. A WebSocket that is closed for a reason does not."""
     rule = next(each for each in app.url_map.iter_rules(route.endpoint) if each.rule == route.rule)
     path = route.rule.replace("<path:filename>", "swagger-ui.css")
     headers = ({} if token is None else bearer(token)) | (HANDSHAKE if rule.websocket else {})
@@ -332,6 +332,7 @@ def test_the_audit_the_check_and_the_client_agree(plan: Plan) -> None:
     listed = routes(app)
     # flask-restx answers one of these with 404, and the other with 500 if its blueprint has another name.
     before = [each for each in listed if not each.endpoint.endswith(("root", "specs"))]
+    found = findings(app)
     with app.app_context():
         access, refresh = create_access_token("ada", fresh=True), create_refresh_token("ada")
     for route in before:
@@ -339,14 +340,14 @@ def test_the_audit_the_check_and_the_client_agree(plan: Plan) -> None:
         is_socket = any(each.websocket for each in app.url_map.iter_rules(route.endpoint))
         good = {gets_in(app, route, token) for token in (access, refresh)} != {False}
         anonymous = gets_in(app, route, None)
-        told = {each.code for each in findings(app) if route.rule in each.message.split(": ")[0].split(", ")}
-        note(f"{good=} {anonymous=} {told}")
-        # A hook or a second decorator may ask for an access token where a refresh token is asked for, too.
+        codes = {each.code for each in found if route.rule in each.message.split(": ")[0].split(", ")}
+        note(f"{good=} {anonymous=} {codes}")
+        # A hook or a second decorator may require an access token where a refresh token is required, too.
         assert good or is_socket or "refresh" in route.demands
         if route.guard in ("none", "exempt"):
             assert anonymous
         elif route.guard in ("decorator", "default", "hook"):
             assert not anonymous or all("or none" in each for each in route.demands.split("; "))
-        assert anonymous or "unprotected_view" not in told
-        assert route.guard != "below" or "covered_decorator" in told
-    assert routes(app) == listed
+        assert anonymous or "unprotected_view" not in codes
+        assert route.guard != "below" or "covered_decorator" in codes
+    assert (routes(app), findings(app)) == (listed, found)

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped,misc,untyped-decorator,attr-defined,method-assign"
 # The libraries have no types.
-"""`jwt.protect`: which views it covers, per endpoint and method, and that nothing takes it away."""
+"""`jwt.protect`: which views it protects, for each endpoint and method, and that other code cannot remove it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
 
+import apiflask
+import apiflask.views
 import flask_debugtoolbar
 import flask_restful
 import flask_restx
+import flask_smorest
 import pytest
 from flask import Blueprint, Flask, current_app, request
 from flask.views import MethodView, View
@@ -27,8 +30,9 @@ from flask_jwt_extended import (
     jwt_required,
 )
 
-from ..conftest import bearer
-from .frameworks import RestxApi, ask, codes, findings, make_app, route_of, routes, status, statuses
+from .._keys.helpers import JWKS
+from ..conftest import SECRET, bearer
+from .frameworks import RestxApi, codes, findings, make_app, make_protected, route_of, routes, send, status, statuses
 
 CLOSED, OPEN = (401, 200), (200, 200)
 
@@ -50,7 +54,128 @@ def nest(*blueprints: Blueprint) -> Blueprint:
     return blueprints[0]
 
 
+# --- views of every library -----------------------------------------------------------------------------------------
+
+#: By method: what decorates the view.
+DECORATORS: dict[str, Any] = {
+    "GET": lambda view: view,
+    "POST": jwt_exempt,
+    "PUT": jwt_required(refresh=True),
+    "DELETE": jwt_required(optional=True),
+}
+
+
+def _functions(app: Flask) -> None:
+    for method, decorate in DECORATORS.items():
+        app.add_url_rule("/view", method, decorate(lambda: {}), methods=[method])
+
+
+def _coroutines(app: Flask) -> None:
+    for method, decorate in DECORATORS.items():
+
+        async def answer() -> dict[str, Any]:
+            return {}
+
+        app.add_url_rule("/view", method, decorate(answer), methods=[method])
+
+
+def _members(document: Callable[[Any], Any] = lambda view: view) -> dict[str, Any]:
+    return {method.lower(): document(decorate(lambda _self: {})) for method, decorate in DECORATORS.items()}
+
+
+def _method_view(app: Flask) -> None:
+    app.add_url_rule("/view", view_func=type("Orders", (MethodView,), _members()).as_view("view"))
+
+
+def _restful(app: Flask) -> None:
+    flask_restful.Api(app).add_resource(type("Orders", (flask_restful.Resource,), _members()), "/view")
+
+
+def _restx(app: Flask) -> None:
+    RestxApi(app).add_resource(type("Orders", (flask_restx.Resource,), _members()), "/view")
+
+
+def _smorest(app: Flask) -> None:
+    shop = flask_smorest.Blueprint("shop", "shop")
+    for method, decorate in DECORATORS.items():
+        shop.route("/view", methods=[method], endpoint=method)(shop.response(200)(decorate(lambda: {})))
+    flask_smorest.Api(app).register_blueprint(shop)
+
+
+def _smorest_class(app: Flask) -> None:
+    shop = flask_smorest.Blueprint("shop", "shop")
+    shop.route("/view")(type("Orders", (MethodView,), _members(shop.response(200))))
+    flask_smorest.Api(app).register_blueprint(shop)
+
+
+def _apiflask(app: Any) -> None:
+    for method, decorate in DECORATORS.items():
+        app.route("/view", methods=[method], endpoint=method)(app.output({})(decorate(lambda: {})))
+
+
+def _apiflask_class(app: Any) -> None:
+    cls = type("Orders", (apiflask.views.MethodView,), _members(app.output({})))
+    app.add_url_rule("/view", view_func=cls.as_view("view"))
+
+
+#: Where each library serves its documentation.
+LIBRARIES: dict[Callable[[Any], None], str | None] = {
+    _functions: None,
+    _coroutines: None,
+    _method_view: None,
+    _restful: None,
+    _restx: "/swagger.json",
+    _smorest: "/openapi.json",
+    _smorest_class: "/openapi.json",
+    _apiflask: "/openapi.json",
+    _apiflask_class: "/openapi.json",
+}
+
+
+@pytest.mark.parametrize("add", LIBRARIES)
+def test_views_of_every_library(add: Callable[[Any], None]) -> None:
+    """A view without a decorator is protected; its documentation may be public. The audit agrees on every route."""
+    app, jwt = make_app(apiflask.APIFlask("app") if add in (_apiflask, _apiflask_class) else None)
+    app.config.update(API_TITLE="x", API_VERSION="1", OPENAPI_VERSION="3.1.0")
+    app.config.update(OPENAPI_URL_PREFIX="/", OPENAPI_JSON_PATH="openapi.json")
+    jwt.protect(app, exempt=["api-docs.*", "openapi.*", "restx_doc.*", "doc", "root", "specs", "static"])
+    add(app)
+    assert (statuses(app, "/view"), status(app, "/view", "refresh")) == (CLOSED, 422)
+    assert statuses(app, "/view", "POST") == OPEN
+    assert (statuses(app, "/view", "PUT", "refresh"), status(app, "/view", "access", "PUT")) == (CLOSED, 422)
+    assert (statuses(app, "/view", "DELETE"), status(app, "/view", "refresh", "DELETE")) == (OPEN, 422)
+    path = LIBRARIES[add]
+    assert path is None or status(app, path) == 200
+    guards = {each.method: each.guard for each in routes(app) if each.rule == "/view"}
+    assert guards.items() >= {"GET": "default", "POST": "exempt", "PUT": "decorator", "DELETE": "decorator"}.items()
+    for route in routes(app):
+        if "<" not in route.rule and route.method != "DELETE":
+            assert (status(app, route.rule, None, route.method) == 401) is (route.guard not in ("exempt", "none"))
+
+
+def test_what_leads_to_no_view_is_answered_as_without_protect() -> None:
+    """404, 405, and the preflight of a browser. A HEAD request leads to the view."""
+    app = make_protected()
+    app.add_url_rule("/view", "view", view)
+    assert status(app, "/nowhere") == 404
+    assert status(app, "/view", None, "POST") == 405
+    assert status(app, "/view", None, "OPTIONS") == 200
+    assert statuses(app, "/view", "HEAD") == CLOSED
+
+
+def test_the_published_keys_stay_public() -> None:
+    """Services that verify our tokens have no token."""
+    app, jwt = make_app(KEYS=[JWKS["ES256"]], JWKS_PATH="/jwks.json")
+    jwt.protect(app)
+    assert (status(app, "/jwks.json"), route_of(app, "/jwks.json").guard) == (200, "exempt")
+
+
 # --- blueprints -----------------------------------------------------------------------------------------------------
+
+
+def _plainly(app: Flask, child: Blueprint) -> str:
+    app.register_blueprint(child)
+    return "/child/"
 
 
 def _nested(app: Flask, child: Blueprint) -> str:
@@ -85,13 +210,13 @@ def _elsewhere(app: Flask, child: Blueprint) -> str:
     return "/elsewhere/"
 
 
-REGISTRATIONS = [_elsewhere, _nested, _nested_deeper, _renamed, _nested_and_renamed, _named_as_its_parent]
+REGISTRATIONS = [_plainly, _elsewhere, _nested, _nested_deeper, _renamed, _nested_and_renamed, _named_as_its_parent]
 
 
 @pytest.mark.parametrize("register", REGISTRATIONS)
 @pytest.mark.parametrize("is_late", [False, True], ids=["protected first", "views first"])
 def test_a_blueprint_is_protected_under_every_name(register: Callable[..., str], is_late: bool) -> None:
-    """Nested, renamed, and with what is nested in it; what is outside stays public."""
+    """Nested or renamed, with the blueprints within it. Views outside of it stay public."""
     app, jwt = make_app()
     child = Blueprint("child", "child", url_prefix="/child")
     if not is_late:
@@ -111,7 +236,7 @@ def test_a_blueprint_is_protected_under_every_name(register: Callable[..., str],
 
 @pytest.mark.parametrize("public_first", [True, False])
 def test_a_public_blueprint_of_the_same_name_stays_public(public_first: bool) -> None:
-    """The names of endpoints are whole names."""
+    """Names of endpoints include the parents of a blueprint."""
     app, jwt = make_app()
     public, child = blueprint("child"), blueprint("child")
     jwt.protect(child)
@@ -123,8 +248,18 @@ def test_a_public_blueprint_of_the_same_name_stays_public(public_first: bool) ->
     assert (route_of(app, "/child/").guard, route_of(app, "/parent/child/").guard) == ("none", "default")
 
 
-def test_a_blueprint_that_begins_like_another_is_another() -> None:
-    """Names end at dots."""
+def test_a_blueprint_that_a_protected_one_registers_on_the_application_stays_public() -> None:
+    """It is not within the protected one."""
+    app, jwt = make_app()
+    child, other = blueprint("child"), blueprint("other")
+    child.record(lambda state: state.app.register_blueprint(other))
+    jwt.protect(child)
+    app.register_blueprint(child)
+    assert (statuses(app, "/child/"), statuses(app, "/other/")) == (CLOSED, OPEN)
+
+
+def test_a_blueprint_whose_name_begins_like_another_stays_public() -> None:
+    """The name of a blueprint ends at the dot."""
     app, jwt = make_app()
     shop, shopping = blueprint("shop"), blueprint("shopping")
     jwt.protect(shop)
@@ -134,7 +269,7 @@ def test_a_blueprint_that_begins_like_another_is_another() -> None:
 
 
 def test_a_blueprint_that_is_registered_twice_is_protected_twice() -> None:
-    """Once within a blueprint, once under another name."""
+    """Within another blueprint, and under another name."""
     app, jwt = make_app()
     child = blueprint("child")
     jwt.protect(child)
@@ -144,7 +279,7 @@ def test_a_blueprint_that_is_registered_twice_is_protected_twice() -> None:
 
 
 def test_a_blueprint_may_be_public_at_one_place_and_protected_at_another() -> None:
-    """By the blueprint that it is nested in: the same functions, two endpoints."""
+    """A protected parent protects it: the same functions at two endpoints."""
     for order in (("/parent/child/", "/child/"), ("/child/", "/parent/child/")):
         app, jwt = make_app()
         child, parent = blueprint("child"), Blueprint("parent", "parent", url_prefix="/parent")
@@ -160,9 +295,7 @@ def test_a_blueprint_may_be_public_at_one_place_and_protected_at_another() -> No
 @pytest.mark.parametrize("library", [flask_restful, flask_restx], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("how", ["nested", "renamed", "plain"])
 def test_an_api_of_a_protected_blueprint_is_protected(library: Any, how: str) -> None:
-    """Those libraries name endpoints as if the blueprint had neither parents nor another name; also of resources that
-    are added when it is registered already.
-    """
+    """Such an Api ignores parents and `name=` in the names of endpoints, and takes resources after registration too."""
     app, jwt = make_app()
     child = Blueprint("child", "child", url_prefix="/child")
     api = library.Api(child)
@@ -171,9 +304,11 @@ def test_an_api_of_a_protected_blueprint_is_protected(library: Any, how: str) ->
     api.add_resource(type("Open", (library.Resource,), {"get": jwt_exempt(lambda self: "x")}), "/open")
     app.register_blueprint(nest(Blueprint("parent", "parent"), child) if how == "nested" else child, **_name(how))
     api.add_resource(type("Late", (library.Resource,), {"get": lambda self: "x"}), "/late")
-    app.add_url_rule("/outside", "outside", view)
+    app.register_blueprint(blueprint("child" if how == "nested" else "outside"), url_prefix="/outside")
     assert statuses(app, "/child/early") == statuses(app, "/child/late") == CLOSED
-    assert statuses(app, "/child/open") == statuses(app, "/outside") == OPEN
+    assert statuses(app, "/child/open") == OPEN
+    # Where the names of endpoints are the same, the view of a public blueprint is protected too.
+    assert statuses(app, "/outside/") == (CLOSED if how == "nested" else OPEN)
     assert route_of(app, "/child/early").guard == route_of(app, "/child/late").guard == "default"
 
 
@@ -181,8 +316,8 @@ def _name(how: str) -> dict[str, str]:
     return {"name": "other"} if how == "renamed" else {}
 
 
-def test_a_view_that_a_blueprint_registers_for_a_rule_of_the_application_is_covered() -> None:
-    """`Blueprint.endpoint` has names without a prefix."""
+def test_a_view_that_a_blueprint_registers_for_a_rule_of_the_application_is_protected() -> None:
+    """`Blueprint.endpoint` adds no prefix to a name."""
     app, jwt = make_app()
     app.add_url_rule("/bare", "bare")
     child = blueprint("child")
@@ -192,8 +327,8 @@ def test_a_view_that_a_blueprint_registers_for_a_rule_of_the_application_is_cove
     assert statuses(app, "/bare") == CLOSED
 
 
-def test_views_of_a_blueprint_that_were_named_by_hand_are_covered() -> None:
-    """As Flask has it: the name of the endpoint says where it belongs."""
+def test_a_view_with_an_endpoint_named_like_those_of_a_blueprint_is_protected() -> None:
+    """In Flask, the name of an endpoint shows its blueprint."""
     app, jwt = make_app()
     child = blueprint("child")
     jwt.protect(child)
@@ -202,8 +337,8 @@ def test_views_of_a_blueprint_that_were_named_by_hand_are_covered() -> None:
     assert statuses(app, "/by-hand") == CLOSED
 
 
-def test_a_blueprint_that_is_registered_already_cannot_be_protected_any_more() -> None:
-    """It is told, and how to do it; the order that works beside it."""
+def test_protecting_a_registered_blueprint_is_an_error() -> None:
+    """The message shows the order that works."""
     app, jwt = make_app()
     child = blueprint("child")
     app.register_blueprint(child)
@@ -214,7 +349,7 @@ def test_a_blueprint_that_is_registered_already_cannot_be_protected_any_more() -
 
 
 def test_an_application_and_its_blueprint_may_have_exemptions_of_their_own() -> None:
-    """Each leaves open what it exempts itself: what one of them protects is protected."""
+    """Each exempts views only from its own protection."""
     app, jwt = make_app()
     child = blueprint("child")
     child.add_url_rule("/other", "other", view)
@@ -227,7 +362,7 @@ def test_an_application_and_its_blueprint_may_have_exemptions_of_their_own() -> 
 
 
 def test_an_application_may_be_protected_twice() -> None:
-    """A view is checked once, and only what both exempt is public."""
+    """A view is checked once. Only views that both calls exempt are public."""
     app, jwt = make_app()
     app.add_url_rule("/a", "a", view)
     app.add_url_rule("/b", "b", view)
@@ -244,8 +379,8 @@ def test_an_application_may_be_protected_twice() -> None:
     assert len(asked) == 1
 
 
-def test_two_applications_are_decided_about_apart() -> None:
-    """One function, one class, one blueprint in both."""
+def test_one_view_may_be_public_in_one_application_and_protected_in_another() -> None:
+    """A function, a class and a blueprint in both."""
 
     class Orders(MethodView):
         def get(self) -> str:
@@ -260,6 +395,19 @@ def test_two_applications_are_decided_about_apart() -> None:
         app.register_blueprint(shop)
     for path in ("/view", "/orders", "/shop/"):
         assert (statuses(public, path), statuses(closed, path)) == (OPEN, CLOSED)
+
+
+def test_a_blueprint_may_serve_two_applications() -> None:
+    """Under different names; each application verifies with its own keys."""
+    shop = blueprint("shop")
+    (first, jwt), (second, _) = make_app(), make_app(SECRET_KEY=SECRET[1:] + SECRET[0])
+    jwt.protect(shop)
+    for name, app in (("first", first), ("second", second)):
+        app.register_blueprint(shop, name=name)
+        assert statuses(app, "/shop/") == CLOSED
+    with first.app_context():
+        token = create_access_token("ada")
+    assert second.test_client().get("/shop/", headers=bearer(token)).status_code == 422
 
 
 # --- per endpoint ---------------------------------------------------------------------------------------------------
@@ -287,9 +435,8 @@ async def _coroutine() -> str:
 @pytest.mark.parametrize("order", [("/public", "/closed"), ("/closed", "/public")], ids="-".join)
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_view_may_be_public_and_protected_under_two_endpoints(kind: str, order: tuple[str, str]) -> None:
-    """Whichever is asked first, and how often."""
-    app, jwt = make_app()
-    jwt.protect(app, exempt=["public"])
+    """In any order of requests, and repeatedly."""
+    app = make_protected(exempt=["public"])
     served = KINDS[kind]()
     for name in ("public", "closed"):
         app.add_url_rule(f"/{name}", name, served)
@@ -299,9 +446,8 @@ def test_one_view_may_be_public_and_protected_under_two_endpoints(kind: str, ord
 
 
 def test_one_function_may_have_two_rules_of_one_endpoint() -> None:
-    """Flask compares it with what is registered there."""
-    app, jwt = make_app()
-    jwt.protect(app)
+    """Flask compares it with the view that is registered for the endpoint."""
+    app = make_protected()
     app.add_url_rule("/a", "same", view)
     app.add_url_rule("/b", "same", view)
     app.add_url_rule("/c", "same", app.view_functions["same"])
@@ -310,8 +456,8 @@ def test_one_function_may_have_two_rules_of_one_endpoint() -> None:
     assert statuses(app, "/a") == statuses(app, "/b") == statuses(app, "/c") == CLOSED
 
 
-def test_methods_are_decided_one_by_one() -> None:
-    """HEAD falls back to GET as Flask has it; a method that nothing names is closed."""
+def test_each_method_of_a_class_has_its_own_protection() -> None:
+    """HEAD falls back to GET, as in Flask. A method that no decorator mentions is protected."""
 
     class Orders(MethodView):
         @jwt_exempt
@@ -325,17 +471,18 @@ def test_methods_are_decided_one_by_one() -> None:
         def report(self) -> str:
             return "x"
 
-    app, jwt = make_app()
-    jwt.protect(app)
+    app = make_protected()
     app.add_url_rule("/orders", view_func=Orders.as_view("orders"), methods=["GET", "POST", "REPORT"])
     for _ in range(2):
         assert statuses(app, "/orders") == statuses(app, "/orders", "HEAD") == OPEN
         assert statuses(app, "/orders", "POST", "refresh") == CLOSED
         assert statuses(app, "/orders", "REPORT") == CLOSED
+    guards = {each.method: each.guard for each in routes(app)}
+    assert guards == {"GET": "exempt", "POST": "decorator", "REPORT": "default"}
 
 
-def test_a_class_that_is_put_in_the_place_of_another_is_decided_about_anew() -> None:
-    """As Flask allows it, for tests."""
+def test_a_class_that_replaces_another_has_its_own_protection() -> None:
+    """Flask allows that for tests."""
 
     @jwt_exempt
     class Public(MethodView):
@@ -346,8 +493,7 @@ def test_a_class_that_is_put_in_the_place_of_another_is_decided_about_anew() -> 
         def get(self) -> str:
             return "x"
 
-    app, jwt = make_app()
-    jwt.protect(app)
+    app = make_protected()
     served: Any = Public.as_view("orders")
     app.add_url_rule("/orders", view_func=served)
     for cls, expected in ((Public, OPEN), (Closed, CLOSED), (Public, OPEN)):
@@ -356,8 +502,8 @@ def test_a_class_that_is_put_in_the_place_of_another_is_decided_about_anew() -> 
         assert route_of(app, "/orders").guard == ("exempt" if expected is OPEN else "default")
 
 
-def test_a_head_method_is_not_protected_by_that_of_get() -> None:
-    """It is a method of its own, and the audit says so."""
+def test_a_head_method_is_not_protected_by_the_decorator_of_get() -> None:
+    """It is a method of its own, and the audit lists it."""
 
     class Orders(MethodView):
         @jwt_required()
@@ -373,10 +519,9 @@ def test_a_head_method_is_not_protected_by_that_of_get() -> None:
     assert (route_of(app, "/orders").guard, route_of(app, "/orders", "HEAD").guard) == ("decorator", "none")
 
 
-def test_what_a_hook_redirects_to_another_endpoint_is_decided_by_that_endpoint() -> None:
-    """A hook may change the rule of a request; another one may answer itself, since it runs before the view."""
-    app, jwt = make_app()
-    jwt.protect(app)
+def test_if_a_hook_changes_the_endpoint_the_new_one_decides() -> None:
+    """A hook may also answer before the view, and so before the check."""
+    app = make_protected()
     app.add_url_rule("/public", "public", jwt_exempt(lambda: "public"))
     app.add_url_rule("/closed", "closed", lambda: "closed")
 
@@ -394,44 +539,41 @@ def test_what_a_hook_redirects_to_another_endpoint_is_decided_by_that_endpoint()
 
 
 def test_a_string_is_one_pattern() -> None:
-    """Not a list of letters, of which one is a star."""
-    app, jwt = make_app()
-    jwt.protect(app, exempt="auth.*")
+    """Not a list of letters, one of which is a star. It matches a whole name."""
+    app = make_protected(exempt="auth.*")
     app.register_blueprint(blueprint("auth"))
-    for name in ("a", "*", "."):
-        app.add_url_rule(f"/{name}", f"view-{name}", view)
+    for name in ("a", "*", ".", "authx"):
+        app.add_url_rule(f"/{name}", name.replace(".", "dot"), view)
     assert statuses(app, "/auth/") == OPEN
-    assert statuses(app, "/a") == statuses(app, "/*") == CLOSED
+    assert statuses(app, "/a") == statuses(app, "/*") == statuses(app, "/authx") == CLOSED
 
 
 WRONG_PATTERNS = [b"auth.*", bytearray(b"x"), None, 5, [b"auth"], [None], [view], view, {"auth": 1}, [""], "", [["a"]]]
 
 
 @pytest.mark.parametrize("exempt", WRONG_PATTERNS, ids=lambda value: type(value).__name__)
-def test_what_is_no_pattern_is_told(exempt: Any) -> None:
-    """At once, with what to write."""
+def test_a_wrong_pattern_is_an_error(exempt: Any) -> None:
+    """The message shows what to write, and nothing is protected."""
     app, jwt = make_app()
     with pytest.raises(ConfigurationError, match=r"exempt of jwt.protect takes names of endpoints.*@jwt_exempt"):
         jwt.protect(app, exempt=exempt)
     app.add_url_rule("/open", "open", view)
-    assert status(app, "/open") == 200  # nothing was protected by halves
+    assert status(app, "/open") == 200
 
 
 @pytest.mark.parametrize("exempt", [["open"], ("open",), {"open"}, frozenset({"open"}), iter(["open"]), "open", "op*"])
 def test_patterns_may_come_in_any_collection(exempt: Any) -> None:
-    """Also in one that can be read once."""
-    app, jwt = make_app()
-    jwt.protect(app, exempt=exempt)
+    """Also in an iterator."""
+    app = make_protected(exempt=exempt)
     app.add_url_rule("/open", "open", view)
     app.add_url_rule("/closed", "closed", view)
     assert (statuses(app, "/open"), statuses(app, "/closed")) == (OPEN, CLOSED)
 
 
 @pytest.mark.parametrize("exempt", ["*", ["**"], ["open", "*.*"], ["?*"]])
-def test_an_exemption_of_everything_is_found(exempt: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """By the check, and in the log when the first request comes."""
-    app, jwt = make_app()
-    jwt.protect(app, exempt=exempt)
+def test_an_exemption_of_everything_is_reported(exempt: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """By the check, and in the log at the first request."""
+    app = make_protected(exempt=exempt)
     app.add_url_rule("/open", "open", view)
     (finding,) = findings(app)
     assert (finding.severity, finding.code) == ("error", "exempts_everything")
@@ -439,8 +581,8 @@ def test_an_exemption_of_everything_is_found(exempt: Any, caplog: pytest.LogCapt
     assert "protects no view" in caplog.text
 
 
-def test_patterns_of_a_blueprint_may_have_the_name_that_it_gave_itself() -> None:
-    """Wherever it is registered; they do not reach outside of it."""
+def test_patterns_of_a_blueprint_may_use_its_own_name() -> None:
+    """Under every name it is registered with."""
     app, jwt = make_app()
     child = blueprint("child")
     child.add_url_rule("/other", "other", view)
@@ -462,9 +604,9 @@ def with_static_files(folder: str) -> tuple[Flask, JWTManager, Blueprint]:
     )
 
 
-@pytest.mark.parametrize("exempt", [None, "static", ["static", "*.static"]], ids=repr)
-def test_static_files_are_what_flask_serves_and_no_view_of_that_name(folder: str, exempt: Any) -> None:
-    """Judged by the function, not by its name."""
+@pytest.mark.parametrize("exempt", [None, "static", ["static", "*.static"], ()], ids=repr)
+def test_static_files_are_those_that_flask_serves(folder: str, exempt: Any) -> None:
+    """The function decides, not its name. Without exemptions they are protected too."""
     app, jwt, shop = with_static_files(folder)
     jwt.protect(app, **({} if exempt is None else {"exempt": exempt}))
     app.register_blueprint(nest(Blueprint("house", "house"), shop))
@@ -475,16 +617,15 @@ def test_static_files_are_what_flask_serves_and_no_view_of_that_name(folder: str
     _, jwt = make_app(bare)
     jwt.protect(bare)
     bare.add_url_rule("/static", "static", lambda: "x")
-    assert statuses(app, "/static/style.css") == OPEN
+    assert statuses(app, "/static/style.css") == (CLOSED if exempt == () else OPEN)
     assert statuses(app, "/own/static") == statuses(bare, "/static") == CLOSED
-    if exempt != "static":
-        assert statuses(app, "/shop/static/style.css") == OPEN
-    assert route_of(app, "/static/<path:filename>").guard == "exempt"
+    assert statuses(app, "/shop/static/style.css") == (CLOSED if exempt in ("static", ()) else OPEN)
+    assert route_of(app, "/static/<path:filename>").guard == ("default" if exempt == () else "exempt")
     assert route_of(app, "/own/static").guard == route_of(bare, "/static").guard == "default"
 
 
 def test_static_files_that_the_application_serves_itself_are_a_view(folder: str) -> None:
-    """Put in the place of Flask's; it can be exempted like any other."""
+    """It replaces the view of Flask, and can be exempt like any other view."""
     for replace, expected in ((lambda **_: "mine", CLOSED), (jwt_exempt(lambda **_: "mine"), OPEN)):
         app, jwt, _ = with_static_files(folder)
         jwt.protect(app)
@@ -577,9 +718,8 @@ THIEVES = [
 @pytest.mark.parametrize("is_public", [False, True], ids=["of a protected view", "of a public one"])
 @pytest.mark.parametrize("take_away", THIEVES)
 def test_nothing_takes_protection_away(take_away: Callable[[Flask], None], is_public: bool, is_late: bool) -> None:
-    """What another extension may assign, and a view that is put in the place of another."""
-    app, jwt = make_app()
-    jwt.protect(app)
+    """Whatever another extension assigns, and for a view that replaces another."""
+    app = make_protected()
     app.add_url_rule("/view", "view", jwt_exempt(lambda: "x") if is_public else lambda: "x")
     app.add_url_rule("/public", "public", jwt_exempt(lambda: "x"))
     if is_late:
@@ -593,26 +733,33 @@ def test_nothing_takes_protection_away(take_away: Callable[[Flask], None], is_pu
         assert statuses(app, "/public") == OPEN
 
 
+def test_a_view_that_was_never_wrapped_is_not_listed_as_protected() -> None:
+    """The audit shows what an anonymous client gets."""
+    app = make_protected()
+    app.add_url_rule("/view", "view", view)
+    dict.__setitem__(app.view_functions, "view", view)
+    assert (statuses(app, "/view"), route_of(app, "/view").guard) == (OPEN, "none")
+
+
 def test_a_view_that_was_replaced_for_a_test_comes_back() -> None:
-    """As `mock` and `monkeypatch` do it."""
-    app, jwt = make_app()
-    jwt.protect(app)
+    """`mock` and `monkeypatch` replace views."""
+    app = make_protected()
     app.add_url_rule("/view", "view", view)
     with mock.patch.object(app, "view_functions", {"view": lambda: "patched"}):
         assert statuses(app, "/view") == CLOSED
-        assert ask(app, "/view", "access").text == "patched"
+        assert send(app, "/view", "access").text == "patched"
     with mock.patch.dict(app.view_functions, {"view": lambda: "patched"}):
         assert statuses(app, "/view") == CLOSED
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(app.view_functions, "view", lambda: "patched")
         assert statuses(app, "/view") == CLOSED
     assert statuses(app, "/view") == CLOSED
-    assert ask(app, "/view", "access").text == "x"
+    assert send(app, "/view", "access").text == "x"
 
 
 @pytest.mark.parametrize("how", ["its own", "that of Flask"])
 def test_an_application_class_may_dispatch_requests_itself(how: str) -> None:
-    """Calling the views on its own, or Flask's method."""
+    """With code of its own, or with the method of Flask."""
 
     class App(Flask):
         def dispatch_request(self) -> Any:
@@ -631,8 +778,8 @@ def test_an_application_class_may_dispatch_requests_itself(how: str) -> None:
     assert (type(app).__name__, isinstance(app, App), repr(app)) == ("App", True, "<App 'app'>")
 
 
-def test_an_application_class_may_know_its_subclasses() -> None:
-    """No subclass appears that the application did not write, and none lacks its arguments."""
+def test_an_application_class_may_list_its_subclasses() -> None:
+    """`protect` adds none, and needs no arguments for one."""
 
     class App(Flask):
         known: ClassVar[list[Any]] = []
@@ -655,7 +802,7 @@ def page() -> str:
 
 
 def test_under_flask_debugtoolbar() -> None:
-    """It puts its own `dispatch_request` onto the application, before or after."""
+    """It replaces `dispatch_request` of the application, before or after `protect`."""
     for is_late in (False, True):
         app, jwt = make_app()
         app.config.update(SECRET_KEY="x" * 32, DEBUG_TB_ENABLED=True, DEBUG_TB_INTERCEPT_REDIRECTS=False)
@@ -668,19 +815,18 @@ def test_under_flask_debugtoolbar() -> None:
             jwt.protect(app)
         for _ in range(2):
             assert (statuses(app, "/view"), statuses(app, "/public")) == (CLOSED, OPEN)
-        assert "flDebug" in ask(app, "/view", "access").text
+        assert "flDebug" in send(app, "/view", "access").text
         assert route_of(app, "/view").guard == "default"
 
 
-def test_a_view_looks_like_itself() -> None:
-    """Other extensions read names and attributes, set some, and compare."""
+def test_a_protected_view_keeps_its_attributes() -> None:
+    """Other extensions read names and attributes, set some, and compare views."""
 
     def named(number: int = 5) -> str:
         """Say something."""
         return f"{number} {get_jwt_identity()}"
 
-    app, jwt = make_app()
-    jwt.protect(app)
+    app = make_protected()
     app.add_url_rule("/named", "named", named)
     views: dict[str, Any] = app.view_functions
     seen = views["named"]
@@ -693,16 +839,15 @@ def test_a_view_looks_like_itself() -> None:
     app.add_url_rule("/bound", "bound", bound)
     views["bound"].documented = True  # a bound method takes none
     assert views["bound"].documented is True
-    assert ask(app, "/named", "access").text == "5 ada"
+    assert send(app, "/named", "access").text == "5 ada"
     app.view_functions["partial"] = partial(named)
     assert getattr(app.view_functions["partial"], "__name__", "nameless") == "nameless"
     assert statuses(app, "/bound") == CLOSED
 
 
-def test_a_public_view_is_served_as_it_is() -> None:
-    """From the second request on there is nothing around it, nor around one with a decorator of its own."""
-    app, jwt = make_app()
-    jwt.protect(app)
+def test_a_view_that_needs_no_check_is_not_wrapped() -> None:
+    """From the second request on: a public view, and one with a decorator of its own."""
+    app = make_protected()
     public, own = jwt_exempt(lambda: "x"), jwt_required(refresh=True)(lambda: "x")
     app.add_url_rule("/public", "public", public)
     app.add_url_rule("/own", "own", own)
@@ -714,7 +859,7 @@ def test_a_public_view_is_served_as_it_is() -> None:
 
 
 def test_a_decision_that_was_made_too_early_is_made_again() -> None:
-    """In a test that calls views without a request, before everything is registered."""
+    """By a test that calls views without a request, before everything is registered."""
     app, jwt = make_app()
     child = blueprint("child")
     app.add_url_rule("/view", "view", view)
@@ -746,8 +891,8 @@ def _targets() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", _targets())
-def test_what_is_neither_an_application_nor_a_blueprint_is_told(name: str) -> None:
-    """By its name, with what to pass."""
+def test_protecting_another_object_is_an_error(name: str) -> None:
+    """The message names its class, and what to pass instead."""
     _, jwt = make_app()
     target = _targets()[name]
     with pytest.raises(TypeError, match=r"a Flask application or a Blueprint, not .*made with") as error:
@@ -755,8 +900,8 @@ def test_what_is_neither_an_application_nor_a_blueprint_is_told(name: str) -> No
     assert name.rpartition(".")[2] in str(error.value)
 
 
-def test_the_proxy_of_an_application_stands_for_it() -> None:
-    """`current_app`, in a factory."""
+def test_current_app_can_be_protected() -> None:
+    """In a factory, for example."""
     app, jwt = make_app()
     app.add_url_rule("/view", "view", view)
     with app.app_context():
@@ -771,7 +916,7 @@ def test_the_proxy_of_an_application_stands_for_it() -> None:
     "base", [MethodView, flask_restful.Resource, flask_restx.Resource], ids=lambda each: each.__module__
 )
 def test_a_subclass_does_not_inherit_an_exemption_from_a_class(base: Any) -> None:
-    """Nor do the methods that it adds; a method that is exempt itself stays so until it is overridden."""
+    """The exemption of a method is inherited until a subclass overrides the method."""
 
     @jwt_exempt
     class Base(base):
@@ -794,8 +939,7 @@ def test_a_subclass_does_not_inherit_an_exemption_from_a_class(base: Any) -> Non
     class Again(Overridden):
         pass
 
-    app, jwt = make_app()
-    jwt.protect(app)
+    app = make_protected()
     arguments = (RestxApi(doc=False),) if base is flask_restx.Resource else ()
     for each in (Base, Derived, Overridden, Again):
         app.add_url_rule(f"/{each.__name__}", view_func=each.as_view(each.__name__, *arguments))
@@ -810,7 +954,7 @@ def test_a_subclass_does_not_inherit_an_exemption_from_a_class(base: Any) -> Non
 @pytest.mark.parametrize("is_first", [False, True])
 @pytest.mark.parametrize("library", [flask_restful, flask_restx], ids=lambda each: each.__name__)
 def test_an_exemption_in_method_decorators_stays_with_the_class(library: Any, is_first: bool) -> None:
-    """The method that it inherits is also that of another class."""
+    """A class that inherits the same method is protected."""
 
     class Base(library.Resource):
         def get(self) -> str:
@@ -819,8 +963,7 @@ def test_an_exemption_in_method_decorators_stays_with_the_class(library: Any, is
     class Public(Base):
         method_decorators: ClassVar[list[Any]] = [jwt_exempt]
 
-    app, jwt = make_app()
-    jwt.protect(app)
+    app = make_protected()
     api = RestxApi(app, doc=False) if library is flask_restx else library.Api(app)
     api.add_resource(Base, "/base", endpoint="base")
     api.add_resource(Public, "/public", endpoint="public")
@@ -831,11 +974,10 @@ def test_an_exemption_in_method_decorators_stays_with_the_class(library: Any, is
 
 @pytest.mark.parametrize("is_one_object", [False, True])
 def test_an_exemption_may_be_one_of_the_decorators_of_a_class(is_one_object: bool) -> None:
-    """Subclasses inherit them, as Flask has it."""
+    """Subclasses inherit those, as in Flask."""
     members = {"get": lambda self: "x", "decorators": [jwt_exempt], "init_every_request": not is_one_object}
     public = type("Public", (MethodView,), members)
-    app, jwt = make_app()
-    jwt.protect(app)
+    app = make_protected()
     app.add_url_rule("/public", view_func=public.as_view("public"))
     app.add_url_rule("/derived", view_func=type("Derived", (public,), {}).as_view("derived"))
     app.add_url_rule("/closed", view_func=type("Closed", (public,), {"decorators": []}).as_view("closed"))
@@ -843,7 +985,7 @@ def test_an_exemption_may_be_one_of_the_decorators_of_a_class(is_one_object: boo
 
 
 def test_the_method_of_one_object_may_be_exempt() -> None:
-    """Another object of the class has the same function."""
+    """Another object has the same function."""
 
     class Handler:
         def answer(self) -> str:
@@ -853,8 +995,7 @@ def test_the_method_of_one_object_may_be_exempt() -> None:
             return "x"
 
     public, other = Handler(), Handler()
-    app, jwt = make_app()
-    jwt.protect(app)
+    app = make_protected()
     app.get("/public")(jwt_exempt(public.answer))
     app.get("/waiting")(jwt_exempt(public.wait))
     app.add_url_rule("/other", "other", other.answer)
@@ -862,10 +1003,15 @@ def test_the_method_of_one_object_may_be_exempt() -> None:
 
 
 def test_an_exempt_dispatch_request_exempts_no_method_that_a_subclass_adds() -> None:
-    """It is that of the class which has it."""
+    """It exempts what it answers itself."""
 
     class Base(View):
         @jwt_exempt
+        def dispatch_request(self) -> str:
+            return "x"
+
+    @jwt_exempt
+    class Whole(View):
         def dispatch_request(self) -> str:
             return "x"
 
@@ -878,37 +1024,36 @@ def test_an_exempt_dispatch_request_exempts_no_method_that_a_subclass_adds() -> 
         def get(self) -> str:
             return "x"
 
-    app, jwt = make_app()
-    jwt.protect(app)
+    app = make_protected()
     app.add_url_rule("/base", view_func=type("Same", (Base,), {}).as_view("base"))
+    app.add_url_rule("/whole", view_func=Whole.as_view("whole"))
     app.add_url_rule("/derived", view_func=Derived.as_view("derived"))
-    assert (statuses(app, "/base"), statuses(app, "/derived")) == (OPEN, CLOSED)
+    assert (statuses(app, "/base"), statuses(app, "/whole"), statuses(app, "/derived")) == (OPEN, OPEN, CLOSED)
 
 
-def test_an_exemption_with_parentheses_is_told() -> None:
-    """As `jwt_required` tells the opposite."""
+def test_an_exemption_with_parentheses_is_an_error() -> None:
+    """The message shows what to write."""
     with pytest.raises(TypeError, match=r"write @jwt_exempt, not @jwt_exempt\(\)"):
         jwt_exempt()
 
 
 @pytest.mark.parametrize("wrong", [None, "auth.*", 5, ["auth.login"]], ids=repr)
-def test_what_cannot_be_exempt_is_told(wrong: Any) -> None:
-    """`None` is what a decorator above its route is handed by flask-sock."""
+def test_an_exemption_of_something_else_is_an_error(wrong: Any) -> None:
+    """flask-sock returns `None` to a decorator above its route."""
     with pytest.raises(TypeError, match=r"@jwt_exempt"):
         jwt_exempt(wrong)
 
 
 @pytest.mark.parametrize("make", [lambda: len, lambda: type("Slots", (), {"__slots__": (), "__call__": view})()])
-def test_what_takes_no_mark_is_told(make: Callable[[], Any]) -> None:
-    """With two ways out."""
+def test_an_exemption_of_an_object_without_attributes_is_an_error(make: Callable[[], Any]) -> None:
+    """The message shows two alternatives."""
     with pytest.raises(TypeError, match="wrap it in a function, or name its endpoint"):
         jwt_exempt(make())
 
 
 def test_an_exemption_above_its_route_works() -> None:
-    """Flask's route returns what it was given; before the first request it is not too late."""
-    app, jwt = make_app()
-    jwt.protect(app)
+    """The route returns the view, and before the first request it is not too late."""
+    app = make_protected()
     jwt_exempt(app.get("/function")(lambda: "x"))
     app.add_url_rule("/named", "named", view)
     app.view_functions["named"] = jwt_exempt(app.view_functions["named"])
@@ -922,14 +1067,14 @@ class Bound:
         return "x"
 
 
-def test_an_exemption_above_a_requirement_is_told() -> None:
+def test_an_exemption_above_a_requirement_is_an_error() -> None:
     """It would have no effect."""
     with pytest.raises(ConfigurationError, match=r"both @jwt_exempt and @jwt_required\(\)"):
         jwt_exempt(jwt_required()(lambda: "x"))
 
 
-def test_an_exemption_that_has_no_effect_is_found() -> None:
-    """Below a requirement, of a function or of a class; the view is closed."""
+def test_an_exemption_without_effect_is_reported() -> None:
+    """It stands below the requirement of a function or of a class, which protects the view."""
 
     class Orders(MethodView):
         decorators = [jwt_required()]  # noqa: RUF012  # as its users write it
@@ -946,8 +1091,8 @@ def test_an_exemption_that_has_no_effect_is_found() -> None:
     assert route_of(app, "/function").guard == route_of(app, "/class").guard == "decorator"
 
 
-def test_a_class_that_is_exempt_may_have_a_method_that_is_not() -> None:
-    """That is no contradiction."""
+def test_an_exempt_class_may_have_a_protected_method() -> None:
+    """That does not contradict."""
 
     @jwt_exempt
     class Orders(MethodView):
@@ -958,19 +1103,17 @@ def test_a_class_that_is_exempt_may_have_a_method_that_is_not() -> None:
         def post(self) -> str:
             return "x"
 
-    app, jwt = make_app()
-    jwt.protect(app)
+    app = make_protected()
     app.add_url_rule("/orders", view_func=Orders.as_view("orders"))
     assert (statuses(app, "/orders"), statuses(app, "/orders", "POST")) == (OPEN, CLOSED)
     assert codes(app) == set()
 
 
-def test_a_token_is_checked_as_jwt_required_would() -> None:
-    """With the identity for the view; a test may override it."""
+def test_a_token_is_checked_as_by_jwt_required() -> None:
+    """The view has the identity, which a test may override."""
     from flask_jwt_extended.testing.clients import override_identity
 
-    app, jwt = make_app()
-    jwt.protect(app)
+    app = make_protected()
     app.add_url_rule("/me", "me", lambda: str(get_jwt_identity()))
     with app.app_context():
         token = create_access_token("ada")

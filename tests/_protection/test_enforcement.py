@@ -47,7 +47,7 @@ required = jwt_required(fresh=True)
 
 
 class Ignored(MethodView):
-    """`method_decorators` is a name of flask-restful's; Flask has `decorators`."""
+    """flask-restful reads `method_decorators`. Flask reads `decorators`."""
 
     method_decorators: ClassVar[Any] = [required]
 
@@ -71,7 +71,7 @@ class BareDispatch(View):
 
 
 class BareOverride(MethodView):
-    """It answers itself."""
+    """It does not call `get`."""
 
     def dispatch_request(self, **_arguments: Any) -> str:
         return "x"
@@ -82,7 +82,7 @@ class BareOverride(MethodView):
 
 
 class Bare(MethodView):
-    """It overrides a method that is protected."""
+    """A subclass overrides its protected method."""
 
     @required
     def get(self) -> str:
@@ -105,8 +105,8 @@ UNENFORCED: dict[type, str | None] = {
 
 @shielded
 @pytest.mark.parametrize("cls", UNENFORCED)
-def test_a_mark_that_flask_does_not_run_protects_nothing(cls: Any, protect: bool) -> None:
-    """The audit says so, the check too, and `protect` protects the view by itself."""
+def test_a_decorator_that_flask_does_not_run_protects_nothing(cls: Any, protect: bool) -> None:
+    """The audit and the check report that, and `protect` protects the view by itself."""
     app = make(protect)
     app.add_url_rule("/view", view_func=cls.as_view("view"))
     assert statuses(app, "/view") == (CLOSED if protect else OPEN)
@@ -183,8 +183,8 @@ ENFORCED = [Listed, Dispatch, DispatchOfMethods, Inherited, InheritedDispatch, O
 
 @shielded
 @pytest.mark.parametrize("cls", ENFORCED)
-def test_what_flask_does_run_is_found(cls: Any, protect: bool) -> None:
-    """With what it requires; the default of `protect` does not stand beside it."""
+def test_decorators_that_flask_runs_are_listed(cls: Any, protect: bool) -> None:
+    """With their requirements. `protect` adds none."""
     app = make(protect)
     app.add_url_rule("/view", view_func=cls.as_view("view"))
     route = route_of(app, "/view")
@@ -203,7 +203,7 @@ def status_fresh(app: Flask, path: str, method: str = "GET") -> int:
 
 @shielded
 def test_a_dispatch_request_that_calls_the_methods_is_a_layer_above_them(protect: bool) -> None:
-    """It is not ours, and may answer itself: as with any other decorator."""
+    """It may answer itself, like any other decorator."""
 
     class Logged(MethodView):
         def dispatch_request(self, **arguments: Any) -> Any:
@@ -226,7 +226,7 @@ def test_a_dispatch_request_that_calls_the_methods_is_a_layer_above_them(protect
 
 
 def test_one_object_of_a_class_under_two_endpoints() -> None:
-    """It has its decorators at both."""
+    """Its decorators protect both."""
     app = make(True)
     shared = Bare.as_view("shared")
     for name in ("a", "b"):
@@ -247,7 +247,7 @@ def resource(library: Any, protect: bool, **members: Any) -> Flask:
 
 
 def custom(view: Any) -> Any:
-    """A decorator of an application's own, as the documentation has it."""
+    """A decorator of an application's own, as in the documentation."""
 
     @functools.wraps(view)
     @required
@@ -263,7 +263,7 @@ def custom(view: Any) -> Any:
     "decorators", [[required], [custom], [jwt_required(optional=True), required]], ids=["ours", "own", "two"]
 )
 def test_method_decorators_of_resources_are_run(library: Any, protect: bool, decorators: Any) -> None:
-    """By flask-restful and flask-restx."""
+    """flask-restful and flask-restx run them."""
     app = resource(library, protect, method_decorators=decorators)
     assert (route_of(app, "/r").guard, statuses(app, "/r")[0], status_fresh(app, "/r")) == ("decorator", 401, 200)
     assert codes(app) == set()
@@ -281,8 +281,8 @@ def test_a_decorator_of_methods_may_stand_above_ours(library: Any, protect: bool
 
 
 @shielded
-def test_decorators_by_method_are_those_of_flask_restful(protect: bool) -> None:
-    """Those of GET are not applied to HEAD, which the audit shows; flask-restx does not know them at all."""
+def test_method_decorators_may_be_a_mapping_in_flask_restful(protect: bool) -> None:
+    """Those of GET do not apply to HEAD, which the audit shows. flask-restx takes no mapping."""
     app = resource(flask_restful, protect, method_decorators={"get": [required]})
     assert status(app, "/r") == 401
     assert status(app, "/r", None, "HEAD") == (401 if protect else 200)
@@ -296,7 +296,7 @@ def test_decorators_by_method_are_those_of_flask_restful(protect: bool) -> None:
 @RESTFUL
 @shielded
 def test_decorators_of_an_api(library: Any, protect: bool) -> None:
-    """They stand in front of the whole resource."""
+    """They stand above the whole resource."""
     app = make(protect)
     arguments = {"doc": False} if library is flask_restx else {}
     api = library.Api(app, decorators=[required], **arguments)
@@ -308,7 +308,7 @@ def test_decorators_of_an_api(library: Any, protect: bool) -> None:
 
 
 def answer_from_memory(memory: dict[str, Any]) -> Any:
-    """A cache, as short as it can be."""
+    """A minimal cache."""
 
     def cached(view: Any) -> Any:
         @functools.wraps(view)
@@ -334,7 +334,7 @@ class Passing:
 
 
 class Holding:
-    """One that does not say what it wraps."""
+    """One without `__wrapped__`."""
 
     def __init__(self, view: Any) -> None:
         self.itself = self
@@ -346,7 +346,7 @@ class Holding:
 
 
 def bare_instead(view: Any) -> Any:
-    """It copies everything of a function and never calls it."""
+    """It copies the attributes of a function and never calls it."""
 
     @functools.wraps(view)
     def wrapper() -> str:
@@ -368,7 +368,7 @@ FOREIGN: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_layer_above_is_reported(name: str) -> None:
-    """By `routes` and `check`, with the fix: the audit does not call that protected."""
+    """`flask jwt routes` and `flask jwt check` do not count the view as protected, and show the fix."""
     app = make(False)
     app.add_url_rule("/view", "view", FOREIGN[name]({})(jwt_required(scopes="x")(lambda: "x")))
     route = route_of(app, "/view")
@@ -385,7 +385,7 @@ def test_a_layer_above_is_reported(name: str) -> None:
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_under_protect_a_layer_above_comes_second(name: str) -> None:
-    """What is required below it is required in front of it: the same scope, the same kind of token."""
+    """What the view requires is checked above the layer: the same scope, the same type of token."""
     wanted: list[tuple[dict[str, Any], Any]] = [({"scopes": "x"}, {"scope": "x"}), ({"refresh": True}, None)]
     for requirements, good in wanted:
         app = make(True)
@@ -404,21 +404,21 @@ def test_under_protect_a_layer_above_comes_second(name: str) -> None:
 
 @shielded
 def test_an_optional_view_stays_optional_below_another_layer(protect: bool) -> None:
-    """It was declared so."""
+    """Under `protect` too."""
     app = make(protect)
     app.add_url_rule("/view", "view", Passing(jwt_required(optional=True)(lambda: "x")))
     assert statuses(app, "/view") == OPEN
 
 
-def test_an_object_that_holds_an_optional_view_is_a_view() -> None:
-    """Nothing says that it calls it, and so it is closed."""
+def test_an_object_that_holds_an_optional_view_is_protected() -> None:
+    """It may never call that view."""
     app = make(True)
     app.add_url_rule("/view", "view", Holding(jwt_required(optional=True)(lambda: "x")))
     assert (statuses(app, "/view"), route_of(app, "/view").guard) == (CLOSED, "default")
 
 
-def test_a_layer_that_hides_what_it_wraps_is_a_view() -> None:
-    """Nothing says what is below: under `protect` it is protected like any other."""
+def test_a_layer_that_hides_what_it_wraps_is_protected() -> None:
+    """Under `protect`, like any other view."""
 
     def hides(view: Any) -> Any:
         return lambda: view()
@@ -469,7 +469,7 @@ def _own(app: Flask, view: Any) -> None:
 
 @pytest.mark.parametrize("add", [_smorest, _apiflask, _marshalled, _partial, _login, _ours, _own])
 def test_a_layer_that_always_calls_the_view_is_harmless(add: Callable[[Flask, Any], None]) -> None:
-    """Those of the libraries that serialise and document, `functools.partial`, and our own: the audit sees through."""
+    """The audit sees through layers that serialise and document, `functools.partial`, and our own."""
     app = apiflask.APIFlask("app") if add is _apiflask else Flask("app", static_folder=None)
     make_app(app)
     add(app, required(lambda: {}))
@@ -480,7 +480,7 @@ def test_a_layer_that_always_calls_the_view_is_harmless(add: Callable[[Flask, An
 
 
 def test_under_flask_caching() -> None:
-    """Nobody gets what was kept for somebody else."""
+    """Under `protect`, an anonymous client does not get the cached answer to a user."""
     cache = flask_caching.Cache(config={"CACHE_TYPE": "SimpleCache"})
     for protect, expected in ((False, 200), (True, 401)):
         app = make(protect)
@@ -497,7 +497,7 @@ def test_under_flask_caching() -> None:
 
 
 class Called:
-    """An object that is a view: what runs is its `__call__`."""
+    """An object that is a view: its `__call__` runs."""
 
     @jwt_required(refresh=True)
     def __call__(self) -> str:
@@ -518,8 +518,8 @@ class CalledThroughACache:
 
 
 @shielded
-def test_the_decorators_of_call_are_those_of_an_object(protect: bool) -> None:
-    """What it requires is required, and nothing else; what is public is public."""
+def test_the_decorators_of_call_protect_an_object(protect: bool) -> None:
+    """With their requirements and exemptions."""
     app = make(protect)
     app.add_url_rule("/required", "required", Called())
     app.add_url_rule("/partial", "partial", functools.partial(Called()))
@@ -537,13 +537,14 @@ def test_the_decorators_of_call_are_those_of_an_object(protect: bool) -> None:
 
 
 def test_a_layer_above_the_requirement_of_call_is_reported() -> None:
+    """As above that of a function."""
     app = make(False)
     app.add_url_rule("/view", "view", CalledThroughACache())
     assert (route_of(app, "/view").guard, codes(app)) == ("below", {"covered_decorator"})
 
 
-def test_a_copy_of_a_mark_is_none() -> None:
-    """Whatever is copied from a protected function onto another."""
+def test_a_copy_of_the_attributes_of_a_protected_view_protects_nothing() -> None:
+    """A decorator is known by identity."""
     app, shut = make(False), make(True)
     protected = jwt_required()(lambda: "x")
 
@@ -587,8 +588,8 @@ WHOLE = [_smorest_class, _restx_class, _namespace_class, _restful_class, _apifla
 
 @pytest.mark.parametrize("order", ["above", "below"])
 @pytest.mark.parametrize("library", WHOLE)
-def test_a_requirement_on_a_class_is_told(library: Any, order: str) -> None:
-    """When it is defined, above the route and below it, with what to write."""
+def test_a_requirement_on_a_class_is_an_error(library: Any, order: str) -> None:
+    """Above the route and below it. The message shows what to write."""
     app = make(False)
     route, base = library(app)
     cls = type("Orders", (base,), {"get": lambda self: "x"})
@@ -600,8 +601,8 @@ def test_a_requirement_on_a_class_is_told(library: Any, order: str) -> None:
     assert "Above a route it would protect nothing" in str(error.value)
 
 
-def test_a_class_may_have_its_decorators_as_the_message_says() -> None:
-    """Both ways."""
+def test_a_class_may_have_its_decorators_as_the_message_shows() -> None:
+    """On a method, or in `method_decorators`."""
     app = make(False)
     api = RestxApi(app, doc=False)
 
@@ -623,14 +624,14 @@ def test_a_class_may_have_its_decorators_as_the_message_says() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, "view", 5, type, object], ids=repr)
-def test_a_requirement_on_what_is_no_function_is_told(wrong: Any) -> None:
-    """`None` is what flask-sock returns from its route: the decorator stood above it, silently."""
+def test_a_requirement_on_something_else_is_an_error(wrong: Any) -> None:
+    """flask-sock returns `None` to a decorator above its route."""
     with pytest.raises(TypeError, match=r"@jwt_required\(\)"):
         jwt_required()(wrong)
 
 
-def test_above_a_route_of_flask_sock_both_decorators_are_told() -> None:
-    """Its route returns nothing, so they would do nothing."""
+def test_above_a_route_of_flask_sock_both_decorators_are_errors() -> None:
+    """They would have no effect."""
     decorators: list[Any] = [jwt_required(), jwt_exempt]
     for decorator in decorators:
         sock = flask_sock.Sock(make(False))
@@ -639,7 +640,7 @@ def test_above_a_route_of_flask_sock_both_decorators_are_told() -> None:
 
 
 @pytest.mark.parametrize("bare", [lambda: jwt_required(lambda: "x"), lambda: jwt_required(MethodView)])  # type: ignore[arg-type]
-def test_a_requirement_without_parentheses_is_told(bare: Callable[[], Any]) -> None:
+def test_a_requirement_without_parentheses_is_an_error(bare: Callable[[], Any]) -> None:
     """On functions and classes."""
     with pytest.raises(TypeError, match="missing its parentheses"):
         bare()
@@ -647,8 +648,8 @@ def test_a_requirement_without_parentheses_is_told(bare: Callable[[], Any]) -> N
 
 @shielded
 @pytest.mark.parametrize("library", ["flask", "smorest", "apiflask"])
-def test_a_requirement_above_the_route_of_a_function_is_found(library: str, protect: bool) -> None:
-    """Under `protect` too: the view is closed, but not as its decorator says."""
+def test_a_requirement_above_the_route_of_a_function_is_reported(library: str, protect: bool) -> None:
+    """Under `protect` too: the view is protected, but without what the decorator requires."""
     base: Any = apiflask.APIFlask if library == "apiflask" else Flask
     app, jwt = make_app(base("app", static_folder=None))
     if protect:
@@ -675,8 +676,8 @@ LOADERS = [name for name in dir(JWTManager) if name.endswith("_loader")]
 
 
 @pytest.mark.parametrize("name", LOADERS)
-def test_a_loader_with_parentheses_is_told(name: str) -> None:
-    """By its name, with what to write; without them it works, and so does handing the function over."""
+def test_a_loader_with_parentheses_is_an_error(name: str) -> None:
+    """The message names the loader and shows what to write. Without parentheses it works, and so does a call."""
     jwt = JWTManager()
     with pytest.raises(TypeError, match=rf"JWTManager.{name}: it takes no parentheses. Write @jwt.{name} above"):
         getattr(jwt, name)()
@@ -709,8 +710,8 @@ def hooked(protect: bool, place: str, hook: Any) -> Flask:
 
 @shielded
 @pytest.mark.parametrize("place", ["app", "parent", "child"])
-def test_a_hook_that_asks_for_a_token_protects_what_it_runs_for(place: str, protect: bool) -> None:
-    """Of the application, of a blueprint, or of one above it."""
+def test_a_hook_that_requires_a_token_protects_the_views_it_runs_for(place: str, protect: bool) -> None:
+    """Of the application, of a blueprint, or of its parent."""
     app = hooked(protect, place, jwt_required()(lambda: None))
     assert statuses(app, "/inner") == CLOSED
     assert statuses(app, "/outer") == (CLOSED if protect or place == "app" else OPEN)
@@ -722,8 +723,8 @@ def test_a_hook_that_asks_for_a_token_protects_what_it_runs_for(place: str, prot
     assert failed == (1 if outer == "none" else 0)
 
 
-def test_under_protect_what_a_hook_requires_is_required() -> None:
-    """In place of an access token, and also when the hook is gone."""
+def test_under_protect_the_requirement_of_a_hook_is_checked() -> None:
+    """In place of an access token, and also after the hook was removed."""
     app = hooked(True, "child", jwt_required(refresh=True)(lambda: None))
     assert statuses(app, "/inner", kind="refresh") == CLOSED
     app.before_request_funcs.clear()
@@ -741,7 +742,7 @@ HARMLESS_HOOKS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", HARMLESS_HOOKS)
 def test_a_hook_that_lets_anonymous_requests_pass_protects_nothing(name: str) -> None:
-    """It is there for the identity."""
+    """It serves to find the identity."""
     app = hooked(False, "app", HARMLESS_HOOKS[name])
     app.before_request_funcs[None].reverse()
     assert route_of(app, "/inner").guard == "none"
@@ -749,8 +750,8 @@ def test_a_hook_that_lets_anonymous_requests_pass_protects_nothing(name: str) ->
     assert statuses(shut, "/inner") == CLOSED
 
 
-def test_a_hook_closes_what_is_exempt_too() -> None:
-    """The exemption is from `protect`, and the check says so."""
+def test_a_hook_protects_exempt_views_too() -> None:
+    """The exemption is from `protect`, and the check reports it."""
     app, _ = make_app()
     app.before_request(jwt_required()(lambda: None))
     app.add_url_rule("/health", "health", jwt_exempt(lambda: "x"))
@@ -759,7 +760,7 @@ def test_a_hook_closes_what_is_exempt_too() -> None:
 
 
 def test_what_flask_and_this_package_serve_does_not_stop_ci(tmp_path: Any) -> None:
-    """Static files and published keys are public; a view without protection stops it."""
+    """Static files and published keys are public. A view without protection fails."""
     app = Flask("app", static_folder=str(tmp_path))
     app.config.update(JWT_KEYS=[JWKS["ES256"]], JWT_JWKS_PATH="/jwks.json")
     JWTManager(app)
@@ -772,8 +773,8 @@ def test_what_flask_and_this_package_serve_does_not_stop_ci(tmp_path: Any) -> No
 
 
 @shielded
-def test_sock_required_counts(protect: bool) -> None:
-    """It is what a WebSocket route has in place of `jwt_required`."""
+def test_sock_required_protects_a_view(protect: bool) -> None:
+    """Of flask-sock, like `jwt_required`."""
     app = make(protect)
     sock = flask_sock.Sock(app)
     sock.route("/feed")(sock_required(scopes="feed")(lambda ws: None))
@@ -784,8 +785,8 @@ def test_sock_required_counts(protect: bool) -> None:
     assert codes(app) == set()
 
 
-def test_views_that_are_for_options_alone_are_anonymous() -> None:
-    """4.7 has it so; the audit does not call that protected."""
+def test_a_view_for_options_alone_is_not_protected() -> None:
+    """As in 4.7. The audit shows that."""
     app = make(False)
     app.add_url_rule("/view", "view", jwt_required()(lambda: "x"), methods=["OPTIONS"])
     assert status(app, "/view", None, "OPTIONS") == 200
@@ -794,7 +795,7 @@ def test_views_that_are_for_options_alone_are_anonymous() -> None:
 
 @shielded
 def test_a_view_that_handles_options_itself_is_listed(protect: bool) -> None:
-    """Anonymous clients get its answer under `compat`, and not under `strict`."""
+    """It answers anonymous clients under `compat`, and not under `strict`."""
 
     def options(_self: Any) -> str:
         return "x"
@@ -823,7 +824,7 @@ def test_options_that_the_view_does_not_see_are_not_listed() -> None:
 
 
 def test_a_rule_without_methods_is_listed() -> None:
-    """It takes every method. One that is for building URLs alone takes none."""
+    """It accepts every method. A rule for building URLs accepts no request."""
     app = make(False)
     rule = app.url_rule_class
     app.url_map.add(rule("/any", endpoint="any"))
@@ -833,8 +834,8 @@ def test_a_rule_without_methods_is_listed() -> None:
     assert status(app, "/any", None, "PURGE") == 200
 
 
-def test_every_place_that_a_view_looks_for_tokens_is_known() -> None:
-    """Also of a method that is not GET: what the check says of URLs and cookies depends on it."""
+def test_the_locations_of_every_view_are_known() -> None:
+    """Also for methods other than GET: checks of URLs and cookies depend on it."""
     from flask_jwt_extended._context import get_state
     from flask_jwt_extended._diagnostics.application import token_locations
 
@@ -849,8 +850,8 @@ def test_every_place_that_a_view_looks_for_tokens_is_known() -> None:
     assert token_locations(app, get_state(app)) == {"headers", "cookies", "query_string"}
 
 
-def test_a_patched_check_is_asked_in_front_too() -> None:
-    """With what 4.7 can be asked for, in its arguments."""
+def test_protect_calls_a_patched_check_too() -> None:
+    """With the arguments that 4.7 knows, if it can."""
     from unittest.mock import patch
 
     app = make(True, SECRET_KEY=SECRET)

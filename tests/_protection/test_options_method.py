@@ -21,10 +21,11 @@ from flask_jwt_extended import (
     verify_jwt_in_request,
 )
 
+from ..axes import combinations
 from ..conftest import SECRET, bearer
 
 PREFLIGHT = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "PUT"}
-#: What is like a preflight, and is none.
+#: Similar to a preflight.
 NO_PREFLIGHT: dict[str, dict[str, str]] = {
     "nothing": {},
     "only the origin": {"Origin": "https://app.example.com"},
@@ -35,7 +36,7 @@ NO_PREFLIGHT: dict[str, dict[str, str]] = {
 
 
 def answer() -> dict[str, Any]:
-    """What a view learns about the request."""
+    """The identity of a request, as a view gets it."""
     return {
         "identity": get_jwt_identity(),
         "claims": get_jwt(),
@@ -104,8 +105,8 @@ BUILDS: list[Build] = [
     with_protect,
 ]
 REQUIREMENTS: list[dict[str, Any]] = [{}, {"fresh": True}, {"roles": "admin"}, {"scopes": "write"}, {"refresh": True}]
-#: ``protect`` requires nothing but a token.
-DECLARED = [(build, required) for build in BUILDS for required in REQUIREMENTS if not required or build != with_protect]
+#: Each kind of protection with two requirements. ``protect`` requires a token only.
+DECLARED = [*combinations(10, BUILDS[:-1], REQUIREMENTS), (with_protect, {})]
 
 
 def make(profile: str, build: Build, **requirements: Any) -> Flask:
@@ -124,7 +125,7 @@ def options(app: Flask, **headers: str) -> Any:
 def test_strict_refuses_an_anonymous_options_request_to_a_view_of_the_application(
     build: Build, requirements: dict[str, Any]
 ) -> None:
-    """Whatever the view requires, and however it is protected; a preflight passes."""
+    """With any requirement and any kind of protection. A preflight passes."""
     app = make("strict", build, **requirements)
     assert options(app).status_code == 401
     preflight = options(app, **PREFLIGHT)
@@ -132,14 +133,14 @@ def test_strict_refuses_an_anonymous_options_request_to_a_view_of_the_applicatio
 
 
 @pytest.mark.parametrize("headers", NO_PREFLIGHT.values(), ids=NO_PREFLIGHT)
-def test_strict_takes_for_a_preflight_only_what_browsers_send_as_one(headers: dict[str, str]) -> None:
-    """An origin and the method of the request that is to follow."""
+def test_strict_recognises_the_preflights_of_browsers(headers: dict[str, str]) -> None:
+    """They have an origin and the method of the request that follows."""
     assert options(make("strict", with_decorator), **headers).status_code == 401
 
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_strict_lets_an_options_request_pass_with_a_good_token(build: Build) -> None:
-    """It is then verified like every other request."""
+    """It is verified like every other request."""
     app = make("strict", build)
     with app.app_context():
         token = create_access_token("ada")
@@ -150,15 +151,15 @@ def test_strict_lets_an_options_request_pass_with_a_good_token(build: Build) -> 
 
 @pytest.mark.parametrize("profile", ["compat", "strict"])
 @pytest.mark.parametrize("build", BUILDS)
-def test_identity_functions_know_nobody_in_an_anonymous_options_view(build: Build, profile: str) -> None:
-    """As in an optional view without a token."""
+def test_an_anonymous_options_view_has_no_identity(build: Build, profile: str) -> None:
+    """As an optional view without a token."""
     seen = options(make(profile, build), **PREFLIGHT).get_json()
     assert seen == {"identity": None, "claims": {}, "header": {}, "user": None, "location": None}
 
 
 @pytest.mark.parametrize(("build", "requirements"), DECLARED)
 def test_compat_lets_every_options_request_pass_as_4_7_does(build: Build, requirements: dict[str, Any]) -> None:
-    """With any token, or none."""
+    """With any token, or without one."""
     app = make("compat", build, **requirements)
     assert options(app).status_code == 200
     assert options(app, **bearer("not.a.token")).status_code == 200
@@ -171,7 +172,7 @@ def test_an_optional_view_takes_an_anonymous_options_request_in_strict() -> None
 
 @pytest.mark.parametrize("protect", [False, True], ids=["decorator", "protect"])
 def test_flask_answers_options_itself_where_the_view_does_not(protect: bool) -> None:
-    """The view is not called, so there is nothing to protect."""
+    """It does not call the view."""
     app = make("strict", lambda _app: None)
     if protect:
         app.extensions["flask-jwt-extended"].protect(app)

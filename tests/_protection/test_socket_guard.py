@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped,misc,untyped-decorator,no-untyped-call"
 # The libraries have no types.
-"""A WebSocket route is protected alike in whichever way that is declared, in both profiles, under every server."""
+"""A WebSocket route is protected in every way to declare that, in both profiles, under every server."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,16 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended._cli import jwt as commands
 from flask_jwt_extended.exceptions import StoreUnavailableError
-from flask_jwt_extended.sockets import sock_required, socketio_required
+from flask_jwt_extended.sockets import sock_required
 from flask_jwt_extended.stores.memory import MemoryStore
 
 from .._keys.helpers import eventually
-from ..conftest import SECRET
+from ..axes import PROFILES, combinations, rotated
+from ..conftest import SECRET, bearer
 from ..examples.servers import free_port, listens, running, served
 from ..tokens import access_token
 from .socket_apps import WAYS, make_app, make_echo
+from .socket_clients import connected, cookie, end_of, outcome
 
 pytestmark = [
     pytest.mark.server,
@@ -50,9 +52,6 @@ pytestmark = [
 
 #: A handshake that the client of Flask can send.
 HANDSHAKE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"}
-PROFILES = ("compat", "strict")
-#: Every way once in each profile costs too much time: profiles alternate.
-ROTATED = [(way, PROFILES[number % 2]) for number, way in enumerate(WAYS)]
 #: A cookie from a page of another site, as browsers report it.
 CROSS_SITE = {
     "another host": {"Origin": "https://evil.example"},
@@ -67,61 +66,12 @@ CROSS_SITE = {
 }
 
 
-@contextmanager
-def connected(port: int, headers: dict[str, str], path: str = "/ws") -> Iterator[Any]:
-    """A connection, closed when it is done with. ``headers`` may have an Origin, and has none of its own."""
-    sent = [f"{name}: {value}" for name, value in headers.items()]
-    ws = websocket.WebSocket()
-    ws.settimeout(8)
-    try:
-        ws.connect(f"ws://127.0.0.1:{port}{path}", header=sent, suppress_origin=True)
-        yield ws
-    finally:
-        with suppress(Exception):
-            ws.close(timeout=1)
-        ws.shutdown()
-
-
-def outcome(port: int, headers: dict[str, str], path: str = "/ws") -> Any:
-    """``"in"``, or how it was refused: an HTTP status, a status of a close frame, or ``"cut"``."""
-    try:
-        with connected(port, headers, path) as ws:
-            opcode, data = ws.recv_data()
-            return int.from_bytes(data[:2], "big") if opcode == websocket.ABNF.OPCODE_CLOSE else "in"
-    except websocket.WebSocketBadStatusException as error:
-        return error.status_code
-    except (websocket.WebSocketException, OSError):
-        return "cut"
-
-
-def end_of(ws: Any, seconds: float) -> tuple[float, bytes]:
-    """Wait for the end of a connection: how long that took, and what the close frame said."""
-    began = time.monotonic()
-    ws.settimeout(seconds)
-    try:
-        opcode, data = ws.recv_data()
-        assert opcode == websocket.ABNF.OPCODE_CLOSE
-    except websocket.WebSocketConnectionClosedException:
-        data = b""
-    except websocket.WebSocketTimeoutException:
-        pytest.fail("It is still open")
-    return time.monotonic() - began, data
-
-
-def cookie(app: Flask, made: str) -> dict[str, str]:
-    return {"Cookie": f"{app.config['JWT_ACCESS_COOKIE_NAME']}={made}"}
-
-
-def bearer(made: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {made}"}
-
-
 # --- Who may open one -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("way", "profile"), ROTATED)
+@rotated("way", WAYS, profile=PROFILES)
 def test_another_site_cannot_open_one_with_the_cookie(way: str, profile: str) -> None:
-    """Same-site pages, trusted origins, other clients and tokens in the header can."""
+    """Pages of this site and of trusted origins can, and so can other clients and tokens in a header."""
     app = make_app(way, profile, TRUSTED_ORIGINS=["https://app.example"])
     made = access_token(app)
     with served(app) as port:
@@ -144,7 +94,7 @@ def test_another_site_cannot_open_one_with_the_cookie(way: str, profile: str) ->
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_refusal_reaches_the_client(way: str) -> None:
-    """As an answer of HTTP before the connection is made, as a close frame after that."""
+    """As an HTTP response before the connection is made, as a close frame after that."""
     app = make_app(way)
     with served(app) as port:
         got = {
@@ -152,14 +102,14 @@ def test_a_refusal_reaches_the_client(way: str) -> None:
             outcome(port, cookie(app, access_token(app)) | CROSS_SITE["another host"]),
         }
     opened_before = way in ("by_decorator", "by_sock_required", "by_protect_and_sock_required")
-    if way == "by_call":  # the handler of the application gets the exception, HTTP cannot answer any more
+    if way == "by_call":  # the handler gets the exception when HTTP can no longer answer
         assert "in" not in got
     else:
         assert got == ({1008} if opened_before else {422, 401})
 
 
-def test_the_origin_counts_whatever_the_csrf_options_say() -> None:
-    """They are for forms and scripts, which CORS and SameSite restrict as well."""
+def test_the_csrf_options_do_not_change_the_check_of_the_origin() -> None:
+    """They are for forms and scripts, which CORS and SameSite restrict too."""
     app = make_app("by_decorator", COOKIE_CSRF_PROTECT=False, CSRF_METHODS=["POST"])
     with served(app) as port:
         assert outcome(port, cookie(app, access_token(app)) | CROSS_SITE["another host"]) == 1008
@@ -179,8 +129,8 @@ def test_a_report_only_check_does_not_let_another_site_in_as_the_user() -> None:
     assert app.test_client().get("/report", headers=headers | {"Origin": "https://evil.example"}).text == "None"
 
 
-def test_options_is_no_way_around() -> None:
-    """A preflight passes as anonymous, a handshake does not."""
+def test_a_handshake_with_the_method_options_needs_a_token() -> None:
+    """A preflight passes as anonymous."""
     app = make_app("by_decorator")
 
     @app.route("/any", methods=["GET", "OPTIONS"], websocket=True)
@@ -199,7 +149,7 @@ def test_options_is_no_way_around() -> None:
 
 
 def test_a_token_may_come_as_a_subprotocol() -> None:
-    """Browsers cannot set other headers."""
+    """Browsers cannot set any other header."""
     app = make_app("by_decorator", HEADER_NAME="Sec-WebSocket-Protocol", HEADER_TYPE="")
     with served(app) as port:
         made = {"Sec-WebSocket-Protocol": access_token(app)}
@@ -210,9 +160,9 @@ def test_a_token_may_come_as_a_subprotocol() -> None:
 # --- For how long ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("way", "profile"), ROTATED)
+@rotated("way", WAYS, profile=PROFILES)
 def test_it_ends_with_its_token(way: str, profile: str) -> None:
-    """And with its session; another one stays open."""
+    """And with its session. Another connection stays open."""
     app = make_app(way, profile)
     with app.test_request_context():
         pair = start_session("ada")
@@ -234,8 +184,7 @@ def test_it_ends_with_its_token(way: str, profile: str) -> None:
 KINDS = ["gthread", "gevent", "gevent.pywsgi"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("way", ["by_decorator", "by_protect", "by_sock_required"])
+@pytest.mark.parametrize(("way", "kind"), combinations(6, ["by_decorator", "by_protect", "by_sock_required"], KINDS))
 def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> None:
     """Gunicorn with threads and with gevent, and the server of gevent itself."""
     port = free_port()
@@ -267,7 +216,7 @@ def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> Non
 
 
 def test_it_ends_under_tls() -> None:
-    """Without a close frame: nobody but the server can write into the encrypted stream."""
+    """Without a close frame: only the server can write into the encrypted stream."""
     app = make_app("by_protect")
     server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context="adhoc")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -287,7 +236,7 @@ def test_it_ends_under_tls() -> None:
 
 
 def test_a_socket_that_could_not_be_closed_is_refused() -> None:
-    """Some servers keep their sockets to themselves. Without an end, the token needs none."""
+    """Some servers do not pass their sockets on. A token without an end needs no socket."""
     app = make_app("by_hook", STORE_URI=None)
     app.add_url_rule("/here", endpoint="here", view_func=lambda: "in", websocket=True)
     app.add_url_rule("/page", endpoint="page", view_func=lambda: "page")
@@ -301,7 +250,7 @@ def test_a_socket_that_could_not_be_closed_is_refused() -> None:
 
 
 def test_a_watch_ends_with_its_request() -> None:
-    """What looks like a handshake may be answered with HTTP, and its connection used again."""
+    """A request that looks like a handshake may get an HTTP response on a connection that is used again."""
     app = make_app("by_decorator")
 
     @app.route("/short", websocket=True)
@@ -320,84 +269,40 @@ def test_a_watch_ends_with_its_request() -> None:
 
 # --- It fails closed ------------------------------------------------------------------------------------------------
 
-LoaderOf = Callable[[JWTManager, list[bool]], None]
+
+def _raise(error: type[BaseException]) -> None:
+    raise error
 
 
-def _raising_blocklist(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.token_in_blocklist_loader
-    def is_revoked(_header: Any, _claims: Any) -> bool:
-        if broken:
-            raise ZeroDivisionError
-        return False
+#: What fails: a loader, what it returns before, and what it does after.
+FAILURES: dict[str, tuple[str, Any, Callable[[], Any]]] = {
+    "a blocklist raises": ("token_in_blocklist_loader", False, lambda: _raise(ZeroDivisionError)),
+    "a blocklist exits": ("token_in_blocklist_loader", False, lambda: _raise(SystemExit)),
+    "a blocklist hangs": ("token_in_blocklist_loader", False, lambda: time.sleep(30)),
+    "a user lookup raises": ("user_lookup_loader", "ada", lambda: _raise(ConnectionError)),
+    "a user was deleted": ("user_lookup_loader", "ada", lambda: None),
+    "a verification refuses": ("token_verification_loader", True, lambda: False),
+    "a setting is wrong": ("token_verification_loader", True, lambda: True),
+}
 
 
-def _exiting_blocklist(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.token_in_blocklist_loader
-    def is_revoked(_header: Any, _claims: Any) -> bool:
-        if broken:
-            raise SystemExit
-        return False
-
-
-def _hanging_blocklist(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.token_in_blocklist_loader
-    def is_revoked(_header: Any, _claims: Any) -> bool:
-        if broken:
-            time.sleep(30)
-        return False
-
-
-def _raising_user_lookup(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.user_lookup_loader
-    def user(_header: Any, claims: Any) -> Any:
-        if broken:
-            raise ConnectionError
-        return claims["sub"]
-
-
-def _deleted_user(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.user_lookup_loader
-    def user(_header: Any, claims: Any) -> Any:
-        return None if broken else claims["sub"]
-
-
-def _refusing_verification(jwt: JWTManager, broken: list[bool]) -> None:
-    @jwt.token_verification_loader
-    def is_good(_header: Any, _claims: Any) -> bool:
-        return not broken
-
-
-def _broken_settings(jwt: JWTManager, broken: list[bool]) -> None:
-    """Nothing can be checked any more."""
-
-
-FAILURES = [
-    _raising_blocklist,
-    _exiting_blocklist,
-    _hanging_blocklist,
-    _raising_user_lookup,
-    _deleted_user,
-    _refusing_verification,
-    _broken_settings,
-]
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("way", ["by_decorator", "by_sock_required"])
-def test_what_cannot_be_checked_is_closed_within_five_seconds(way: str, failure: LoaderOf) -> None:
+@rotated("failure", FAILURES, way=["by_decorator", "by_sock_required"])
+def test_what_cannot_be_checked_is_closed_within_five_seconds(way: str, failure: str) -> None:
     """Whatever fails, and however."""
     app, broken = make_app(way), list[bool]()
-    failure(app.extensions["flask-jwt-extended"], broken)
+    loader, good, fail = FAILURES[failure]
+    register = getattr(app.extensions["flask-jwt-extended"], loader)
+    register(lambda _header, _claims: fail() if broken else good)
     with served(app) as port, connected(port, bearer(access_token(app))) as ws:
         assert ws.recv() == "ada"
         broken.append(True)
-        if failure is _broken_settings:
+        if failure == "a setting is wrong":
             app.config["JWT_ALGORITHM"] = "nonsense"
         assert end_of(ws, 6)[0] < 5.2
 
 
 class FailingStore(MemoryStore):
-    """A store that breaks down when it is told to."""
+    """A store that fails when `failure` is set."""
 
     failure: Callable[[], Any] | None = None
 
@@ -415,10 +320,13 @@ def _bug() -> None:
     raise KeyError("status")
 
 
-@pytest.mark.parametrize("failure", [_outage, _bug, lambda: time.sleep(20)], ids=["outage", "bug", "hang"])
-@pytest.mark.parametrize("way", ["by_protect", "by_sock_required"])
+def _hang() -> None:
+    time.sleep(20)
+
+
+@rotated("failure", [_outage, _bug, _hang], way=["by_protect", "by_sock_required"])
 def test_a_store_that_fails_closes_within_five_seconds(way: str, failure: Callable[[], None]) -> None:
-    """Whether it says so or not."""
+    """With its own error, with another one, or by hanging."""
     store = FailingStore()
     app = make_app(way, STORE_URI=store)
     with served(app) as port, connected(port, bearer(access_token(app))) as ws:
@@ -430,8 +338,8 @@ def test_a_store_that_fails_closes_within_five_seconds(way: str, failure: Callab
 
 
 @pytest.mark.parametrize("way", ["by_decorator", "by_sock_required"])
-def test_a_time_beyond_every_clock_opens_nothing(way: str) -> None:
-    """No float can hold it."""
+def test_a_token_whose_expiry_is_out_of_range_opens_nothing(way: str) -> None:
+    """A float cannot hold it."""
 
     app = make_app(way, STORE_URI=None)
     claims = {"sub": "ada", "type": "access", "jti": "x", "iat": 0, "nbf": 0, "exp": 10**400}
@@ -441,7 +349,7 @@ def test_a_time_beyond_every_clock_opens_nothing(way: str) -> None:
 
 
 def test_a_check_that_hangs_keeps_no_other_socket_open() -> None:
-    """Neither beyond its expiry, nor after its revocation; and those that are good stay open."""
+    """Neither after its expiry nor after its revocation. Good ones stay open."""
     app = make_app("by_decorator")
     revoked: set[str] = set()
 
@@ -477,7 +385,7 @@ def test_a_check_that_hangs_keeps_no_other_socket_open() -> None:
 
 
 def test_a_loader_may_read_the_request() -> None:
-    """As it may when a view is called: the socket stays open."""
+    """As in a view: the socket stays open."""
     app = make_app("by_sock_required")
 
     @app.extensions["flask-jwt-extended"].user_lookup_loader
@@ -491,8 +399,8 @@ def test_a_loader_may_read_the_request() -> None:
         assert ws.recv() == "still here"
 
 
-def test_a_ticket_for_one_use_opens_a_socket_that_stays() -> None:
-    """It is used up when the connection is made, which is not a revocation. Loaders see the token as it came."""
+def test_a_single_use_token_opens_a_socket_that_stays_open() -> None:
+    """To use it is not to revoke it. Loaders get the original token."""
     app = Flask("app")
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_STORE_URI="memory://")
     JWTManager(app).token_in_blocklist_loader(lambda _header, claims: len(claims["jti"]) != 36)
@@ -530,7 +438,7 @@ def test_one_thread_watches_every_socket() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork")
 def test_a_forked_worker_watches_its_own_sockets(tmp_path: Path) -> None:
-    """A thread does not survive a fork: a child of a process that has watched starts another."""
+    """A thread does not survive a fork, so a child process starts another."""
     port, other = free_port(), free_port()
     program = f"""
 import os, threading, time
@@ -560,21 +468,6 @@ threading.Event().wait(20)
             assert end_of(ws, 4)[1][2:] == b"expired_token"
 
 
-# --- Above the route ------------------------------------------------------------------------------------------------
-
-
-def test_a_decorator_above_the_route_is_an_error() -> None:
-    """flask-sock returns nothing there, so that nothing would be protected."""
-    app = make_app("by_decorator")
-    sock: Any = flask_sock.Sock(app)
-    with pytest.raises(TypeError, match=r"below @sock\.route"):
-        jwt_required()(sock.route("/other")(lambda ws: make_echo()(ws)))
-    with pytest.raises(TypeError, match=r"below @sock\.route"):
-        sock_required()(sock.route("/another", endpoint="another")(lambda ws: make_echo()(ws)))
-    with pytest.raises(TypeError, match=r"below @socketio\.on"):
-        socketio_required(None)(None)  # type: ignore[type-var]
-
-
 def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """A driver's message may hold an address with a password."""
     app, broken = make_app("by_decorator"), list[bool]()
@@ -596,7 +489,7 @@ def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("way", ["by_sock_required", "by_protect_and_sock_required", "by_decorator"])
-def test_the_audit_counts_the_decorators_of_sockets(way: str) -> None:
-    """As it counts those of views."""
+def test_the_audit_lists_the_decorators_of_sockets(way: str) -> None:
+    """Like those of views."""
     listed = make_app(way).test_cli_runner().invoke(commands, ["routes"]).output
     assert "decorator" in next(line for line in listed.splitlines() if "/ws" in line)

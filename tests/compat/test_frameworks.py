@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import flask_restful
@@ -572,12 +572,23 @@ def _keyword_partial(app: Any) -> None:
     app.handle_user_exception = partial(handle, before=app.handle_user_exception)
 
 
+def _wrapped(app: Any) -> None:
+    before = app.handle_user_exception
+
+    @wraps(before)
+    def handle_user_exception(error: Exception) -> Any:
+        getattr(error, "data", None)  # as code that logs errors may do
+        return before(error)
+
+    app.handle_user_exception = handle_user_exception
+
+
 def _several(app: Flask) -> None:
-    for front in (_closure, _cors, _object):
+    for front in (_closure, _wrapped, _cors, _object):
         front(app)
 
 
-FRONTS = [_cors, _cors_of_resources, _closure, _object, _keyword_partial, _several]
+FRONTS = [_cors, _cors_of_resources, _closure, _object, _keyword_partial, _wrapped, _several]
 
 
 @pytest.mark.parametrize("is_last", [True, False], ids=["after the Api", "before it"])
@@ -603,6 +614,25 @@ def test_an_error_gets_past_whatever_stands_in_front_of_flask(
         app = make_app(mode, api=mount)
         assert answer(ask(app, path, token(app))) == refused(status, message)
         assert ask(app, path, access_token(app)).json == {"identity": "ann"}
+
+
+@in_every_library
+def test_an_error_gets_past_it_wherever_the_apis_are(library: Any) -> None:
+    """On the application, on a nested blueprint, or on both, with something in front of each."""
+    for front in FRONTS:
+
+        def mount(app: Flask, front: Callable[[Flask], None] = front) -> None:
+            inner, outer = Blueprint("inner", "inner", url_prefix="/inner"), Blueprint("outer", "outer")
+            api_of(library)(inner)
+            outer.register_blueprint(inner)
+            app.register_blueprint(outer)
+            front(app)
+            api_of(library)(app)
+            front(app)
+
+        app = make_app(api=mount)
+        for path in ("/access", "/inner/access"):
+            assert answer(ask(app, path)) == refused(401, MISSING["msg"])
 
 
 @pytest.mark.parametrize("front", FRONTS, ids=lambda front: front.__name__)

@@ -15,7 +15,7 @@ from typing import Any
 
 from flask import Flask
 
-from .._protection.decisions import Decision, decide, guardings_of
+from .._protection.decisions import Decision, decide, protections_of
 from .._protection.view_metadata import idle_decorator, is_bypassed, is_exempt, raw, unwrap
 from .._settings.options import option_name, unknown_options
 from .._state import ExtensionState
@@ -367,7 +367,7 @@ def idle_exemptions(app: Flask, _current_state: ExtensionState) -> Iterator[Find
 
 def wide_exemptions(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
     """``jwt.protect`` has an exemption that matches everything."""
-    for guarding in guardings_of(app):
+    for guarding in protections_of(app):
         for pattern in guarding.exempt:
             if not pattern.strip("*?."):
                 what = "the application" if guarding.blueprint is None else f"the blueprint {guarding.blueprint}"

@@ -1,12 +1,11 @@
-"""What a request to an endpoint has to meet, from the decorators themselves.
+"""Which requirements a request to an endpoint has to meet, from the decorators themselves.
 
-:func:`decide` is the one place that answers this: for default-deny, for the audit and for the OpenAPI documents.
+:func:`decide` is the one place that decides this: for default-deny, for the audit and for OpenAPI documents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MethodType
 from typing import Any, NamedTuple, cast
@@ -16,38 +15,36 @@ from flask import Blueprint, Flask
 from .._request.policy import Policy
 from .view_metadata import ViewProxy, is_exempt, raw, requirements_of
 
-_GUARDINGS = "flask-jwt-extended.guardings"
-#: The patterns that stand for static files: only the handlers that Flask itself registers, whatever else is called so.
+_PROTECTIONS = "flask-jwt-extended.protections"
+#: The patterns for static files. They match only the views that Flask itself registers, not others of that name.
 STATIC_FILES = ("static", "*.static")
 _DEFAULT = (Policy(),)
 
 
 @dataclass(eq=False)
 class DefaultDeny:
-    """What :meth:`JWTManager.protect` was told.
+    """One call of :meth:`JWTManager.protect`.
 
-    :ivar exempt: endpoints that stay public, as patterns
+    :ivar exempt: patterns of the endpoints that stay public
     :ivar blueprint: the blueprint's own name; ``None``: the whole application is protected
     :ivar names: the names under which the application knows the blueprint, with those of its parents
-    :ivar endpoints: endpoints that the blueprint registered under other names
-    :ivar registered: every blueprint of the application
+    :ivar endpoints: endpoints that the blueprint registered under other names. Others that begin so may be its own too
     """
 
     exempt: tuple[str, ...]
     blueprint: str | None = None
     names: frozenset[str] = frozenset()
     endpoints: frozenset[str] = frozenset()
-    registered: Mapping[str, Any] = field(default_factory=dict)
 
     def covers(self, endpoint: str) -> bool:
-        """Whether an endpoint belongs to what it protects."""
+        """Whether an endpoint belongs to the application or the blueprint."""
         if self.blueprint is None or endpoint in self.endpoints or self._inside(endpoint) is not None:
             return True
         parent = endpoint.rpartition(".")[0]
-        return parent not in self.registered and any(parent == each.rpartition(".")[0] != "" for each in self.endpoints)
+        return any(parent == each.rpartition(".")[0] != "" for each in self.endpoints)
 
     def _inside(self, endpoint: str) -> str | None:
-        """What is left of an endpoint below the name of the blueprint."""
+        """Return the rest of an endpoint after the name of the blueprint; ``None``: it is not in the blueprint."""
         return next((endpoint[len(name) :] for name in self.names if endpoint.startswith(f"{name}.")), None)
 
     def exempts(self, endpoint: str, view: Any, method: str) -> bool:
@@ -67,7 +64,7 @@ class DefaultDeny:
 
 
 def serves_static_files(endpoint: str, view: Any) -> bool:
-    """Whether a view is what Flask itself registers for the static folder of an application or a blueprint."""
+    """Whether Flask itself registered a view, for the static folder of an application or a blueprint."""
     view = raw(view)
     if endpoint.rpartition(".")[2] != "static":
         return False
@@ -77,18 +74,18 @@ def serves_static_files(endpoint: str, view: Any) -> bool:
     return module == "flask.app" and "send_static_file" in view.__code__.co_names
 
 
-def guardings_of(app: Flask) -> list[DefaultDeny]:
-    """What an application protects by default."""
-    return cast("list[DefaultDeny]", app.extensions.setdefault(_GUARDINGS, []))
+def protections_of(app: Flask) -> list[DefaultDeny]:
+    """Return the calls of :meth:`JWTManager.protect` for an application and its blueprints."""
+    return cast("list[DefaultDeny]", app.extensions.setdefault(_PROTECTIONS, []))
 
 
 class Decision(NamedTuple):
-    """What a request to an endpoint has to meet.
+    """The requirements of an endpoint.
 
-    :ivar guard: as of :class:`Route`
-    :ivar policies: everything that is required
-    :ivar in_front: what :meth:`JWTManager.protect` checks, before the view is called
-    :ivar above: a decorator that may answer before ``@jwt_required`` is asked; empty: there is none
+    :ivar guard: what checks the request, as in :class:`Route`
+    :ivar policies: all requirements
+    :ivar in_front: those that :meth:`JWTManager.protect` checks, before the view is called
+    :ivar above: a decorator that may answer before ``@jwt_required`` runs; empty: there is none
     """
 
     guard: str
@@ -98,11 +95,11 @@ class Decision(NamedTuple):
 
 
 def decide(app: Flask, endpoint: str, method: str) -> Decision:
-    """Decide what a request to an endpoint with this method has to meet."""
+    """Decide which requirements a request to an endpoint has to meet, for this method."""
     view = app.view_functions[endpoint]
     own, hooks = requirements_of(view, method), hooks_of(app, endpoint)
-    guardings = [each for each in guardings_of(app) if each.covers(endpoint)]
-    is_guarded = isinstance(view, ViewProxy) and any(each.guards(endpoint, view, method) for each in guardings)
+    protections = [each for each in protections_of(app) if each.covers(endpoint)]
+    is_guarded = isinstance(view, ViewProxy) and any(each.guards(endpoint, view, method) for each in protections)
     in_front = _in_front(own.front, own.behind, hooks) if is_guarded else ()
     declared = own.front + own.behind
     if declared:
@@ -112,30 +109,24 @@ def decide(app: Flask, endpoint: str, method: str) -> Decision:
         return Decision("default", in_front, in_front)
     if hooks:
         return Decision("hook", hooks)
-    is_public = is_exempt(view, method) or any(each.exempts(endpoint, view, method) for each in guardings)
-    return Decision("exempt" if is_public or _is_plain_static(endpoint, view, guardings) else "none")
+    is_public = is_exempt(view, method) or any(each.exempts(endpoint, view, method) for each in protections)
+    is_public = is_public or (not protections and serves_static_files(endpoint, view))
+    return Decision("exempt" if is_public else "none")
 
 
 def _in_front(front: tuple[Policy, ...], behind: tuple[Policy, ...], hooks: tuple[Policy, ...]) -> tuple[Policy, ...]:
-    """What to check in front of a view that is protected by default: what it would check too late, or else what hooks
-    check, which other code can remove; an access token if nothing says what.
+    """Return what to check in front of a view that is protected by default: what the view would check too late; or else
+    what hooks check, since other code can remove hooks; or else an access token.
     """
     if behind:
         return tuple(each for each in behind if not each.report_only)
     return () if front else hooks or _DEFAULT
 
 
-def _is_plain_static(endpoint: str, view: Any, guardings: list[DefaultDeny]) -> bool:
-    return not guardings and serves_static_files(endpoint, view)
-
-
 def hooks_of(app: Flask, endpoint: str) -> tuple[Policy, ...]:
-    """What the ``before_request`` functions require that run for an endpoint: of the application, of its blueprints."""
-    name = endpoint
-    names: list[str | None] = [None]
-    while "." in name:
-        name = name.rpartition(".")[0]
-        names.append(name)
-    hooks = (hook for each in names for hook in app.before_request_funcs.get(each, ()))
+    """Return what the ``before_request`` functions of the application and its blueprints require for an endpoint."""
+    parts = endpoint.split(".")
+    names = [None, *(".".join(parts[:end]) for end in range(len(parts) - 1, 0, -1))]
+    hooks = (hook for name in names for hook in app.before_request_funcs.get(name, ()))
     found = (policy for hook in hooks for policy in requirements_of(hook, "GET").front)
     return tuple(policy for policy in found if not policy.allows_anonymous)

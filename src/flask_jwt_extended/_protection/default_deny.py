@@ -1,7 +1,7 @@
 """Default-deny: every view of an application or a blueprint is protected unless it is declared public.
 
-The view functions of the application are wrapped, each for its endpoint, by the mapping that holds them. So it does not
-matter who dispatches requests, and a view that is added or replaced later is wrapped too.
+The mapping that holds the view functions of an application wraps each of them for its endpoint. So any code may
+dispatch requests, and a view that is added or replaced later is wrapped too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flask.views import http_method_funcs
 
 from .._request.policy import Policy
 from ..exceptions import ConfigurationError
-from .decisions import DefaultDeny, decide, guardings_of
+from .decisions import DefaultDeny, decide, protections_of
 from .view_metadata import ViewProxy, mark_exempt, raw, requirements_of
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -28,7 +28,7 @@ _MISSING: Any = object()
 
 
 def jwt_exempt(view: V = _MISSING) -> V:
-    """Leave a view public that :meth:`JWTManager.protect` would protect: a function, a class, or a method of one.
+    """Keep a view public that :meth:`JWTManager.protect` would protect: a function, a class, or a method of a class.
 
     It goes below the route, like every decorator of a view::
 
@@ -36,9 +36,11 @@ def jwt_exempt(view: V = _MISSING) -> V:
         @jwt_exempt
         def health(): ...
 
-    Subclasses do not inherit it from a class. A method that a subclass does not override keeps it.
+    Subclasses do not inherit the exemption of a class. A method that a subclass does not override keeps its own.
 
-    :raises TypeError: if it was called with parentheses, or stands on something that is not a view
+    :param view: the view
+    :return: the view
+    :raises TypeError: if it was called with parentheses, or decorates something that is not a view
     :raises ConfigurationError: if it stands above ``@jwt_required``
 
     .. versionadded:: 5.0
@@ -63,18 +65,13 @@ def _check_markable(view: Any) -> None:
 
 
 def protect(target: Flask | Blueprint, exempt: Iterable[str]) -> None:
-    """Have requests verified before they reach a view that neither protects itself nor is exempt.
-
-    :param exempt: endpoints that stay public, as patterns; a string is one
-    :raises TypeError: if the target is neither an application nor a blueprint
-    :raises ConfigurationError: if a pattern cannot match, or the blueprint has been registered already
-    """
+    """Verify requests before they reach a view that neither protects itself nor is exempt."""
     target = getattr(target, "_get_current_object", lambda: target)()  # `current_app`
     patterns = _patterns(exempt)
     if isinstance(target, Blueprint):
         _protect_blueprint(target, patterns)
     elif isinstance(target, Flask):
-        target._check_setup_finished("protect")  # no view may be decided about before
+        target._check_setup_finished("protect")  # before the first request decides about a view
         _install(target, DefaultDeny(patterns))
     else:
         kind = target if isinstance(target, type) else type(target)
@@ -105,7 +102,7 @@ def _protect_blueprint(blueprint: Blueprint, patterns: tuple[str, ...]) -> None:
         blueprint.record(lambda state: _guard_by_name(state, patterns))
     except AssertionError:
         raise ConfigurationError(
-            f"jwt.protect came too late for the blueprint {blueprint.name!r}, which is registered already: call "
+            f"jwt.protect came too late for the blueprint {blueprint.name!r}, which is already registered: call "
             "jwt.protect(blueprint) before register_blueprint"
         ) from None
     register = blueprint.register
@@ -130,27 +127,26 @@ def _guard_by_name(state: Any, patterns: tuple[str, ...]) -> None:
 def _guard_strays(
     app: Flask, blueprint: Blueprint, patterns: tuple[str, ...], views: set[str], new: set[str], names: set[str]
 ) -> None:
-    """Guard the endpoints that a blueprint registered under other names than its own: flask-restful and flask-restx
-    know neither parents nor ``name=``.
+    """Protect the endpoints that a blueprint registered outside of its own name, as flask-restful and flask-restx do,
+    which know neither parents nor ``name=``.
 
-    :param views: the endpoints that were registered with it
-    :param new: the names of the blueprints that were, its own ``names`` among them
+    :param views: the endpoints that were registered with the blueprint
+    :param new: the names of the blueprints that were registered, its own ``names`` among them
     """
     within = tuple(f"{name}." for name in names)
     others = {name for name in new if name not in names and not name.startswith(within)}
     strays = {each for each in views if not each.startswith(within) and each.rpartition(".")[0] not in others}
     if strays:
-        guarding = DefaultDeny(patterns, blueprint.name, endpoints=frozenset(strays), registered=app.blueprints)
-        _install(app, guarding)
+        _install(app, DefaultDeny(patterns, blueprint.name, endpoints=frozenset(strays)))
 
 
 # --- views ----------------------------------------------------------------------------------------------------------
 
 
-def _install(app: Flask, guarding: DefaultDeny) -> None:
-    guardings_of(app).append(guarding)
+def _install(app: Flask, protection: DefaultDeny) -> None:
+    protections_of(app).append(protection)
     if isinstance(app.view_functions, GuardedViews):
-        app.view_functions.update(app.view_functions)  # every view is undecided again
+        app.view_functions.update(app.view_functions)  # decide about every view again
     else:
         views = app.view_functions
         cls: Any = type(app)
@@ -163,15 +159,15 @@ def _replace(app: Any, views: Mapping[str, Any]) -> None:
 
 
 class _HasGuardedViews:
-    """The views of such an application stay guarded: whatever is assigned to its ``view_functions`` is.
+    """Wraps the views of an application again when its ``view_functions`` is assigned.
 
-    The property is written in C, since every request reads it.
+    ``attrgetter`` makes the property fast, since every request reads it.
     """
 
     view_functions = property(attrgetter(_VIEWS), _replace)
 
     def __init_subclass__(cls) -> None:
-        """Hide that of the application's class, which may want arguments, or keep a list of subclasses."""
+        """Hide the one of the application's class, which may require arguments, or keep a list of subclasses."""
 
 
 @lru_cache(32)
@@ -181,7 +177,7 @@ def _with_guarded_views(cls: Any) -> Any:
 
 
 class GuardedViews(dict[str, Any]):
-    """The view functions of an application. Each is guarded until it is known to need no guard."""
+    """The view functions of an application, each wrapped until a request shows that it needs no check."""
 
     def __init__(self, app: Flask, views: Mapping[str, Any]) -> None:
         from ..view_decorators import require  # it stands above
@@ -195,43 +191,46 @@ class GuardedViews(dict[str, Any]):
         super().__setitem__(endpoint, _Guard(raw(view), self._app, endpoint, self._require))
 
     def setdefault(self, endpoint: str, view: Any = None) -> Any:
-        """As of a dict."""
+        """As in a dict."""
         if endpoint not in self:
             self[endpoint] = view
         return self[endpoint]
 
     def update(self, *views: Any, **named: Any) -> None:
-        """As of a dict."""
+        """As in a dict."""
         for endpoint, view in dict(*views, **named).items():
             self[endpoint] = view
 
-    def __ior__(self, views: Any) -> GuardedViews:  # type: ignore[override, misc]  # as of a dict
+    def __ior__(self, views: Any) -> GuardedViews:  # type: ignore[override, misc]  # as in a dict
         self.update(views)
         return self
 
     def release(self, guard: _Guard, endpoint: str) -> None:
-        """Serve the view itself from now on, which costs nothing."""
+        """Serve the view itself from now on, which costs requests nothing."""
         if self.get(endpoint) is guard:
             super().__setitem__(endpoint, guard.raw_view)
 
 
 class _Guard(ViewProxy):
-    """Checks a request before it calls a view. What to check is decided at the first request: by then every decorator
+    """Checks a request before it calls a view. It decides at the first request what to check: by then every decorator
     has been applied, and every blueprint registered.
     """
 
-    #: For all methods of a view that is not a class.
+    #: What to check for every method of a view that is not a class.
     _jwt_fixed: tuple[Policy, ...] | None
-    #: For each method of a class, and the class, which a test may replace.
+    #: What to check for each method of a class, and the class, which a test may replace.
     _jwt_decided: dict[str, tuple[Policy, ...]]
-    _jwt_class: Any
+    _jwt_view_class: Any
 
     def __init__(self, view: Any, app: Flask, endpoint: str, require: Callable[[Policy], None]) -> None:
         super().__init__(view)
-        hidden = {"_jwt_app": app, "_jwt_endpoint": endpoint, "_jwt_is_async": iscoroutinefunction(view)}
-        hidden["_jwt_require"] = require
-        for name, value in {**hidden, "_jwt_fixed": None, "_jwt_decided": {}, "_jwt_class": None}.items():
-            object.__setattr__(self, name, value)
+        self._keep(app=app, endpoint=endpoint, require=require, is_async=iscoroutinefunction(view))
+        self._keep(fixed=None, decided={}, view_class=None)
+
+    def _keep(self, **attributes: Any) -> None:
+        """Set attributes of the wrapper. Other attributes are set on the view."""
+        for name, value in attributes.items():
+            object.__setattr__(self, f"_jwt_{name}", value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         policies = self._jwt_fixed
@@ -241,21 +240,20 @@ class _Guard(ViewProxy):
         return view(*args, **kwargs)
 
     def _for_method(self) -> tuple[Policy, ...]:
-        if not self._jwt_decided or self._jwt_class is not getattr(self.raw_view, "view_class", None):
+        if not self._jwt_decided or self._jwt_view_class is not getattr(self.raw_view, "view_class", None):
             self._decide()
         known = self._jwt_decided.get(request.method)
-        return self._ask(request.method) if known is None else known
+        return self._policies_for(request.method) if known is None else known
 
-    def _ask(self, method: str) -> tuple[Policy, ...]:
+    def _policies_for(self, method: str) -> tuple[Policy, ...]:
         return decide(self._jwt_app, self._jwt_endpoint, method).in_front
 
     def _decide(self) -> None:
-        """Decide for each method, and for all others at the same time."""
-        decided = {method.upper(): self._ask(method.upper()) for method in (*http_method_funcs, "*")}
+        """Decide for each method; ``*`` shows whether others differ."""
+        decided = {method.upper(): self._policies_for(method.upper()) for method in (*http_method_funcs, "*")}
         served = getattr(self.raw_view, "view_class", None)
-        object.__setattr__(self, "_jwt_decided", decided)
-        object.__setattr__(self, "_jwt_class", served)
+        self._keep(decided=decided, view_class=served)
         if served is None and len(set(decided.values())) == 1:
-            object.__setattr__(self, "_jwt_fixed", decided["*"])
+            self._keep(fixed=decided["*"])
             if not decided["*"]:
                 self._jwt_app.view_functions.release(self, self._jwt_endpoint)

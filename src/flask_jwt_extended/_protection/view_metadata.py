@@ -1,7 +1,7 @@
 """What decorators declare about views, and which of those declarations the framework really runs.
 
 A wrapper is registered by identity with the policy that it checks, so another decorator that copies the attributes of a
-function (``functools.wraps``) does not inherit it. Knows no application and no request.
+function (``functools.wraps``) does not inherit the policy. This module knows neither applications nor requests.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _GUARD, _EXEMPT = "__jwt_guard__", "__jwt_exempt__"
 #: The wrappers that check a request before they call a view, and what each of them checks.
 _POLICIES: WeakKeyDictionary[Any, Policy] = WeakKeyDictionary()
 
-#: Packages whose decorators always call the view, or refuse: they parse arguments, or serialise what it returns. So
-#: does ``functools.partial``. Every other decorator may answer in place of the view, as a cache does.
+#: Packages whose decorators always call the view or refuse the request: they parse arguments, or serialise results, as
+#: ``functools.partial`` does. Every other decorator may answer in place of the view, as a cache does.
 HARMLESS = frozenset(
     {
         "apiflask",
@@ -43,11 +43,11 @@ HARMLESS = frozenset(
         "webargs",
     }
 )
-#: A chain of wrappers is not longer than this: an object that invents attributes has no end.
+#: The longest chain of wrappers: that of an object that invents attributes has no end.
 _DEPTH = 50
 
-# The functions that `View.as_view` returns: with a new object for every request, and with one for all of them. Flask
-# keeps the class in them, in `view.view_class`, or the object in `self`: a test of this fails if that changes.
+# The functions that `View.as_view` returns: with a new object for every request, and with one object for all requests.
+# Flask keeps the class in `view.view_class`, or the object in the variable `self`: tests fail if that changes.
 _Once = type("_Once", (View,), {"init_every_request": False})
 _AS_VIEW = frozenset({View.as_view("view").__code__, _Once.as_view("view").__code__})  # type: ignore[attr-defined]  # functions
 
@@ -57,7 +57,7 @@ _COPIED = ("__module__", "__doc__", "__name__", "__defaults__", "__kwdefaults__"
 
 
 class ViewProxy:
-    """Stands for a view in an application: equal to it, with its attributes.
+    """Takes the place of a view in an application: equal to it, with its attributes.
 
     :ivar raw_view: the view
     """
@@ -85,7 +85,7 @@ class ViewProxy:
     def __wrapped__(self) -> Any:
         return self.raw_view
 
-    def __eq__(self, other: object) -> bool:  # Flask refuses another view for an endpoint, and takes the same again
+    def __eq__(self, other: object) -> bool:  # Flask accepts only the same view again for an endpoint
         return bool(self.raw_view == raw(other))
 
     def __hash__(self) -> int:
@@ -94,12 +94,12 @@ class ViewProxy:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.raw_view!r}>"
 
-    # Not attributes of the view: a proxy is not a coroutine function, for it waits for one itself.
+    # Not those of the view: a proxy is not a coroutine function, since it waits for the view itself.
     __code__ = _is_coroutine_marker = _is_coroutine = None
 
 
 def raw(view: Any) -> Any:
-    """Return the view that a proxy stands for; any other view as it is."""
+    """Return the view that a proxy took the place of; any other view as it is."""
     while isinstance(view, ViewProxy):
         view = view.raw_view
     return view
@@ -113,12 +113,7 @@ def _function(view: Any) -> Any:
 
 
 def mark_protected(view: Any, protected: Any, policy: Policy) -> None:
-    """Register a wrapper that checks requests before it calls a view.
-
-    :param view: what it calls
-    :param protected: the wrapper, a function
-    :param policy: what it checks
-    """
+    """Register a function that checks this policy before it calls a view."""
     _POLICIES[protected] = policy
     for layer in unwrap(view):
         with suppress(AttributeError):
@@ -126,10 +121,9 @@ def mark_protected(view: Any, protected: Any, policy: Policy) -> None:
 
 
 def mark_exempt(view: Any) -> Any:
-    """Mark a function, a class or a method as public.
+    """Mark a function, a class or a method as public, and return it.
 
-    :return: it; in place of a bound method one that is marked alone, since other objects and classes share its function
-    :raises TypeError: if it cannot be marked
+    A bound method becomes a partial function, which is marked, since other objects share the function of the method.
     """
     marked = update_wrapper(partial(view), view) if isinstance(view, MethodType) else view
     target = raw(marked)
@@ -150,15 +144,13 @@ def unwrap(view: Any) -> list[Any]:
     """Return a function and the ones that it wraps, outermost first."""
     found: list[Any] = []
     while view is not None and len(found) < _DEPTH and not any(view is layer for layer in found):
-        if isinstance(view, ViewProxy):
-            view = view.raw_view
-        elif isinstance(view, MethodType):
-            view = view.__func__
-        else:
-            found.append(view)
-            inner = _wrapped(view)
-            inner = _held(view, list(found)) if inner is None else inner
-            view = _call_of(view) if inner is None else inner
+        if (function := _function(raw(view))) is not view:
+            view = function
+            continue
+        found.append(view)
+        inner = _wrapped(view)
+        inner = _held(view, list(found)) if inner is None else inner
+        view = _call_of(view) if inner is None else inner
     return found
 
 
@@ -167,16 +159,13 @@ def _wrapped(layer: Any) -> Any:
 
 
 def _call_of(layer: Any) -> Any:
-    """Return what runs when an object is called; ``None``: it is a function, or not written in Python."""
+    """Return the method that runs when an object is called; ``None``: it is a function, or not written in Python."""
     call = getattr(type(layer), "__call__", None)  # noqa: B004  # the method itself is wanted
     return None if isinstance(call, (WrapperDescriptorType, MethodWrapperType)) else _function(call)
 
 
 def _held(layer: Any, seen: list[Any]) -> Any:
-    """Return the protected function that an object holds in one of its attributes: it may be a decorator.
-
-    :param seen: objects that were looked at; more are added
-    """
+    """Return the protected function in an attribute of an object, which may be a decorator. Adds to ``seen``."""
     if isinstance(layer, (FunctionType, type)):
         return None
     held = list(getattr(layer, "__dict__", {}).values())
@@ -196,16 +185,17 @@ def _is_guarded(view: Any, seen: list[Any]) -> bool:
 
 
 def _segments(view: Any, method: str) -> list[list[Any]]:
-    """What runs for a request with this method, outermost first: the layers of the view; if it is one of a class, those
-    of each ``dispatch_request`` that runs, and those of the method.
+    """Return the layers that run for a request with this method, outermost first: those of the view, and for a class
+    those of each ``dispatch_request`` that runs and of the method.
     """
     layers = unwrap(view)
-    owner = _owner(layers[-1]) if layers else None
+    owner = _owner(layers)
     return [layers, *(_dispatched(owner, method) if owner is not None else ())]
 
 
-def _owner(view: Any) -> Any:
+def _owner(layers: list[Any]) -> Any:
     """Return the class of a view function that ``as_view`` made, or the object if it serves every request."""
+    view: Any = layers[-1] if layers else None
     code: Any = getattr(view, "__code__", None)
     if code not in _AS_VIEW:
         return None
@@ -237,8 +227,8 @@ def _names(function: Any) -> Container[str]:
 
 
 def _handler(owner: Any, method: str, names: Container[str]) -> Any:
-    """Return what answers a method: that of the class, within its ``method_decorators`` if ``dispatch_request`` applies
-    them, as flask-restful and flask-restx do.
+    """Return the method of a class that answers, with ``method_decorators`` if ``dispatch_request`` applies them, as it
+    does in flask-restful and flask-restx.
     """
     handler = getattr(owner, method.lower(), None)
     if handler is None and method == "HEAD":
@@ -257,18 +247,18 @@ def _method_decorators(owner: Any, method: str, *, by_method: bool) -> Iterable[
 
 
 def _decorated(decorator: Any, handler: Any) -> Any:
-    """Decorate a method as flask-restful does at each request; a decorator that refuses wraps nothing that we know."""
+    """Decorate a method as flask-restful does at each request. A decorator that fails wraps nothing that is known."""
     try:
         return decorator(MethodType(handler, object()) if isinstance(handler, FunctionType) else handler)
-    except Exception:  # whatever it may raise without a request
+    except Exception:  # it may raise anything without a request
         return decorator
 
 
-class Requirements(NamedTuple):
-    """What the decorators of a view require of a request.
+class DeclaredPolicies(NamedTuple):
+    """The policies of the decorators of a view.
 
-    :ivar front: what is checked before any other code runs
-    :ivar behind: what is checked only if another decorator calls the function that it stands on
+    :ivar front: those that are checked before any other code runs
+    :ivar behind: those that are checked only if another decorator calls the function below it
     :ivar above: the name of that decorator; empty if ``behind`` is
     """
 
@@ -277,8 +267,8 @@ class Requirements(NamedTuple):
     above: str = ""
 
 
-def requirements_of(view: Any, method: str) -> Requirements:
-    """Return what decorators of this package require of a request with this method: those that the framework runs."""
+def requirements_of(view: Any, method: str) -> DeclaredPolicies:
+    """Return the requirements of this package's decorators, as far as the framework runs them for this method."""
     front: list[Policy] = []
     behind: list[Policy] = []
     above = None
@@ -289,7 +279,7 @@ def requirements_of(view: Any, method: str) -> Requirements:
             (front if above is None else behind).append(policy)
         elif above is None and not _is_harmless(layer) and (below is None or below is not _call_of(layer)):
             above = layer
-    return Requirements(tuple(front), tuple(behind), _name(above) if behind else "")
+    return DeclaredPolicies(tuple(front), tuple(behind), _name(above) if behind else "")
 
 
 def _policy(layer: Any) -> Policy | None:
@@ -313,7 +303,7 @@ def is_cross_origin(view: Any) -> bool:
 
 
 def _name(layer: Any) -> str:
-    """Name a layer by where it was written: ``functools.wraps`` gives it the name of the view."""
+    """Name a layer after its source: ``functools.wraps`` gives it the name of the view."""
     code = getattr(layer, "__code__", None)
     if code is None:
         return f"{type(layer).__module__}.{type(layer).__qualname__}"
@@ -328,13 +318,12 @@ def is_exempt(view: Any, method: str, *, with_class: bool = True) -> bool:
     """
     segments = _segments(view, method)
     marked = segments[0] if len(segments) == 1 else [*segments[0], *segments[-1]]
-    if with_class and segments[0]:
-        owner = _owner(segments[0][-1])
-        marked = [*marked, getattr(raw(view), "view_class", None), None if owner is None else _class_of(owner)]
-    return any(_bears_exemption(each) for each in marked if each is not None)
+    if with_class:
+        marked = [*marked, getattr(raw(view), "view_class", None), _class_of(_owner(segments[0]))]
+    return any(_has_mark(each) for each in marked)
 
 
-def _bears_exemption(marked: Any) -> bool:
+def _has_mark(marked: Any) -> bool:
     return any(getattr(each, "__dict__", {}).get(_EXEMPT) is True for each in (marked, type(marked)))
 
 
@@ -342,18 +331,14 @@ def _bears_exemption(marked: Any) -> bool:
 
 
 def is_bypassed(view: Any, served: Container[int]) -> bool:
-    """Whether a function is served in place of the wrapper that was to protect it.
-
-    :param served: the ids of every layer of what an application serves
-    """
+    """Whether a function is served without the wrapper that should protect it; ``served`` has the ids of all layers."""
     guard = getattr(view, _GUARD, None)
     return guard is not None and not any(_policy(layer) for layer in unwrap(view)) and id(guard()) not in served
 
 
 def idle_decorator(view: Any, method: str) -> str | None:
     """Name a decorator of this package in a class that Flask does not run for requests with this method."""
-    layers = unwrap(view)
-    owner = _owner(layers[-1]) if layers else None
+    owner = _owner(unwrap(view))
     cls = _class_of(owner)
     if owner is None or cls.dispatch_request is View.dispatch_request or any(requirements_of(view, method)[:2]):
         return None

@@ -1,20 +1,17 @@
 # mypy: disable-error-code="import-untyped,misc,untyped-decorator"
 # The libraries have no types.
-"""Flask-SocketIO with a real client: handlers of every form, and what happens where protection cannot work."""
+"""Flask-SocketIO with a real client: handlers of every form, and decorators that cannot protect one."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Any
 
 import flask_socketio
 import pytest
-import socketio as socketio_client
 from flask import Flask, request
 from socketio.exceptions import BadNamespaceError
-from socketio.exceptions import ConnectionError as RefusedError
 from socketio.exceptions import TimeoutError as SocketIOTimeoutError
 
 from flask_jwt_extended import (
@@ -25,12 +22,13 @@ from flask_jwt_extended import (
     verify_jwt_in_request,
 )
 from flask_jwt_extended.exceptions import NoAuthorizationError
-from flask_jwt_extended.sockets import sock_required, socketio_required
+from flask_jwt_extended.sockets import socketio_required
 
-from ._keys.helpers import eventually
-from .conftest import SECRET
-from .examples.servers import served
-from .tokens import access_token
+from .._keys.helpers import eventually
+from ..conftest import SECRET
+from ..examples.servers import served
+from ..tokens import access_token
+from .socket_clients import client
 
 pytestmark = [
     pytest.mark.server,
@@ -48,24 +46,6 @@ def make(**options: Any) -> tuple[Flask, SocketIO]:
     io = flask_socketio.SocketIO(app, async_mode="threading", cors_allowed_origins="*")
     io.on_event("echo", lambda text: text)
     return app, io
-
-
-@contextmanager
-def client(port: int, namespace: str = "/", **options: Any) -> Iterator[tuple[Any, list[str]]]:
-    """A client, and what happened to it."""
-    seen: list[str] = []
-    io = socketio_client.Client(reconnection=False)
-    io.on("welcome", lambda who: seen.append(f"welcome {who}"), namespace=namespace)
-    io.on("disconnect", lambda *_: seen.append("gone"), namespace=namespace)
-    io.on("connect_error", lambda data: seen.append(data["message"]), namespace=namespace)
-    options["headers"] = dict(options.get("headers", {}))  # the library takes the cookies out of it
-    try:
-        with suppress(RefusedError):
-            io.connect(f"http://127.0.0.1:{port}", wait_timeout=2, namespaces=[namespace], **options)
-            seen.append("connected")
-        yield io, seen
-    finally:
-        io.disconnect()
 
 
 def welcome() -> None:
@@ -176,7 +156,7 @@ def method_of_any_class(io: SocketIO) -> None:
 
 
 def by_call(io: SocketIO) -> None:
-    """As applications of 4.7 do it."""
+    """As in applications of 4.7."""
 
     @io.on("connect")
     def connect(_auth: Any) -> None:
@@ -201,7 +181,7 @@ FORMS = [
 
 @pytest.mark.parametrize("register", FORMS)
 def test_a_connect_handler_of_any_form_is_protected(register: Register) -> None:
-    """A token lets in, no token and one that expires do not, and a page of another site cannot use a cookie."""
+    """A client needs a token, is disconnected when it expires, and cannot send the cookie of another site."""
     app, io = make()
     register(io)
     with served(app) as port:
@@ -209,20 +189,20 @@ def test_a_connect_handler_of_any_form_is_protected(register: Register) -> None:
         options: dict[str, Any] = {"headers": {"Authorization": f"Bearer {made}"}, "auth": {"token": made}}
         with client(port, **options) as (_, seen):
             assert eventually(lambda: "welcome ada" in seen)
-            with client(port, auth={"x": 1}) as (refused, told):
-                assert "connected" not in told
+            with client(port, auth={"x": 1}) as (refused, others):
+                assert "connected" not in others
                 assert not refused.connected
             evil = {"Cookie": f"access_token_cookie={access_token(app)}", "Origin": "https://evil.example"}
-            with client(port, headers=evil, auth={"x": 1}) as (_, told):
-                assert "connected" not in told
-            with client(port, headers=evil | {"Origin": f"http://127.0.0.1:{port}"}, auth={"x": 1}) as (_, told):
-                assert eventually(lambda: "welcome ada" in told)
+            with client(port, headers=evil, auth={"x": 1}) as (_, others):
+                assert "connected" not in others
+            with client(port, headers=evil | {"Origin": f"http://127.0.0.1:{port}"}, auth={"x": 1}) as (_, others):
+                assert eventually(lambda: "welcome ada" in others)
             assert eventually(lambda: "gone" in seen, 6)
 
 
 @pytest.mark.parametrize("register", [without_parameters, method_with_auth, by_call])
-def test_a_websocket_from_the_start_is_protected_alike(register: Register) -> None:
-    """The client need not begin with polling."""
+def test_a_client_that_starts_with_a_websocket_is_protected(register: Register) -> None:
+    """Without polling first."""
     app, io = make()
     register(io)
     with served(app) as port:
@@ -231,13 +211,13 @@ def test_a_websocket_from_the_start_is_protected_alike(register: Register) -> No
         with client(port, transports=["websocket"], **options) as (_, seen):
             assert eventually(lambda: "welcome ada" in seen)
             assert eventually(lambda: "gone" in seen, 6)
-        with client(port, transports=["websocket"], auth={"x": 1}) as (_, told):
-            assert "connected" not in told
+        with client(port, transports=["websocket"], auth={"x": 1}) as (_, others):
+            assert "connected" not in others
 
 
 @pytest.mark.parametrize("always_connect", [False, True])
 def test_a_loader_that_fails_lets_no_client_in(always_connect: bool) -> None:
-    """python-socketio keeps a client whose connect handler raised anything but its own error."""
+    """python-socketio keeps a client whose connect handler raises any error but its own."""
     app = Flask("app")
     app.config.update(JWT_SECRET_KEY=SECRET)
     jwt = JWTManager(app)
@@ -252,14 +232,14 @@ def test_a_loader_that_fails_lets_no_client_in(always_connect: bool) -> None:
         return False
 
     with served(app) as port, client(port, auth={"token": access_token(app)}) as (it, seen):
-        # With always_connect the client may not notice that it is out. The server does not listen to it any more.
+        # With always_connect the client may not notice. The server no longer listens to it.
         with pytest.raises((SocketIOTimeoutError, BadNamespaceError)):
             it.call("echo", "hello", timeout=1)
         assert "welcome ada" not in seen
 
 
 def test_a_failing_check_disconnects_within_five_seconds() -> None:
-    """As it closes a WebSocket."""
+    """Like a WebSocket."""
     app, io = make()
     method_with_auth(io)
     broken: list[bool] = []
@@ -278,7 +258,7 @@ def test_a_failing_check_disconnects_within_five_seconds() -> None:
 
 @pytest.mark.parametrize("disconnect", ["raises", "hangs"])
 def test_a_disconnect_handler_cannot_keep_a_client(disconnect: str) -> None:
-    """It is the application's, and may fail."""
+    """It is the application's, and may fail or hang."""
     app, io = make()
     with_auth(io)
     heard: list[str] = []
@@ -297,7 +277,7 @@ def test_a_disconnect_handler_cannot_keep_a_client(disconnect: str) -> None:
 
 
 def test_a_slow_connect_handler_does_not_end_the_watch() -> None:
-    """The server does not call the client connected before it has returned."""
+    """Until it returns, the server does not call the client connected."""
     app, io = make()
 
     @io.on("connect")
@@ -314,7 +294,7 @@ def test_a_slow_connect_handler_does_not_end_the_watch() -> None:
 
 
 def test_a_refusal_can_be_handled_as_in_4_7() -> None:
-    """An application that catches it decides itself."""
+    """An application that catches the error decides itself."""
     app, io = make()
 
     @io.on("connect")
@@ -384,13 +364,13 @@ MISPLACED = [
 def test_jwt_required_on_a_handler_names_the_decorator_that_works(
     register: Register, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And lets nobody in, with or without a token."""
+    """It refuses every client, with or without a token."""
     app, io = make()
     register(io)
     with served(app) as port:
         for headers in ({}, {"Authorization": f"Bearer {access_token(app)}"}):
             with client(port, headers=headers) as (_, seen):
-                # The client may not hear it while it is still connecting. The server has it out.
+                # The client may not notice while it is still connecting. The server has disconnected it.
                 assert eventually(lambda: not list(io.server.manager.get_participants("/", None)))
                 assert not [each for each in seen if each.startswith("welcome")]
     assert "jwt_required does not work" in caplog.text
@@ -402,7 +382,7 @@ def test_jwt_required_on_a_handler_names_the_decorator_that_works(
 def test_other_events_cannot_be_protected_alone(
     decorate: Callable[[Any], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The connection is."""
+    """Only the connection can."""
     app, io = make()
     with_auth(io)
     called: list[bool] = []
@@ -418,14 +398,3 @@ def test_other_events_cannot_be_protected_alone(
         assert eventually(lambda: "connect handler of the namespace with socketio_required" in caplog.text)
         assert it.call("echo", "hello", timeout=5) == "hello"
     assert not called
-
-
-def test_the_decorators_of_sockets_do_not_work_on_views() -> None:
-    """The error names the one that does."""
-    app, io = make()
-    app.testing = True
-    app.get("/a")(sock_required()(lambda: "a"))
-    app.add_url_rule("/b", "b", socketio_required(io)(lambda: "b"))
-    for path in ("/a", "/b"):
-        with pytest.raises(RuntimeError, match="use jwt_required"):
-            app.test_client().get(path)
