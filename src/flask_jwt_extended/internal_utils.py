@@ -15,8 +15,8 @@ from ._legacy import (
     verify_token_not_blocklisted,
     verify_token_type,
 )
+from ._setup import json_default
 from .exceptions import RevokedTokenError, UserClaimsVerificationError, WrongTokenError
-from .jwt_manager import json_default
 from .utils import get_jwt_manager
 
 __all__ = [
