@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blinker import NamedSignal
 from flask import Blueprint, Flask, Response, g, request
@@ -128,11 +128,15 @@ def renew(app: Flask, manager: JWTManager) -> ExtensionState:
     return state
 
 
-class _OpenStore:
-    """An open store, and the address and the timeout that it was opened with. Its repr hides the password."""
+class _OpenStore(NamedTuple):
+    """The open store, and the address and the timeout that it was opened with."""
 
-    def __init__(self, wanted: tuple[Any, float], store: SessionStore | None) -> None:
-        self.wanted, self.store = wanted, store
+    wanted: tuple[Any, float]
+    store: SessionStore | None
+
+    def __repr__(self) -> str:
+        """Hide the address, which may hold a password."""
+        return f"<_OpenStore {type(self.store).__name__}>"
 
 
 def _store_for(app: Flask, settings: Settings) -> SessionStore | None:
@@ -140,9 +144,9 @@ def _store_for(app: Flask, settings: Settings) -> SessionStore | None:
     # The memory store never waits, and a store object has its own timeout.
     has_timeout = isinstance(settings.store_uri, str) and not settings.store_uri.startswith("memory:")
     wanted = settings.store_uri, settings.store_timeout if has_timeout else 0.0
-    opened: _OpenStore | None = app.extensions.get(STORE)
-    if opened is None or wanted != opened.wanted:
-        if opened is not None and opened.store is not None:
+    opened: _OpenStore = app.extensions.get(STORE, _OpenStore((None, 0.0), None))
+    if wanted != opened.wanted:
+        if opened.store is not None:
             opened.store.close()
         store = open_store(*wanted) if settings.store_uri is not None else None
         opened = app.extensions[STORE] = _OpenStore(wanted, store)
