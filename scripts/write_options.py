@@ -20,7 +20,7 @@ Every option is a key of `app.config`. `init_app` leaves the defaults there and 
 error that names the fix; a name that starts with `JWT_` and is not on this page gets a warning with the nearest one
 that is. A change made later is noticed at the next request.
 
-This page is written by `scripts/write_options.py` from `src/flask_jwt_extended/_settings/settings.py`.
+This page is written by `scripts/write_options.py`.
 """
 #: Headings, and the word in an option's name that puts it below; the first that fits.
 GROUPS = {
