@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -75,6 +76,7 @@ def layer_of(name: str) -> int:
     return next(number for number, layer in enumerate(LAYERS) if name in layer)
 
 
+@cache
 def imports_of(path: Path) -> list[Import]:
     """Return the imports of a file, without those for type checkers."""
     package = [PACKAGE.name, *path.relative_to(PACKAGE).parts[:-1]]

@@ -292,23 +292,38 @@ WAYS = [
     of_a_base_class,
     as_a_mock,
     as_a_coroutine,
-    by_the_loader,
+]
+#: Each callback with its loader and three other ways. Every way occurs for callbacks of one and of two arguments.
+SETTINGS = [
+    (name, way)
+    for number, name in enumerate(CALLBACKS)
+    for way in (by_the_loader, *(WAYS[(3 * number + each) % 10] for each in range(3)))
 ]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", CALLBACKS)
-def test_a_callback_acts_in_whatever_way_it_is_set(name: str, way: Callable[..., JWTManager]) -> None:
-    """By an assignment, in a subclass, as a mock: the same as by its loader."""
+@pytest.mark.parametrize(("name", "way"), SETTINGS)
+def test_a_callback_acts_however_it_is_set(name: str, way: Callable[..., JWTManager]) -> None:
+    """An assignment, a method of a subclass or a mock acts like the loader."""
     own, arguments, probe, acts = CALLBACKS[name]
     manager = way(name, own, arguments)
     assert acts(probe(new_app(manager)))
     assert getattr(manager, name) is not None
+
+
+def test_every_way_occurs_for_one_and_for_two_arguments() -> None:
+    """The table of settings is complete."""
+    assert {(way, CALLBACKS[name][1]) for name, way in SETTINGS} == {
+        (way, arguments) for way in (*WAYS, by_the_loader) for arguments in (1, 2)
+    }
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_a_callback_does_not_act_before_it_is_set(name: str) -> None:
+    """The probes fail with the defaults, so they show something."""
     assert not acts_by_default(name)
 
 
 def acts_by_default(name: str) -> bool:
-    """The probe fails where nothing is set, so it shows something."""
     _, _, probe, acts = CALLBACKS[name]
     try:
         return acts(probe(new_app(JWTManager())))
@@ -376,13 +391,12 @@ def test_no_user_is_looked_up_where_the_callback_is_none() -> None:
     assert ask(app)[0] == 200
 
 
-@pytest.mark.parametrize("name", CALLBACKS)
-@pytest.mark.parametrize("value", [None, "text", 5])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, (None, "text", 5)[number % 3]) for number, name in enumerate(CALLBACKS)]
+)
 def test_a_callback_that_cannot_be_called_is_refused_when_it_is_set(name: str, value: Any) -> None:
     """4.7 fails at the first request that needs it."""
     manager = JWTManager()
-    if value is None and name == "_user_lookup_callback":
-        return
     with pytest.raises(ConfigurationError, match=rf"JWTManager\.{name} must be callable"):
         setattr(manager, name, value)
     if value is not None:  # which declares the attribute, and nothing more
