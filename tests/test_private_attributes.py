@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import flask_restful
 import flask_restx
 import jwt
-import pymysql
+import pymysql  # type: ignore[import-untyped]  # it has no types
 import pytest
 import redis
 from flask import Flask
@@ -51,11 +51,13 @@ def restx_has(name: str) -> Callable[[], bool]:
 
 
 def redis_has(name: str) -> Callable[[], bool]:
-    return lambda: hasattr(redis.Connection(), name)
+    connection: Any = redis.Connection
+    return lambda: hasattr(connection(), name)
 
 
 def pymysql_has(name: str) -> Callable[[], bool]:
-    return lambda: hasattr(pymysql.connections.Connection(defer_connect=True), name)
+    connection: Any = pymysql.connections.Connection
+    return lambda: hasattr(connection(defer_connect=True), name)
 
 
 def api_replaces_handler() -> bool:
@@ -72,8 +74,10 @@ def static_view() -> Any:
 
 def views_close_over_their_class() -> bool:
     """A view function of Flask has its object in ``self``, or is in ``view`` itself."""
-    once = type("Once", (View,), {"init_every_request": False, "dispatch_request": lambda _self: ""}).as_view("once")
-    each: Any = type("Each", (View,), {"dispatch_request": lambda _self: ""}).as_view("each")
+    own: Any = type("Own", (View,), {"dispatch_request": lambda _self: ""})
+    each = own.as_view("each")
+    own.init_every_request = False
+    once = own.as_view("once")
     return "self" in once.__code__.co_freevars and "view" in each.__code__.co_freevars
 
 
@@ -87,7 +91,7 @@ def sockets_have(name: str) -> Callable[[], bool]:
     def has() -> bool:
         here, there = socket.socketpair()
         with here, there, here.makefile("rb") as file:
-            return hasattr(file.raw, name)  # type: ignore[attr-defined]  # typeshed calls it a BufferedReader
+            return hasattr(file.raw, name)
 
     return has
 
@@ -224,7 +228,7 @@ def own_names() -> set[str]:
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and is_own_object(node.value):
             found.add(node.attr)
         elif isinstance(node, ast.Constant) and str(node.value).startswith("_jwt_"):
-            found.add(node.value)
+            found.add(str(node.value))
     return found
 
 
