@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from blinker import NamedSignal
 from flask import Blueprint, Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
@@ -33,8 +32,6 @@ from .stores.base import SessionStore
 if TYPE_CHECKING:
     from .jwt_manager import JWTManager
 
-#: The endpoint of JWT_JWKS_PATH.
-JWKS_ENDPOINT = "jwt_jwks"
 #: Where an application keeps its open store, and the address and the timeout that it was opened with.
 STORE = "flask-jwt-extended.store"
 
@@ -118,7 +115,7 @@ def renew(app: Flask, manager: JWTManager) -> ExtensionState:
         loaders=manager.loaders,
         ensure_sync=app.ensure_sync,
         json_default=partial(json_default, app),
-        notify=partial(_notify, app),
+        notify=lambda signal, **payload: signal.send(app, **payload),
         store=_store_for(app, settings),
         issuers=external_issuers(settings, previous.state.issuers if previous else {}),
         warned=previous.state.warned if previous else set(),
@@ -151,10 +148,6 @@ def _store_for(app: Flask, settings: Settings) -> SessionStore | None:
         store = open_store(*wanted) if settings.store_uri is not None else None
         opened = app.extensions[STORE] = _OpenStore(wanted, store)
     return opened.store
-
-
-def _notify(app: Flask, signal: NamedSignal, **payload: Any) -> None:
-    signal.send(app, **payload)
 
 
 def json_default(app: Flask, value: Any) -> Any:
@@ -195,7 +188,7 @@ def publish_keys(app: Flask, path: str) -> None:
     """Serve the public keys at JWT_JWKS_PATH, without a token."""
     serve = partial(_serve_keys, app)
     mark_exempt(serve)
-    app.add_url_rule(path, JWKS_ENDPOINT, serve)
+    app.add_url_rule(path, "jwt_jwks", serve)
 
 
 def _serve_keys(app: Flask) -> Response:
