@@ -277,7 +277,7 @@ def as_a_coroutine(name: str, own: Any, _arguments: int) -> JWTManager:
 def by_the_loader(name: str, own: Any, _arguments: int) -> JWTManager:
     manager = JWTManager()
     loader = LOADERS.get(name, name.removeprefix("_").replace("_callback", "_loader"))
-    assert getattr(manager, loader)(own) is own
+    assert getattr(manager, loader)(own) is own is getattr(manager, name)
     return manager
 
 
