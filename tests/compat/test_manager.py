@@ -232,6 +232,7 @@ def before_super(name: str, own: Any, _arguments: int) -> JWTManager:
     class Own(JWTManager):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             setattr(self, name, own)
+            assert getattr(self, name) is own
             super().__init__(*args, **kwargs)
 
     return Own()
@@ -241,6 +242,7 @@ def without_super(name: str, own: Any, _arguments: int) -> JWTManager:
     class Own(JWTManager):
         def __init__(self) -> None:
             setattr(self, name, own)
+            assert getattr(self, name) is own
 
     return Own()
 

@@ -580,6 +580,18 @@ def test_a_request_is_counted_for_several_tokens_while_a_step_is_patched(make_ap
         assert client.get(f"/access?jwt={token}", headers=bearer(token)).status_code == 422
 
 
+def test_a_socket_of_another_origin_is_refused_while_a_step_is_patched(make_app: MakeApp) -> None:
+    """The origin of a WebSocket handshake with a cookie is checked too."""
+    app = make_app(TOKEN_LOCATION=["cookies"])
+    headers = {"Cookie": f"access_token_cookie={token_of(app)}", "Connection": "Upgrade", "Upgrade": "websocket"}
+    with mock.patch(f"{VIEW_DECORATORS}.user_lookup"):
+        with app.test_request_context(headers={**headers, "Origin": "http://localhost"}):
+            assert verify_jwt_in_request()
+        evil = app.test_request_context(headers={**headers, "Origin": "https://evil.example"})
+        with evil, pytest.raises(exceptions.CSRFError):
+            verify_jwt_in_request()
+
+
 def test_a_single_use_token_passes_once_while_a_step_is_patched(make_app: MakeApp) -> None:
     """Checks that are new in 5.0 are made too."""
     app = make_app(STORE_URI="memory://")
