@@ -25,15 +25,19 @@ from socketio.exceptions import ConnectionRefusedError as ConnectionRefused
 import flask_jwt_extended
 
 PACKAGE = Path(flask_jwt_extended.__file__).parent
-MODULES = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
+MODULES = [(path.relative_to(PACKAGE).parts[0], ast.parse(path.read_text())) for path in PACKAGE.rglob("*.py")]
 
 
 class Row(NamedTuple):
-    """One attribute. ``has`` returns whether the installed library still has it."""
+    """An attribute of a library.
+
+    :ivar places: the folders and top-level modules of this package that use it
+    :ivar has: returns whether the installed library still has it
+    """
 
     library: str
     name: str
-    modules: tuple[str, ...]
+    places: tuple[str, ...]
     reason: str
     has: Callable[[], bool]
 
@@ -94,103 +98,103 @@ def sockets_have(name: str) -> Callable[[], bool]:
 
 TABLE = [
     Row(
-        *("Flask", "_check_setup_finished", ("_protection/default_deny.py",)),
+        *("Flask", "_check_setup_finished", ("_protection",)),
         "jwt.protect after the first request raises the error of Flask's set-up methods. Flask has no public check.",
         flask_has("_check_setup_finished"),
     ),
     Row(
-        *("Flask", "before_request_funcs", ("_setup.py", "_protection/decisions.py")),
+        *("Flask", "before_request_funcs", ("_setup.py", "_protection")),
         "The check before the first request removes itself; the audit finds hooks that verify. Flask lists no hooks.",
         flask_has("before_request_funcs"),
     ),
     Row(
-        *("Flask", "error_handler_spec", ("_request/responses.py",)),
+        *("Flask", "error_handler_spec", ("_request",)),
         "Handlers for rare errors are registered during a request, when app.errorhandler refuses.",
         flask_has("error_handler_spec"),
     ),
     Row(
-        *("Flask", "view_functions", ("_protection/default_deny.py",)),
+        *("Flask", "view_functions", ("_protection",)),
         "Default-deny replaces the mapping, so that it guards views however they are registered.",
         flask_has("view_functions"),
     ),
     Row(
-        *("Flask", "co_names", ("_protection/decisions.py",)),
+        *("Flask", "co_names", ("_protection",)),
         "The view of static files is a lambda in flask.app: only the names in its code tell it from other views.",
         lambda: "send_static_file" in static_view().__code__.co_names,
     ),
     Row(
-        *("Flask", "co_freevars", ("_protection/view_metadata.py",)),
+        *("Flask", "co_freevars", ("_protection",)),
         "The class of a view whose decorators hide view_class is in the closure of the function that as_view makes.",
         views_close_over_their_class,
     ),
     Row(
-        *("Flask", "__class__", ("_protection/default_deny.py",)),
+        *("Flask", "__class__", ("_protection",)),
         "An application gets a subclass of its class with view_functions as a property: Flask has no hook for views.",
         lambda: "view_functions" in vars(Flask("app")),
     ),
     Row(
-        *("flask-restful, flask-restx", "__class__", ("_request/responses.py",)),
+        *("flask-restful, flask-restx", "__class__", ("_request",)),
         "The error gets a subclass of its class that an Api re-raises: an Api answers other errors with 500.",
         apis_have("handle_error"),
     ),
     Row(
-        *("python-socketio", "__class__", ("_protection/socket_guard.py",)),
+        *("python-socketio", "__class__", ("_protection",)),
         "The error becomes a ConnectionRefusedError too, the only error that python-socketio handles.",
         lambda: hasattr(ConnectionRefused(), "error_args"),
     ),
     Row(
-        *("flask-restful, flask-restx", "handle_user_exception", ("_request/responses.py",)),
+        *("flask-restful, flask-restx", "handle_user_exception", ("_request",)),
         "An Api replaces this method of the application; errors change their class only in such an application.",
         api_replaces_handler,
     ),
     Row(
-        *("flask-restful, flask-restx", "error_router", ("_request/responses.py",)),
+        *("flask-restful, flask-restx", "error_router", ("_request",)),
         "The name of the function that catches errors for an Api: the search for the Api ends there.",
         apis_have("error_router"),
     ),
     Row(
-        *("flask-restful, flask-restx", "handle_error", ("_request/responses.py",)),
+        *("flask-restful, flask-restx", "handle_error", ("_request",)),
         "The name of the function that answers errors for an Api: its self is the Api.",
         apis_have("handle_error"),
     ),
     Row(
-        *("flask-restful, flask-restx", "co_names", ("_protection/view_metadata.py",)),
+        *("flask-restful, flask-restx", "co_names", ("_protection",)),
         "The names in the code of dispatch_request tell whether it applies method_decorators.",
         resources_name_their_decorators,
     ),
     Row(
-        *("flask-restx", "_default_error_handler", ("_request/responses.py",)),
+        *("flask-restx", "_default_error_handler", ("_request",)),
         "An Api with a bare @api.errorhandler answers itself; its other handlers are public, this one is not.",
         lambda: hasattr(flask_restx.Api(Flask("app")), "_default_error_handler"),
     ),
     Row(
-        *("gevent", "_sock", ("_protection/socket_guard.py",)),
+        *("gevent", "_sock", ("_protection",)),
         "gevent.pywsgi does not pass the socket of a request to the application under any other name.",
         sockets_have("_sock"),
     ),
     Row(
-        *("PyJWT", "_jwk_data", ("_jose/keys.py",)),
+        *("PyJWT", "_jwk_data", ("_jose",)),
         "A PyJWK has no public way to its key_ops, and decodes more leniently than RFC 7518.",
         lambda: hasattr(jwt.PyJWK({"kty": "oct", "k": "AAAA"}, "HS256"), "_jwk_data"),
     ),
     # --- drivers of stores ---
     Row(
-        *("redis-py", "_connect", ("stores/_redis_wire.py",)),
+        *("redis-py", "_connect", ("stores",)),
         "The deadline of an operation applies to its socket as soon as there is one.",
         redis_has("_connect"),
     ),
     Row(
-        *("redis-py", "_sock", ("stores/_redis_wire.py",)),
+        *("redis-py", "_sock", ("stores",)),
         "The deadline of an operation ends by a shutdown of the socket.",
         redis_has("_sock"),
     ),
     Row(
-        *("PyMySQL", "_sock", ("stores/_sql_wire.py",)),
+        *("PyMySQL", "_sock", ("stores",)),
         "The deadline of an operation ends by a shutdown of the socket; PyMySQL has no fileno.",
         pymysql_has("_sock"),
     ),
     Row(
-        *("PyMySQL", "_rfile", ("stores/_sql_wire.py",)),
+        *("PyMySQL", "_rfile", ("stores",)),
         "In a forked child, closing this buffer can wait for a thread of the parent.",
         pymysql_has("_rfile"),
     ),
@@ -211,15 +215,13 @@ BY_NAME = {"getattr", "hasattr", "setattr", "delattr"}
 def own_names() -> set[str]:
     """The private names that this package defines itself."""
     found: set[str] = set()
-    for node in (node for tree in MODULES.values() for node in ast.walk(tree)):
+    for node in (node for _, tree in MODULES for node in ast.walk(tree)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and is_own_object(node.value):
             found.add(node.attr)
-        elif isinstance(node, ast.Constant) and str(node.value).startswith("_jwt_"):
-            found.add(str(node.value))
     return found
 
 
@@ -228,10 +230,10 @@ def is_own_object(node: ast.expr) -> bool:
 
 
 def uses(tree: ast.Module, own: set[str]) -> Iterator[str]:
-    """The private names of other libraries in a module."""
+    """The private names of other libraries in a module. Names that begin with ``_jwt_`` are ours."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            is_own = node.attr in own and ast.unparse(node.value) != "super()"
+            is_own = node.attr.startswith("_jwt_") or (node.attr in own and ast.unparse(node.value) != "super()")
             is_private = node.attr.startswith("_") and not node.attr.endswith("__") and not is_own
             is_set = node.attr in INTERNAL_TO_SET and isinstance(node.ctx, ast.Store)
             if is_private or is_set or node.attr in INTERNAL:
@@ -254,6 +256,6 @@ def test_the_installed_library_has_the_attribute(row: Row) -> None:
 def test_the_table_lists_all_private_attributes_in_use() -> None:
     """No module uses another one, and no row is out of date."""
     own = own_names()
-    found = {(module, name) for module, tree in MODULES.items() for name in uses(tree, own) if name not in PUBLIC}
+    found = {(place, name) for place, tree in MODULES for name in uses(tree, own) if name not in PUBLIC}
     found -= {("view_decorators.py", "__class__")}  # its own class, a documented way to customize a module
-    assert found == {(module, row.name) for row in TABLE for module in row.modules}
+    assert found == {(place, row.name) for row in TABLE for place in row.places}
