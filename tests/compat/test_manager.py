@@ -492,6 +492,21 @@ def test_an_overridden_init_app_is_called_by_the_constructor_too(bound: str) -> 
         assert app.template_context_processors[None][-1]() == {"current_user": None}
 
 
+def test_an_init_app_that_fails_changes_no_manager() -> None:
+    """The application has the manager that it had before, or none."""
+    app = Flask("app")
+    app.config.update(JWT_SECRET_KEY=SECRET, JWT_TOKEN_LOCATION="nowhere")
+    with pytest.raises(ConfigurationError):
+        JWTManager(app)
+    assert "flask-jwt-extended" not in app.extensions
+    app.config["JWT_TOKEN_LOCATION"] = "headers"
+    first = JWTManager(app)
+    app.config["JWT_TOKEN_LOCATION"] = "nowhere"
+    with pytest.raises(ConfigurationError), pytest.warns(match="already has a JWTManager"):
+        JWTManager(app)
+    assert app.extensions["flask-jwt-extended"] is first
+
+
 def before_the_defaults(app: Flask) -> None:
     app.config.setdefault("JWT_HEADER_NAME", "X-Own")
     JWTManager._set_default_configuration_options(app)
