@@ -89,5 +89,5 @@ def __dir__() -> list[str]:
     return [*__all__, "__version__"]
 
 
-if not TYPE_CHECKING:  # or every name would exist for type checkers
+if not TYPE_CHECKING:  # type checkers would accept every name
     __getattr__ = explain_missing(__name__)

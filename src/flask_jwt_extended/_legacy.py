@@ -1,7 +1,7 @@
 """Private functions of 4.7 that applications import, call and patch. Nothing else in this package uses them.
 
-Each calls the others by their names in ``view_decorators``, where 4.7 had them and where tests patch them. A request
-takes this way only while one of those names is patched (:func:`is_patched`).
+Each calls the others by their names in ``view_decorators``, where 4.7 had them and where tests patch them. Requests use
+these functions only while one of those names is patched (:class:`PatchableModule`).
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ def _decode_jwt_from_request(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
 ) -> tuple[Claims, Header, str]:
-    """Verify the token of the current request, and return its claims, its header and its location. No user is looked
-    up.
-    """
+    """Verify the token of the current request and return its claims, header and location, without its user."""
     here: Any = _view_decorators()
     encoded, csrf_value, location = _find_in(locations, refresh)
     claims = here.decode_token(encoded, csrf_value)
@@ -117,7 +115,7 @@ def _verify_token_is_fresh(jwt_header: Header, jwt_data: Claims) -> None:
 
 
 def _load_user(jwt_header: Header, jwt_data: Claims) -> dict[str, Any] | None:
-    """Ask ``user_lookup_loader``; ``None`` if there is none."""
+    """Call ``user_lookup_loader``; ``None`` if there is none."""
     here: Any = _view_decorators()
     if not here.has_user_lookup():
         return None
@@ -139,7 +137,7 @@ def user_lookup(*args: Any, **kwargs: Any) -> Any:
 
 
 def verify_token_type(decoded_token: Claims, refresh: bool) -> None:
-    """Raise if a token is not of the type that is asked for. Unlike in 4.7, only ``access`` is an access token."""
+    """Raise if a token is not of the required type. Unlike in 4.7, only ``access`` is an access token."""
     Policy(refresh=refresh).check(Token({}, {"type": None, **decoded_token}), time.time())
 
 
@@ -160,7 +158,7 @@ def custom_verification_for_token(jwt_header: Header, jwt_data: Claims) -> None:
 
 # --- patches ---------------------------------------------------------------------------------------------------------
 
-#: What stands in ``view_decorators`` under the names of 4.7 until a test or an application patches one of them.
+#: The values of 4.7's names in ``view_decorators`` until a test or an application patches one.
 NAMES: Mapping[str, Any] = {
     each.__name__: each
     for each in (
@@ -183,7 +181,7 @@ NAMES: Mapping[str, Any] = {
 
 
 class PatchableModule(ModuleType):
-    """A module that knows whether one of :data:`NAMES` is patched, so that no request has to look for it."""
+    """A module that records whether one of :data:`NAMES` is patched, so that requests need not compare them."""
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
@@ -193,37 +191,41 @@ class PatchableModule(ModuleType):
 
 
 def authenticate(policy: Policy, state: ExtensionState, now: float) -> Token | None:
-    """Find and check the token of the current request by the functions in ``view_decorators``, as 4.7 does.
+    """Find and check the token of the current request with the functions in ``view_decorators``, as 4.7 does.
 
     :param now: seconds since the epoch
     """
     here: Any = _view_decorators()
-    is_of_4_7 = policy.token_type in ("access", "refresh")
+    knows_type = policy.token_type in ("access", "refresh")
     try:
         claims, header, location = here._decode_jwt_from_request(
             list(policy.locations) or None,
             policy.fresh,
             refresh=policy.refresh,
-            verify_type=policy.verify_type and is_of_4_7,
+            verify_type=policy.verify_type and knows_type,
             skip_revocation_check=policy.skip_revocation_check,
         )
     except NoAuthorizationError:
         if policy.optional:
             return None
         raise
-    incoming = current_request()
-    if location == "cookies" and isinstance(incoming, Request) and is_handshake(incoming.environ):
-        check_socket_origin(incoming, state.settings)
     token = Token(header, claims)
     token.location = location
-    beyond = replace(policy, fresh=False, verify_type=policy.verify_type and not is_of_4_7)
-    beyond.check(token, now, leeway=state.settings.decode_leeway)
-    if beyond.roles is not None:
-        beyond.check_roles(token, loader_calls.roles_held(token, state))
+    _check_beyond(replace(policy, fresh=False, verify_type=policy.verify_type and not knows_type), token, state, now)
     token.user = here._load_user(header, claims)
     if token.claims.get("single_use") is True and not single_use.has_used(_incoming(), token, state):
         single_use.use(_incoming(), token, state)
     return token
+
+
+def _check_beyond(policy: Policy, token: Token, state: ExtensionState, now: float) -> None:
+    """Make the checks that 4.7 lacks."""
+    incoming = current_request()
+    if token.location == "cookies" and isinstance(incoming, Request) and is_handshake(incoming.environ):
+        check_socket_origin(incoming, state.settings)
+    policy.check(token, now, leeway=state.settings.decode_leeway)
+    if policy.roles is not None:
+        policy.check_roles(token, loader_calls.roles_held(token, state))
 
 
 def _view_decorators() -> ModuleType:
@@ -235,12 +237,12 @@ def _current_state() -> ExtensionState:
 
 
 def _incoming() -> Request | None:
-    """Return the current request itself, also where a test has put something in its place; ``None`` outside one."""
+    """Return the current request, even if a test patches the name ``request``; ``None`` outside a request."""
     return request._get_current_object() if has_request_context() else None  # type: ignore[attr-defined]  # of LocalProxy
 
 
 def current_request() -> Request:
-    """Return the current request, or what a test has put in its place."""
+    """Return the current request, or the object that a test patches the name ``request`` with."""
     here: Any = _view_decorators()
     current: Any = here.request
     return cast("Request", current._get_current_object() if isinstance(current, LocalProxy) else current)

@@ -1,4 +1,4 @@
-"""4.7's default callbacks: what ``JWTManager._*_callback`` is until a loader is registered.
+"""4.7's default callbacks: the values of ``JWTManager._*_callback`` until a loader is registered.
 
 Applications also call them from their own loaders.
 """
@@ -17,7 +17,7 @@ from .typing import Claims, Header
 if TYPE_CHECKING:
     from ._settings.settings import Settings
 
-#: 4.7 answers with a response and its status apart.
+#: 4.7 returns the status beside the response.
 Answer = tuple[Response, HTTPStatus]
 
 
@@ -32,17 +32,17 @@ def default_jwt_headers_callback(_default_headers: Any) -> dict[str, Any]:
 
 
 def default_user_identity_callback(userdata: Any) -> Any:
-    """Take the identity as it is."""
+    """Return the identity unchanged."""
     return userdata
 
 
 def default_blocklist_callback(_jwt_headers: Header, _jwt_data: Claims) -> bool:
-    """Take no token for revoked."""
+    """Accept every token as not revoked."""
     return False
 
 
 def default_token_verification_callback(_jwt_header: Header, _jwt_data: Claims) -> bool:
-    """Accept every good token."""
+    """Accept every valid token."""
     return True
 
 
@@ -62,12 +62,12 @@ def default_expired_token_callback(jwt_header: Header, jwt_data: Claims) -> Answ
 
 
 def default_invalid_token_callback(error_string: str) -> Answer:
-    """Answer 422 with what is wrong."""
+    """Answer 422 with the error."""
     return _answer("invalid_token", error_string)
 
 
 def default_unauthorized_callback(error_string: str) -> Answer:
-    """Answer 401 with what is missing."""
+    """Answer 401 with the error."""
     return _answer("unauthorized", error_string)
 
 
@@ -82,7 +82,7 @@ def default_revoked_token_callback(jwt_header: Header, jwt_data: Claims) -> Answ
 
 
 def default_user_lookup_error_callback(jwt_header: Header, jwt_data: Claims) -> Answer:
-    """Answer 401 with the identity nobody was found for."""
+    """Answer 401 with the identity of the user that was not found."""
     return _answer("user_lookup_error", jwt_header, jwt_data)
 
 

@@ -1,4 +1,4 @@
-"""What applications of 4.7 import from here."""
+"""Names that applications of 4.7 import from here."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ._legacy import (
     verify_token_not_blocklisted,
     verify_token_type,
 )
+from ._setup import json_default
 from .exceptions import RevokedTokenError, UserClaimsVerificationError, WrongTokenError
-from .jwt_manager import json_default
 from .utils import get_jwt_manager
 
 __all__ = [
@@ -35,10 +35,10 @@ __all__ = [
 
 
 class JSONEncoder(json.JSONEncoder):
-    """A JSON encoder that knows what the JSON provider of the application at hand knows."""
+    """A JSON encoder that serialises what the JSON provider of the current application does."""
 
     def default(self, o: Any) -> Any:
-        """Serialise what JSON does not know."""
+        """Serialise an object that JSON does not know."""
         return json_default(get_app(), o)
 
 

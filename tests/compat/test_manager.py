@@ -83,7 +83,7 @@ OWN_ANSWER = 418, {"own": "answer"}
 
 
 def refused_by(name: str, answer: Any) -> Callable[[Flask], Any]:
-    """Ask an application one of whose callbacks refuses every token."""
+    """Send a token to an application with a callback that refuses every token."""
 
     def probe(app: Flask) -> Any:
         setattr(app.extensions["flask-jwt-extended"], name, lambda _header, _claims: answer)
@@ -232,6 +232,7 @@ def before_super(name: str, own: Any, _arguments: int) -> JWTManager:
     class Own(JWTManager):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             setattr(self, name, own)
+            assert getattr(self, name) is own
             super().__init__(*args, **kwargs)
 
     return Own()
@@ -241,6 +242,7 @@ def without_super(name: str, own: Any, _arguments: int) -> JWTManager:
     class Own(JWTManager):
         def __init__(self) -> None:
             setattr(self, name, own)
+            assert getattr(self, name) is own
 
     return Own()
 
@@ -277,7 +279,7 @@ def as_a_coroutine(name: str, own: Any, _arguments: int) -> JWTManager:
 def by_the_loader(name: str, own: Any, _arguments: int) -> JWTManager:
     manager = JWTManager()
     loader = LOADERS.get(name, name.removeprefix("_").replace("_callback", "_loader"))
-    assert getattr(manager, loader)(own) is own
+    assert getattr(manager, loader)(own) is own is getattr(manager, name)
     return manager
 
 
@@ -292,23 +294,38 @@ WAYS = [
     of_a_base_class,
     as_a_mock,
     as_a_coroutine,
-    by_the_loader,
+]
+#: Each callback with its loader and three other ways. Every way occurs for callbacks of one and of two arguments.
+SETTINGS = [
+    (name, way)
+    for number, name in enumerate(CALLBACKS)
+    for way in (by_the_loader, *(WAYS[(3 * number + each) % 10] for each in range(3)))
 ]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", CALLBACKS)
-def test_a_callback_acts_in_whatever_way_it_is_set(name: str, way: Callable[..., JWTManager]) -> None:
-    """By an assignment, in a subclass, as a mock: the same as by its loader."""
+@pytest.mark.parametrize(("name", "way"), SETTINGS)
+def test_a_callback_acts_however_it_is_set(name: str, way: Callable[..., JWTManager]) -> None:
+    """An assignment, a method of a subclass or a mock acts like the loader."""
     own, arguments, probe, acts = CALLBACKS[name]
     manager = way(name, own, arguments)
     assert acts(probe(new_app(manager)))
     assert getattr(manager, name) is not None
+
+
+def test_every_way_occurs_for_one_and_for_two_arguments() -> None:
+    """The table of settings is complete."""
+    assert {(way, CALLBACKS[name][1]) for name, way in SETTINGS} == {
+        (way, arguments) for way in (*WAYS, by_the_loader) for arguments in (1, 2)
+    }
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_a_callback_does_not_act_before_it_is_set(name: str) -> None:
+    """The probes fail with the defaults, so they show something."""
     assert not acts_by_default(name)
 
 
 def acts_by_default(name: str) -> bool:
-    """The probe fails where nothing is set, so it shows something."""
     _, _, probe, acts = CALLBACKS[name]
     try:
         return acts(probe(new_app(JWTManager())))
@@ -320,7 +337,7 @@ def acts_by_default(name: str) -> bool:
 def test_a_callback_that_is_set_after_init_app_acts_and_can_be_set_back(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``monkeypatch`` and ``mock.patch.object`` undo what they did; assigning the default is the same as never set."""
+    """``monkeypatch`` and ``mock.patch.object`` restore it; assigning the default removes the loader."""
     own, _, probe, acts = CALLBACKS[name]
     manager = JWTManager()
     app = new_app(manager)
@@ -347,14 +364,14 @@ def test_a_callback_that_is_set_after_init_app_acts_and_can_be_set_back(
 
 @pytest.mark.parametrize(("name", "default"), DEFAULTS.items())
 def test_a_callback_reads_as_the_default_of_4_7_before_it_is_set(name: str, default: str | None) -> None:
-    """The functions of ``default_callbacks``, and ``None`` for the user."""
+    """It is the function of ``default_callbacks``, or ``None`` for the user."""
     expected = None if default is None else getattr(default_callbacks, default)
     assert getattr(JWTManager(), name) is expected
     assert getattr(type("Own", (JWTManager,), {})(), name) is expected
 
 
 def test_a_callback_may_wrap_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every default can be called, also for the keys."""
+    """Every default can be called, also those for the keys."""
     manager = JWTManager()
     app = new_app(manager)
     for name in CALLBACKS:
@@ -367,7 +384,7 @@ def test_a_callback_may_wrap_the_one_before(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_no_user_is_looked_up_where_the_callback_is_none() -> None:
-    """It is what 4.7 starts with, and what tests set it back to."""
+    """4.7 starts with ``None``, and tests restore it."""
     manager = JWTManager()
     manager.user_lookup_loader(lambda _header, _claims: None)
     app = new_app(manager)
@@ -376,13 +393,12 @@ def test_no_user_is_looked_up_where_the_callback_is_none() -> None:
     assert ask(app)[0] == 200
 
 
-@pytest.mark.parametrize("name", CALLBACKS)
-@pytest.mark.parametrize("value", [None, "text", 5])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, (None, "text", 5)[number % 3]) for number, name in enumerate(CALLBACKS)]
+)
 def test_a_callback_that_cannot_be_called_is_refused_when_it_is_set(name: str, value: Any) -> None:
     """4.7 fails at the first request that needs it."""
     manager = JWTManager()
-    if value is None and name == "_user_lookup_callback":
-        return
     with pytest.raises(ConfigurationError, match=rf"JWTManager\.{name} must be callable"):
         setattr(manager, name, value)
     if value is not None:  # which declares the attribute, and nothing more
@@ -392,7 +408,7 @@ def test_a_callback_that_cannot_be_called_is_refused_when_it_is_set(name: str, v
 
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_a_method_with_other_arguments_is_refused_when_the_manager_is_made(name: str) -> None:
-    """Better than an error at the first request."""
+    """The error is raised before the first request."""
     with pytest.raises(ConfigurationError, match=rf"Own\.{name} must be callable"):
         as_class_attribute(name, lambda _one, _two, _three, _four: None, 0)
     with pytest.raises(ConfigurationError, match=rf"Own\.{name} cannot be a property"):
@@ -400,7 +416,7 @@ def test_a_method_with_other_arguments_is_refused_when_the_manager_is_made(name:
 
 
 def test_a_subclass_that_revokes_tokens_in_its_constructor_is_heard() -> None:
-    """The pattern of public code."""
+    """Public code does so."""
     revoked: set[str] = set()
 
     class Manager(JWTManager):
@@ -420,7 +436,7 @@ def test_a_subclass_that_revokes_tokens_in_its_constructor_is_heard() -> None:
 
 
 def test_the_constructor_takes_what_it_took() -> None:
-    """Also for whoever asks: documentation, ``mock.create_autospec``. A subclass may take something else."""
+    """Its signature is that of 4.7. A subclass may take other arguments."""
     parameters = inspect.signature(JWTManager).parameters
     assert [(each.name, each.default) for each in parameters.values()] == [
         ("app", None),
@@ -438,7 +454,7 @@ def test_the_constructor_takes_what_it_took() -> None:
 
 
 def test_managers_do_not_share_their_callbacks() -> None:
-    """What one was given is its own, also if they are of one class."""
+    """Managers of one class have separate callbacks."""
     one, two = JWTManager(), JWTManager()
     one._token_in_blocklist_callback = lambda _header, _claims: True
     assert (ask(new_app(one))[0], ask(new_app(two))[0]) == (401, 200)
@@ -449,7 +465,7 @@ def test_managers_do_not_share_their_callbacks() -> None:
 
 @pytest.mark.parametrize("bound", ["at once", "later"])
 def test_an_overridden_init_app_is_called_by_the_constructor_too(bound: str) -> None:
-    """As are its steps, in the order of 4.7, with the manager already known to the application."""
+    """Its steps are called too, in the order of 4.7, when the manager is registered with the application."""
     steps: list[str] = []
 
     class Manager(JWTManager):
@@ -476,6 +492,21 @@ def test_an_overridden_init_app_is_called_by_the_constructor_too(bound: str) -> 
         assert app.template_context_processors[None][-1]() == {"current_user": None}
 
 
+def test_an_init_app_that_fails_changes_no_manager() -> None:
+    """The application has the manager that it had before, or none."""
+    app = Flask("app")
+    app.config.update(JWT_SECRET_KEY=SECRET, JWT_TOKEN_LOCATION="nowhere")
+    with pytest.raises(ConfigurationError):
+        JWTManager(app)
+    assert "flask-jwt-extended" not in app.extensions
+    app.config["JWT_TOKEN_LOCATION"] = "headers"
+    first = JWTManager(app)
+    app.config["JWT_TOKEN_LOCATION"] = "nowhere"
+    with pytest.raises(ConfigurationError), pytest.warns(match="already has a JWTManager"):
+        JWTManager(app)
+    assert app.extensions["flask-jwt-extended"] is first
+
+
 def before_the_defaults(app: Flask) -> None:
     app.config.setdefault("JWT_HEADER_NAME", "X-Own")
     JWTManager._set_default_configuration_options(app)
@@ -493,7 +524,7 @@ def without_the_defaults(app: Flask) -> None:
 @pytest.mark.parametrize("kind", [staticmethod, classmethod, "method", "instance"])
 @pytest.mark.parametrize("override", [before_the_defaults, after_the_defaults, without_the_defaults])
 def test_options_of_an_overridden_method_count(kind: Any, override: Callable[[Flask], None]) -> None:
-    """Set before or after ``super()``, or without it, by a static method as in 4.7 or another."""
+    """The method may set them before, after or without ``super()``, and may be static as in 4.7 or not."""
     if kind is staticmethod:
         members: dict[str, Any] = {"_set_default_configuration_options": staticmethod(override)}
     elif kind == "instance":
@@ -519,7 +550,7 @@ def test_options_of_an_overridden_method_count(kind: Any, override: Callable[[Fl
 
 
 def test_options_of_the_application_win_over_setdefault_in_an_override() -> None:
-    """As in 4.7, where a subclass sets defaults of its own."""
+    """A subclass sets its own defaults with ``setdefault``, as in 4.7."""
     manager = type("Own", (JWTManager,), {"_set_default_configuration_options": staticmethod(before_the_defaults)})()
     app = new_app(manager, HEADER_NAME="X-App")
     assert app.config["JWT_HEADER_NAME"] == "X-App"
@@ -527,7 +558,7 @@ def test_options_of_the_application_win_over_setdefault_in_an_override() -> None
 
 
 def test_an_override_may_choose_the_profile() -> None:
-    """The defaults that were filled in before make way."""
+    """The defaults of the chosen profile replace those that were filled in before."""
 
     class Manager(JWTManager):
         @staticmethod
@@ -541,7 +572,7 @@ def test_an_override_may_choose_the_profile() -> None:
 
 @pytest.mark.parametrize("calls_super", [True, False])
 def test_overridden_error_handlers_answer(calls_super: bool) -> None:
-    """With the handlers of this package beside them, or without."""
+    """The handlers of this package may be registered beside them, or not."""
 
     class Manager(JWTManager):
         def _set_error_handler_callbacks(self, app: Any) -> None:
@@ -557,7 +588,7 @@ def test_overridden_error_handlers_answer(calls_super: bool) -> None:
 
 @pytest.mark.parametrize("bind", [JWTManager, lambda app: JWTManager().init_app(app)], ids=["at once", "later"])
 def test_a_warning_points_at_the_line_of_the_application(bind: Callable[[Flask], object]) -> None:
-    """Whichever way the manager is bound."""
+    """It does so in the constructor and in ``init_app``."""
     app = Flask("app")
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_TOKEN_LOCATIONS=["headers"])
     with pytest.warns(match="JWT_TOKEN_LOCATIONS") as caught:
@@ -569,7 +600,7 @@ def test_a_warning_points_at_the_line_of_the_application(bind: Callable[[Flask],
 
 
 class Recording(JWTManager):
-    """Counts what it is asked, and leaves the work to the base."""
+    """A manager that records its calls and calls the base class."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -598,7 +629,7 @@ COOKIES = {"TOKEN_LOCATION": ["headers", "cookies"]}
 
 
 def test_an_override_is_called_for_every_token() -> None:
-    """Whatever makes it or reads it, in a request or outside, once each."""
+    """Every function and view calls the override once, in a request or outside."""
     manager = Recording()
     app = new_app(manager, STORE_URI="memory://", **COOKIES)
     calls = manager.calls
@@ -644,7 +675,7 @@ def test_an_override_is_called_for_every_token() -> None:
 
 
 def test_an_override_that_calls_super_changes_nothing_of_a_session() -> None:
-    """The tokens are those that the store knows, the successor of a repeated exchange is the same."""
+    """The store knows the tokens, and a repeated exchange returns the same successor."""
     manager = Recording()
     app = new_app(manager, STORE_URI="memory://")
     manager.user_identity_loader(lambda user: user["id"])
@@ -667,7 +698,7 @@ def test_an_override_that_calls_super_changes_nothing_of_a_session() -> None:
 
 
 def test_the_methods_can_be_called_as_in_4_7() -> None:
-    """By position and by name, on a manager that overrides nothing."""
+    """They take their arguments by position and by name."""
     manager = JWTManager()
     app = new_app(manager)
     with app.app_context():
@@ -692,7 +723,7 @@ def test_the_methods_can_be_called_as_in_4_7() -> None:
 
 
 def test_a_manager_that_is_not_the_applications_uses_its_own_callbacks() -> None:
-    """As in 4.7: only the options are those of the application."""
+    """As in 4.7, only the options are those of the application."""
     app, other = new_app(JWTManager()), JWTManager()
     other._encode_key_callback = other._decode_key_callback = lambda *_told: OTHER_SECRET
     with app.app_context():
@@ -703,7 +734,7 @@ def test_a_manager_that_is_not_the_applications_uses_its_own_callbacks() -> None
 
 
 def test_another_manager_in_the_extensions_of_an_application_takes_over() -> None:
-    """While it is there: a test puts it there, with ``init_app`` or without."""
+    """A test may replace the manager for a while, with ``init_app`` or without."""
     app = new_app(JWTManager())
     token = made(app)
     other = JWTManager()
@@ -719,7 +750,7 @@ def test_another_manager_in_the_extensions_of_an_application_takes_over() -> Non
 
 
 class Refusing(JWTManager):
-    """Accepts no token."""
+    """A manager that accepts no token."""
 
     def _decode_jwt_from_config(self, *_args: Any, **_named: Any) -> Any:
         raise exceptions.JWTDecodeError("refused")
@@ -750,7 +781,7 @@ GOOD = {"sub": "alice", "type": "access", "fresh": False, "jti": "1"}
 
 @pytest.mark.parametrize("way", [of_the_instance, of_the_subclass, asynchronous])
 def test_claims_of_an_override_count_whatever_the_key_says(way: Callable[[Any], JWTManager]) -> None:
-    """An introspection endpoint decides: over a token that no key of ours has made, and one that ours has."""
+    """An introspection endpoint decides about tokens of other keys and of its own."""
     foreign = pyjwt.encode({"sub": "anybody"}, OTHER_SECRET, headers={"kid": "theirs"})
     app = new_app(way(lambda _encoded, _csrf, _expired: GOOD))
     status, seen = ask(app, token=foreign)
@@ -772,7 +803,7 @@ def test_claims_of_an_override_count_whatever_the_key_says(way: Callable[[Any], 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b", "e30.e30.e30.e30.e30", "bm8.e30.", "[1]"])
 def test_a_token_without_a_header_is_refused_after_an_override(token: str) -> None:
-    """As in 4.7, which reads the header from the token itself."""
+    """As in 4.7, the header is read from the token itself."""
     app = new_app(of_the_instance(lambda *_told: GOOD))
     assert ask(app, token=token)[0] == 422
     assert ask(app, token="e30.e30.")[0] == 200
@@ -808,13 +839,13 @@ def test_a_token_without_a_header_is_refused_after_an_override(token: str) -> No
     ],
 )
 def test_claims_of_an_override_go_through_the_checks_that_follow(claims: Any, path: str, status: int) -> None:
-    """Type, freshness, form: what it returns is not taken for good as it is."""
+    """Type, freshness and form of the claims are checked."""
     app = new_app(of_the_instance(lambda *_told: claims), STORE_URI="memory://")
     assert ask(app, path, token="e30.e30.")[0] == status
 
 
 def test_claims_of_an_override_meet_the_loaders_and_the_requirements() -> None:
-    """The blocklist, the verification, the user, scopes and roles."""
+    """The blocklist, the verification loader, the user, scopes and roles are checked."""
     claims = {**GOOD, "scope": "read", "roles": ["reader"]}
     manager = of_the_instance(lambda *_told: claims)
     app = new_app(manager)
@@ -836,7 +867,7 @@ def test_claims_of_an_override_meet_the_loaders_and_the_requirements() -> None:
 
 
 def test_the_claims_of_one_request_are_not_those_of_the_next() -> None:
-    """An override may return the same dictionary each time."""
+    """An override may return the same dictionary each time; requests get copies."""
     app = new_app(of_the_instance(lambda *_told: GOOD))
 
     @app.get("/change")
@@ -850,7 +881,7 @@ def test_the_claims_of_one_request_are_not_those_of_the_next() -> None:
 
 
 def test_a_csrf_value_that_does_not_match_the_claims_is_refused() -> None:
-    """Also if the override does not look at it."""
+    """It is refused even if the override ignores it."""
     app = new_app(of_the_instance(lambda *_told: {**GOOD, "csrf": "right"}), TOKEN_LOCATION=["cookies"])
     client = app.test_client()
     client.set_cookie("access_token_cookie", "e30.e30.")
@@ -871,7 +902,7 @@ def test_a_csrf_value_that_does_not_match_the_claims_is_refused() -> None:
     ],
 )
 def test_an_error_of_an_override_is_answered_as_in_4_7(error: Exception, expected: Any) -> None:
-    """Refusals of PyJWT and of this package are refusals; anything else is an error of the application."""
+    """Errors of PyJWT and of this package are refusals; any other is an error of the application."""
     app = new_app(of_the_instance(mock.Mock(side_effect=error)))
     app.config["PROPAGATE_EXCEPTIONS"] = False
     assert ask(app, token="e30.e30.") == expected
@@ -879,7 +910,7 @@ def test_an_error_of_an_override_is_answered_as_in_4_7(error: Exception, expecte
 
 @pytest.mark.parametrize("token", ["a" * 20_000, 5, ["a"], {"a": 1}])
 def test_an_override_never_sees_what_cannot_be_a_token(token: Any) -> None:
-    """Too long, or no text: refused before a request goes to an endpoint."""
+    """A value that is too long or not a string is refused before the override is called."""
     asked = mock.Mock(return_value=GOOD)
     app = new_app(of_the_instance(asked), TOKEN_LOCATION=["json"])
     response = app.test_client().post("/closed", json={"access_token": token})
@@ -888,7 +919,7 @@ def test_an_override_never_sees_what_cannot_be_a_token(token: Any) -> None:
 
 @pytest.mark.parametrize("target", [JWTManager, "flask_jwt_extended.JWTManager", "subclass"])
 def test_a_method_may_be_patched_on_the_class(target: Any) -> None:
-    """After the manager was made, for as long as the patch lasts."""
+    """A patch after the manager was made counts while it lasts."""
     own = type("Own", (JWTManager,), {})
     app = new_app(own())
     assert ask(app, token="e30.e30.")[0] == 422
@@ -909,7 +940,7 @@ def test_a_method_may_be_patched_on_the_class(target: Any) -> None:
 
 
 def test_a_manager_that_encrypts_its_tokens_works_with_everything() -> None:
-    """Made and read by the overrides alone: views, sessions, and revocation."""
+    """Views, sessions and revocation use the overrides only."""
 
     class Encrypting(JWTManager):
         def _encode_jwt_from_config(self, *args: Any, **kwargs: Any) -> str:
@@ -937,7 +968,7 @@ def test_a_manager_that_encrypts_its_tokens_works_with_everything() -> None:
 
 
 def test_the_command_that_explains_tokens_asks_an_override() -> None:
-    """``flask jwt inspect`` says what requests are told."""
+    """``flask jwt inspect`` reports the result that requests get."""
     app = new_app(of_the_instance(lambda encoded, _csrf, _expired: GOOD if encoded == "e30.e30." else None))
     for token, status in (("e30.e30.", 0), ("e30.e30.AA", 1)):
         result = app.test_cli_runner().invoke(jwt, ["inspect", token])
@@ -946,7 +977,7 @@ def test_the_command_that_explains_tokens_asks_an_override() -> None:
 
 
 def test_overrides_work_under_flask_restx() -> None:
-    """Their refusals reach the client as any other."""
+    """Their refusals reach the client."""
     app = new_app(of_the_instance(mock.Mock(side_effect=pyjwt.InvalidTokenError("inactive"))))
     api = Api(app, prefix="/api")
 

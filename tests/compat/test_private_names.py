@@ -83,7 +83,7 @@ SIGNATURES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("function", "expected"), SIGNATURES, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_private_function_takes_what_it_took(function: Any, expected: str) -> None:
-    """Names, order and defaults, also those that are passed by keyword."""
+    """Names, order and defaults of its parameters are those of 4.7."""
     signature = inspect.signature(function)
     bare = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
     assert str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)) == expected
@@ -102,7 +102,7 @@ def test_a_private_function_takes_what_it_took(function: Any, expected: str) -> 
     ],
 )
 def test_names_that_view_decorators_imports_are_found_there(name: str) -> None:
-    """And are the same as where they are defined."""
+    """They are the same objects as where they are defined."""
     home = utils if hasattr(utils, name) else internal_utils
     assert getattr(view_decorators, name) is getattr(home, name)
     assert utils.get_jwt_manager is internal_utils.get_jwt_manager
@@ -123,7 +123,7 @@ ELSEWHERE = {
 
 @pytest.mark.parametrize(("name", "errors"), ELSEWHERE.items())
 def test_exceptions_can_be_imported_from_the_modules_that_raise_or_handle_them(name: str, errors: str) -> None:
-    """They are the same classes."""
+    """Each module has the same classes."""
     there = importlib.import_module(f"flask_jwt_extended.{name}")
     for each in errors.split():
         assert getattr(there, each) is getattr(exceptions, each, None) or getattr(pyjwt, each)
@@ -158,7 +158,7 @@ def token_of(app: Flask, identity: str = "u", **arguments: Any) -> str:
 def test_a_reader_returns_the_token_unverified(
     app: Flask, name: str, location: str, places: dict[str, Any], error: str
 ) -> None:
-    """With the CSRF value that must match it, or ``None``; it raises 4.7's error where there is no token."""
+    """It also returns the CSRF value or ``None``, and raises 4.7's error if there is no token."""
     read = getattr(view_decorators, f"_decode_jwt_from_{name}")
     arguments = (False,) if name in ("cookies", "json") else ()
     with app.test_request_context(**places):
@@ -168,7 +168,7 @@ def test_a_reader_returns_the_token_unverified(
 
 
 def test_the_reader_of_cookies_returns_the_csrf_value(app: Flask) -> None:
-    """Of the kind that is asked for; without one it raises."""
+    """It returns the value for the required type, and raises if there is none."""
     headers = {"Cookie": "refresh_token_cookie=tok", "X-CSRF-TOKEN": "value"}
     with app.test_request_context(method="POST", headers=headers):
         assert view_decorators._decode_jwt_from_cookies(True) == ("tok", "value")
@@ -181,7 +181,7 @@ def test_the_reader_of_cookies_returns_the_csrf_value(app: Flask) -> None:
 
 
 def test_a_decorator_of_an_application_may_be_built_of_them(app: Flask) -> None:
-    """The pattern of public code: verify, then load the user and write into ``g``."""
+    """Public code does so: it verifies, loads the user and writes into ``g``."""
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     manager.user_lookup_loader(lambda _header, claims: f"user {claims['sub']}")
 
@@ -218,7 +218,7 @@ def test_a_decorator_of_an_application_may_be_built_of_them(app: Flask) -> None:
 def test_decode_jwt_from_request_makes_the_checks_of_a_view(
     app: Flask, arguments: dict[str, Any], error: type[Exception] | None
 ) -> None:
-    """In the same order: type, freshness, revocation."""
+    """The order is the same: type, freshness, revocation."""
     app.extensions["flask-jwt-extended"].token_in_blocklist_loader(lambda _header, _claims: True)
     with app.test_request_context(headers=bearer(token_of(app))):
         if error is None:
@@ -229,7 +229,7 @@ def test_decode_jwt_from_request_makes_the_checks_of_a_view(
 
 
 def test_decode_jwt_from_request_asks_the_store(make_app: MakeApp) -> None:
-    """A token that was revoked there is refused here as well."""
+    """A token that was revoked in the store is refused."""
     app = make_app(STORE_URI="memory://")
     token = token_of(app)
     with app.test_request_context(headers=bearer(token)):
@@ -265,7 +265,7 @@ def test_verify_token_type_compares_by_equality(claims: dict[str, Any], refresh:
 
 
 def test_verify_token_is_fresh_takes_a_bool_or_a_time() -> None:
-    """Anything else is not fresh."""
+    """Any other value is not fresh."""
     later = datetime.now(timezone.utc).timestamp() + 60
     for fresh in (True, later):
         view_decorators._verify_token_is_fresh({}, {"fresh": fresh})
@@ -278,7 +278,7 @@ def test_verify_token_is_fresh_takes_a_bool_or_a_time() -> None:
 
 
 def test_the_functions_of_the_loaders_ask_the_loaders(app: Flask) -> None:
-    """``None`` and nothing where there are none."""
+    """Without loaders they return ``None`` or do nothing."""
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     header, claims = {"alg": "HS256"}, {"sub": "u"}
     with app.app_context():
@@ -343,7 +343,7 @@ DECODE: dict[str, Any] = {
     ],
 )
 def test_encode_jwt_makes_the_token_it_is_told_to(changed: dict[str, Any], claims: dict[str, Any]) -> None:
-    """Without an application."""
+    """It needs no application."""
     token = tokens._encode_jwt(**ENCODE | changed)
     found = pyjwt.decode(token, SECRET, ["HS256", "HS512"], options={"verify_aud": False})
     assert found.items() >= claims.items()
@@ -353,7 +353,7 @@ def test_encode_jwt_makes_the_token_it_is_told_to(changed: dict[str, Any], claim
 
 
 def test_encode_jwt_leaves_out_what_is_switched_off() -> None:
-    """No CSRF value, no ``nbf``, no ``exp``; what JSON does not know is for the encoder."""
+    """It omits the CSRF value, ``nbf`` and ``exp``, and uses the JSON encoder it gets."""
 
     class Encoder(json.JSONEncoder):
         def default(self, o: Any) -> str:
@@ -390,7 +390,7 @@ def test_encode_jwt_leaves_out_what_is_switched_off() -> None:
 def test_decode_jwt_verifies_as_it_is_told_to(
     made: dict[str, Any], asked: dict[str, Any], error: type[Exception] | None
 ) -> None:
-    """Without an application, with the errors of 4.7."""
+    """It needs no application, and raises the errors of 4.7."""
     arguments: dict[str, Any] = ENCODE | made
     token = tokens._encode_jwt(**arguments)
     if error is None:
@@ -405,7 +405,7 @@ def test_decode_jwt_verifies_as_it_is_told_to(
 
 @pytest.fixture
 def views(make_app: MakeApp) -> Flask:
-    """An application whose views answer with everything that is known."""
+    """An application whose views return everything they know about the token."""
     app = make_app(TOKEN_LOCATION=EVERYWHERE)
 
     def seen() -> dict[str, Any]:
@@ -434,7 +434,7 @@ RESULT = (CLAIMS, {"alg": "HS256"}, "elsewhere")
 
 @pytest.mark.parametrize("path", ["/seen", "/seen-refresh", "/seen-fresh", "/seen-optional", "/seen-any"])
 def test_patching_decode_jwt_from_request_logs_in(views: Flask, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it returns is believed, as in 4.7; the patch ends with the test."""
+    """Requests use its result, as in 4.7, until the patch ends."""
     client = views.test_client()
     with mock.patch(f"{VIEW_DECORATORS}._decode_jwt_from_request", return_value=RESULT) as patched:
         assert client.get(path).json == PATCHED
@@ -466,7 +466,7 @@ def test_patching_decode_jwt_from_request_logs_in(views: Flask, path: str, monke
     ],
 )
 def test_an_error_of_a_patched_function_is_answered(views: Flask, error: Exception, path: str, status: int) -> None:
-    """As one of the function itself."""
+    """It is answered like an error of the function itself."""
     token = token_of(views)
     with mock.patch(f"{VIEW_DECORATORS}._decode_jwt_from_request", side_effect=error):
         response = views.test_client().get(path, headers=bearer(token))
@@ -476,7 +476,7 @@ def test_an_error_of_a_patched_function_is_answered(views: Flask, error: Excepti
 
 
 def test_patching_decode_jwt_from_request_leaves_new_requirements_in_force(views: Flask) -> None:
-    """What 4.7 did not know is asked of the claims that the patch returns."""
+    """Requirements that 4.7 lacks are checked on the claims that the patch returns."""
     client = views.test_client()
     good = {"scope": "read", "roles": ["reader"], "type": "reset"}
     for path, claim in (("/seen-scope", "scope"), ("/seen-role", "roles"), ("/seen-reset", "type")):
@@ -487,7 +487,7 @@ def test_patching_decode_jwt_from_request_leaves_new_requirements_in_force(views
 
 
 def test_patching_load_user_puts_somebody_there(views: Flask) -> None:
-    """With a token that is verified as ever, and without a ``user_lookup_loader``."""
+    """The token is verified as usual; no ``user_lookup_loader`` is needed."""
     client, headers = views.test_client(), bearer(token_of(views))
     with mock.patch(f"{VIEW_DECORATORS}._load_user", return_value={"loaded_user": "somebody"}) as patched:
         assert client.get("/seen", headers=headers).json == {"identity": "u", "location": "headers", "user": "somebody"}
@@ -536,7 +536,7 @@ STEPS: list[tuple[str, Callable[..., Any], str, int, int]] = [
 def test_patching_a_single_step_replaces_it_alone(
     views: Flask, name: str, patch: Callable[..., Any], path: str, anonymous: int, authenticated: int
 ) -> None:
-    """Every other check is made as ever."""
+    """All other checks are made."""
     token = FOUND["token"] = token_of(views)
     client = views.test_client()
     with mock.patch.object(view_decorators, name, patch):
@@ -548,7 +548,7 @@ def test_patching_a_single_step_replaces_it_alone(
 
 
 def test_patching_user_lookup_replaces_the_loader(views: Flask) -> None:
-    """``has_user_lookup`` says whether it is asked."""
+    """``has_user_lookup`` decides whether it is called."""
     headers = bearer(token_of(views))
     with mock.patch.multiple(
         view_decorators, has_user_lookup=lambda: True, user_lookup=lambda _h, claims: claims["sub"]
@@ -557,7 +557,7 @@ def test_patching_user_lookup_replaces_the_loader(views: Flask) -> None:
 
 
 def test_patching_request_replaces_what_is_read(views: Flask) -> None:
-    """A test without a request puts an object with the attributes there that it needs."""
+    """A test without a request patches it with an object that has the attributes it needs."""
     token = token_of(views)
     fake = SimpleNamespace(
         method="GET", headers={"Authorization": f"Bearer {token}"}, cookies={}, args={}, is_json=False, environ={}
@@ -571,7 +571,7 @@ def test_patching_request_replaces_what_is_read(views: Flask) -> None:
 
 
 def test_a_request_is_counted_for_several_tokens_while_a_step_is_patched(make_app: MakeApp) -> None:
-    """JWT_SINGLE_TOKEN, as without the patch."""
+    """JWT_SINGLE_TOKEN is checked as without the patch."""
     app = make_app(TOKEN_LOCATION=["headers", "query_string"], SINGLE_TOKEN=True)
     token = token_of(app)
     with mock.patch(f"{VIEW_DECORATORS}.user_lookup"):
@@ -580,8 +580,20 @@ def test_a_request_is_counted_for_several_tokens_while_a_step_is_patched(make_ap
         assert client.get(f"/access?jwt={token}", headers=bearer(token)).status_code == 422
 
 
+def test_a_socket_of_another_origin_is_refused_while_a_step_is_patched(make_app: MakeApp) -> None:
+    """The origin of a WebSocket handshake with a cookie is checked too."""
+    app = make_app(TOKEN_LOCATION=["cookies"])
+    headers = {"Cookie": f"access_token_cookie={token_of(app)}", "Connection": "Upgrade", "Upgrade": "websocket"}
+    with mock.patch(f"{VIEW_DECORATORS}.user_lookup"):
+        with app.test_request_context(headers={**headers, "Origin": "http://localhost"}):
+            assert verify_jwt_in_request()
+        evil = app.test_request_context(headers={**headers, "Origin": "https://evil.example"})
+        with evil, pytest.raises(exceptions.CSRFError):
+            verify_jwt_in_request()
+
+
 def test_a_single_use_token_passes_once_while_a_step_is_patched(make_app: MakeApp) -> None:
-    """What is new in 5.0 is checked, whichever way a request takes."""
+    """Checks that are new in 5.0 are made too."""
     app = make_app(STORE_URI="memory://")
     app.add_url_rule("/reset", "reset", jwt_required(token_type="reset")(lambda: ""))
     with app.app_context():
@@ -594,7 +606,7 @@ def test_a_single_use_token_passes_once_while_a_step_is_patched(make_app: MakeAp
 
 
 def test_a_patch_is_noticed_only_while_it_lasts(app: Flask) -> None:
-    """Nested ones end one after the other."""
+    """Nested patches end one after the other."""
     token = token_of(app)
     for name in ("_load_user", "_decode_jwt_from_request"):
         before = getattr(view_decorators, name)
@@ -608,7 +620,7 @@ def test_a_patch_is_noticed_only_while_it_lasts(app: Flask) -> None:
 
 
 def test_patches_of_the_public_functions_still_work(views: Flask) -> None:
-    """In the module where 4.7 defines them."""
+    """They are in the module where 4.7 defines them."""
     with (
         mock.patch(f"{VIEW_DECORATORS}.verify_jwt_in_request"),
         mock.patch("flask_jwt_extended.utils.get_jwt", return_value={"sub": "patched"}),

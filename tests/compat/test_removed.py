@@ -1,4 +1,4 @@
-"""Names of 3.x: an application that still uses one is told what replaced it."""
+"""Names of 3.x: the error names what replaced them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ METHODS = {
 
 @pytest.mark.parametrize(("module", "name", "replacement"), REMOVED)
 def test_importing_a_name_of_3_x_says_what_replaced_it(module: str, name: str, replacement: str) -> None:
-    """As an ImportError, which applications that support several versions catch."""
+    """It raises an ImportError, which applications that support several versions catch."""
     for statement in (f"from {module} import {name}", f"from {module} import __name__, {name} as other"):
         with pytest.raises(ImportError) as caught:
             exec(statement, {})
@@ -63,7 +63,7 @@ def test_importing_a_name_of_3_x_says_what_replaced_it(module: str, name: str, r
 
 @pytest.mark.parametrize(("module", "name", "replacement"), REMOVED)
 def test_asking_a_module_for_a_name_of_3_x_is_an_attribute_error(module: str, name: str, replacement: str) -> None:
-    """So that ``hasattr`` and ``getattr`` with a default work."""
+    """``hasattr`` and ``getattr`` with a default work."""
     imported = importlib.import_module(module)
     assert not hasattr(imported, name)
     assert getattr(imported, name, "default") == "default"
@@ -74,7 +74,7 @@ def test_asking_a_module_for_a_name_of_3_x_is_an_attribute_error(module: str, na
 
 @pytest.mark.parametrize("module", sorted({module for module, _, _ in REMOVED}))
 def test_a_name_that_never_was_there_is_refused_as_by_every_module(module: str) -> None:
-    """With Python's own words."""
+    """Python's own message is raised."""
     with pytest.raises(ImportError, match="cannot import name 'no_such_name'"):
         exec(f"from {module} import no_such_name", {})
     with pytest.raises(AttributeError, match=f"module '{module}' has no attribute 'no_such_name'"):
@@ -83,7 +83,7 @@ def test_a_name_that_never_was_there_is_refused_as_by_every_module(module: str) 
 
 @pytest.mark.parametrize(("name", "replacement"), METHODS.items())
 def test_a_loader_of_3_x_says_what_replaced_it(name: str, replacement: str) -> None:
-    """On a manager, and on one of a subclass."""
+    """A manager and one of a subclass raise it."""
     for manager in (JWTManager(), type("Own", (JWTManager,), {})()):
         assert not hasattr(manager, name)
         with pytest.raises(AttributeError, match=replacement):
@@ -91,7 +91,7 @@ def test_a_loader_of_3_x_says_what_replaced_it(name: str, replacement: str) -> N
 
 
 def test_an_attribute_that_no_manager_has_is_refused_as_by_every_object() -> None:
-    """With Python's own words."""
+    """Python's own message is raised."""
     name = "no_such_loader"
     with pytest.raises(AttributeError, match="'JWTManager' object has no attribute 'no_such_loader'"):
         getattr(JWTManager(), name)
@@ -102,7 +102,7 @@ def test_an_attribute_that_no_manager_has_is_refused_as_by_every_object() -> Non
     ("argument", "replacement"), [("user_claims", "additional_claims="), ("headers", "additional_headers=")]
 )
 def test_an_argument_of_3_x_says_what_replaced_it(create: Any, argument: str, replacement: str) -> None:
-    """In place of a bare "unexpected keyword argument"."""
+    """The error names the new argument."""
     app = Flask("app")
     app.config["JWT_SECRET_KEY"] = SECRET
     JWTManager(app)
@@ -116,5 +116,5 @@ def test_an_argument_of_3_x_says_what_replaced_it(create: Any, argument: str, re
 
 
 def test_public_names_are_none_of_those() -> None:
-    """What is there is not called removed."""
+    """No name that exists is called removed."""
     assert not {name for _, name, _ in REMOVED} & set(flask_jwt_extended.__all__)

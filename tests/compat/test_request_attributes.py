@@ -1,4 +1,4 @@
-"""Tokens are read from what the application says the request holds, not behind its back from the environment."""
+"""Tokens are read from the attributes of the request, which an application may override, not from the environment."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ AS_JSON = {"content_type": "application/json", "data": "{}"}
 def test_an_attribute_that_was_set_on_the_request_is_read(
     attribute: str, value: Values, location: str, profile: str
 ) -> None:
-    """In ``before_request``, and in a test that pushes a request itself."""
+    """``before_request`` or a test may set it."""
     app = new_app(PROFILE=profile)
     token, name = tokens(app)[0], app.config["JWT_ACCESS_COOKIE_NAME"]
 
@@ -117,7 +117,7 @@ def test_an_attribute_that_was_set_on_the_request_is_read(
 
 @pytest.mark.parametrize("empty", [Headers(), {}, EnvironHeaders({})], ids=["Headers", "dict", "EnvironHeaders"])
 def test_headers_that_were_taken_away_are_not_read_from_the_environment(empty: Any) -> None:
-    """Neither the header nor the cookies, which come in a header."""
+    """Both the header and the cookies, which come in a header, are gone."""
     app = new_app()
     token, _ = tokens(app)
     for headers in ({"Authorization": f"Bearer {token}"}, {"Cookie": f"access_token_cookie={token}"}):
@@ -132,7 +132,7 @@ def test_headers_that_were_taken_away_are_not_read_from_the_environment(empty: A
 
 
 def test_cookies_that_were_taken_away_are_not_read_from_the_environment() -> None:
-    """A dictionary in their place counts."""
+    """A dictionary may replace the headers."""
     app = new_app()
     token, _ = tokens(app)
     with app.test_request_context(headers={"Cookie": f"access_token_cookie={token}"}):
@@ -144,7 +144,7 @@ def test_cookies_that_were_taken_away_are_not_read_from_the_environment() -> Non
 @pytest.mark.parametrize("value", [None, 5, b"Bearer x", ["Bearer x"], {}, mock.Mock()])
 @pytest.mark.parametrize("attribute", ["headers", "cookies", "args"])
 def test_a_value_that_is_no_text_is_no_token(attribute: str, value: Any) -> None:
-    """Whatever an application puts there, it ends in a refusal."""
+    """Such a request is refused."""
     app = new_app()
     name = {"headers": "Authorization", "cookies": "access_token_cookie", "args": "jwt"}[attribute]
 
@@ -182,7 +182,7 @@ def put_all(values: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", [dict, MultiDict, ImmutableMultiDict, Headers])
 def test_csrf_values_are_read_from_the_attributes_too(kind: Any) -> None:
-    """From the header, and from the form where that is looked at."""
+    """It is read from the header, and from the form if the option says so."""
     app = new_app(CSRF_CHECK_FORM=True)
     token, csrf = tokens(app)
     for attribute, good in (("headers", {"X-CSRF-TOKEN": csrf}), ("form", {"csrf_token": csrf})):
@@ -200,7 +200,7 @@ def test_csrf_values_are_read_from_the_attributes_too(kind: Any) -> None:
 )
 @pytest.mark.parametrize("kind", [dict, MultiDict, ImmutableMultiDict])
 def test_several_tokens_are_counted_in_the_attributes(kind: Any, cookies: int, args: int, status: int) -> None:
-    """JWT_SINGLE_TOKEN; a dictionary holds at most one of each."""
+    """JWT_SINGLE_TOKEN counts them; a dictionary holds at most one of each."""
     app = new_app(SINGLE_TOKEN=True)
     token, _ = tokens(app)
     if kind is dict and 2 in (cookies, args):
@@ -218,7 +218,7 @@ def test_several_tokens_are_counted_in_the_attributes(kind: Any, cookies: int, a
 
 
 def test_reading_the_cookies_before_does_not_hide_a_second_one() -> None:
-    """Only another reader than Werkzeug would take it for one; it counts all the same."""
+    """Werkzeug does not read it as a cookie, but another reader may, so it counts."""
     app = new_app(SINGLE_TOKEN=True)
     token, _ = tokens(app)
     headers = {"Cookie": f"access_token_cookie={token}; access_token_cookie={token}"}
@@ -231,7 +231,7 @@ def test_reading_the_cookies_before_does_not_hide_a_second_one() -> None:
 
 
 class WithProperties(Request):
-    """Finds everything in one place of its own."""
+    """A request that finds everything in one header."""
 
     @property
     def cookies(self) -> Any:
@@ -257,7 +257,7 @@ class WithProperties(Request):
 
 
 class WithCachedProperties(Request):
-    """Cookies that are decrypted when they are first read."""
+    """A request with encrypted cookies, decrypted when they are first read."""
 
     @cached_property
     def cookies(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # of another kind
@@ -273,7 +273,7 @@ class WithCachedProperties(Request):
 
 
 class WithHeadersOfItsConstructor(Request):
-    """Moves a header of a proxy into the one that is expected."""
+    """A request that copies a header of a proxy into Authorization."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -282,7 +282,7 @@ class WithHeadersOfItsConstructor(Request):
 
 
 class Derived(WithProperties):
-    """What a base class overrides is overridden."""
+    """An override of a base class counts."""
 
 
 CLASSES = [
@@ -300,7 +300,7 @@ CLASSES = [
 
 @pytest.mark.parametrize(("request_class", "place"), CLASSES)
 def test_a_request_class_that_overrides_an_attribute_is_asked(request_class: type[Request], place: str) -> None:
-    """And nothing else: what the environment holds beside it does not count."""
+    """The token in the environment does not count."""
     app = new_app()
     app.request_class = request_class
     token, _ = tokens(app)
@@ -328,7 +328,7 @@ def test_a_request_class_that_overrides_an_attribute_is_asked(request_class: typ
 @pytest.mark.parametrize("target", [Request, type("Own", (Request,), {})], ids=["flask.Request", "subclass"])
 @pytest.mark.parametrize("new", ["dict", "PropertyMock"])
 def test_a_class_that_is_patched_is_asked_while_it_is(target: type[Request], new: str) -> None:
-    """Also after requests that were read from the environment."""
+    """It counts also after requests that were read from the environment."""
     app = new_app()
     app.request_class = target
     token, _ = tokens(app)
@@ -343,7 +343,7 @@ def test_a_class_that_is_patched_is_asked_while_it_is(target: type[Request], new
 
 
 def test_a_request_class_that_sets_its_headers_is_asked() -> None:
-    """An attribute of the object again."""
+    """The request has the attribute again."""
     app = new_app()
     app.request_class = WithHeadersOfItsConstructor
     token, _ = tokens(app)
@@ -356,7 +356,7 @@ def test_a_request_class_that_sets_its_headers_is_asked() -> None:
 
 @pytest.mark.parametrize("storage", [dict, MultiDict])
 def test_a_request_class_may_choose_its_containers(storage: Any) -> None:
-    """``dict_storage_class`` and ``parameter_storage_class``, whose last value may win."""
+    """``dict_storage_class`` and ``parameter_storage_class`` may prefer the last value."""
 
     class Own(Request):
         dict_storage_class = storage
@@ -375,7 +375,7 @@ def test_a_request_class_may_choose_its_containers(storage: Any) -> None:
 
 
 def test_a_refresh_token_is_found_by_its_own_names() -> None:
-    """The other kind has other names in every place."""
+    """A refresh token has its own names in every location."""
     app = new_app()
     with app.app_context():
         token = create_refresh_token("alice")
@@ -393,7 +393,7 @@ def test_a_refresh_token_is_found_by_its_own_names() -> None:
 
 
 class Plain(Request):
-    """Behaves as Flask's own, but is not known to."""
+    """A request that behaves like Flask's, in a class of the application."""
 
     @property
     def cookies(self) -> Any:
@@ -457,7 +457,7 @@ def outcome(request_class: type[Request], environ: dict[str, str], *, read_befor
 @given(environments(), st.booleans())
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_environment_says_what_the_attributes_say(environ: dict[str, str], single: bool) -> None:
-    """Whether the attributes were read before, are overridden without effect, or are left alone."""
+    """The result is the same if the attributes were read before, are overridden without effect, or neither."""
     expected = outcome(Request, environ, read_before=False, single=single)
     assert outcome(Request, environ, read_before=True, single=single) == expected
     if not single:  # which also counts what other readers would take for a cookie, where it may look

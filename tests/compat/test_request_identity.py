@@ -1,4 +1,4 @@
-"""Whose a request is belongs to the request: not to the application context, which several requests may share."""
+"""The identity belongs to the request, not to the application context, which several requests may share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ IN_G = ("_jwt_extended_jwt", "_jwt_extended_jwt_header", "_jwt_extended_jwt_user
 
 
 def new_app(**options: Any) -> Flask:
-    """An application whose tokens name their bearer in every part: claims, header, user; and views to call."""
+    """An application whose tokens name their owner in claims, header and user."""
     app = Flask("app")
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_TOKEN_LOCATION=["headers", "query_string"], **options)
     JWTManager(app).user_lookup_loader(lambda _header, claims: f"user {claims['sub']}")
@@ -49,7 +49,7 @@ def app() -> Flask:
 
 
 def seen() -> dict[str, Any]:
-    """Everything there is to know of the bearer here, ``None`` where nothing was verified."""
+    """Everything that the functions return; ``None`` without a verified token."""
     try:
         claims = get_jwt()
     except RuntimeError:
@@ -112,7 +112,7 @@ INNER: list[Any] = [
 def test_a_view_that_calls_another_keeps_its_identity(
     app: Flask, path: str, name: str | None, expected: dict[str, Any], outer: str | None
 ) -> None:
-    """Neither sees the other's, and ``g`` holds the outer's again when the inner has ended."""
+    """Neither view sees the other's identity, and ``g`` holds the outer one again when the inner request ends."""
 
     @app.get("/outer")
     @jwt_required(optional=True)
@@ -130,7 +130,7 @@ def test_a_view_that_calls_another_keeps_its_identity(
 
 
 def test_a_view_that_fails_does_not_leave_its_identity_to_the_one_that_called_it(app: Flask) -> None:
-    """Nor does it if the exception leaves the application."""
+    """The outer identity is also back if the exception leaves the application."""
 
     @app.get("/fails")
     @jwt_required()
@@ -150,7 +150,7 @@ def test_a_view_that_fails_does_not_leave_its_identity_to_the_one_that_called_it
 
 
 def test_views_may_call_each_other_to_any_depth(app: Flask) -> None:
-    """Each sees its own before and after the call."""
+    """Each view sees its own identity before and after the call."""
 
     @app.get("/deep/<int:depth>")
     @jwt_required()
@@ -163,7 +163,7 @@ def test_views_may_call_each_other_to_any_depth(app: Flask) -> None:
 
 
 def test_a_view_of_another_application_has_its_own(app: Flask) -> None:
-    """Two applications in one process, one of which calls the other."""
+    """An application may call another in the same process."""
     other = new_app(JWT_IDENTITY_CLAIM="sub")
 
     @app.get("/outer")
@@ -176,7 +176,7 @@ def test_a_view_of_another_application_has_its_own(app: Flask) -> None:
 
 
 def test_a_session_is_ended_by_its_own_bearer_after_a_call_to_another_view(app: Flask) -> None:
-    """The functions for sessions follow the request, too."""
+    """The functions for sessions follow the request too."""
     app.config.update(JWT_STORE_URI="memory://", JWT_COOKIE_CSRF_PROTECT=False)
     app.extensions["flask-jwt-extended"].user_lookup_loader(lambda _header, claims: claims["sub"])
 
@@ -198,7 +198,7 @@ def test_a_session_is_ended_by_its_own_bearer_after_a_call_to_another_view(app: 
 
 
 def test_nested_test_requests_each_have_their_own(app: Flask) -> None:
-    """The inner starts with nothing, and leaves nothing."""
+    """The inner context starts empty and leaves nothing behind."""
     with app.test_request_context(**by(app, "alice")):
         verify_jwt_in_request()
         with app.test_request_context(**by(app, "bob")):
@@ -214,7 +214,7 @@ def test_nested_test_requests_each_have_their_own(app: Flask) -> None:
 
 
 def test_requests_inside_one_application_context_do_not_see_each_other(app: Flask) -> None:
-    """The fixture of many test suites pushes one around everything."""
+    """Fixtures of many test suites push one around everything."""
     with app.app_context():
         client = app.test_client()
         assert client.get("/closed", **by(app, "alice")).json == of("alice")
@@ -228,7 +228,7 @@ def test_requests_inside_one_application_context_do_not_see_each_other(app: Flas
 
 @pytest.mark.parametrize("path", ["/open", "/closed"])
 def test_what_a_test_writes_into_g_is_seen_by_the_requests_inside(app: Flask, path: str) -> None:
-    """It logs in that way; a request that is verified has its own, and the test's is there again afterwards."""
+    """A test may log in so. A verified request has its own identity; afterwards the one of the test is back."""
     with app.app_context():
         g._jwt_extended_jwt, g._jwt_extended_jwt_header = {"sub": "written"}, {"kid": "written"}
         g._jwt_extended_jwt_user, g._jwt_extended_jwt_location = {"loaded_user": "own"}, "json"
@@ -240,7 +240,7 @@ def test_what_a_test_writes_into_g_is_seen_by_the_requests_inside(app: Flask, pa
 
 
 def test_an_application_context_inside_a_request_belongs_to_it(app: Flask) -> None:
-    """It is the same request, so the same bearer."""
+    """It is the same request, so it has the same identity."""
     with app.test_request_context(**by(app, "alice")):
         verify_jwt_in_request()
         with app.app_context():
@@ -250,7 +250,7 @@ def test_an_application_context_inside_a_request_belongs_to_it(app: Flask) -> No
 
 
 def test_the_context_of_another_application_inside_a_request_does_not(app: Flask) -> None:
-    """Who is known to one application is nobody to another."""
+    """An identity of one application is unknown to another."""
     other = new_app()
     with app.test_request_context(**by(app, "alice")):
         verify_jwt_in_request()
@@ -262,7 +262,7 @@ def test_the_context_of_another_application_inside_a_request_does_not(app: Flask
 
 
 def test_a_copied_request_context_carries_it_into_a_thread(app: Flask) -> None:
-    """``copy_current_request_context`` has a fresh ``g`` there."""
+    """``copy_current_request_context`` has its own ``g`` there."""
     found: list[Any] = []
     with app.test_request_context(**by(app, "alice")):
         verify_jwt_in_request()
@@ -278,7 +278,7 @@ def test_a_copied_request_context_carries_it_into_a_thread(app: Flask) -> None:
 
 
 def test_a_streamed_answer_keeps_it_to_the_end(app: Flask) -> None:
-    """Also one that calls another view between its parts."""
+    """It keeps it also if it calls another view between its parts."""
 
     @app.get("/stream")
     @jwt_required()
@@ -302,7 +302,7 @@ def test_a_streamed_answer_keeps_it_to_the_end(app: Flask) -> None:
 
 
 def test_what_runs_after_a_view_still_knows_the_bearer(app: Flask) -> None:
-    """``after_request`` and ``teardown_request``, of the outer request as of the inner."""
+    """``after_request`` and ``teardown_request`` see the identity of their own request."""
     known: list[str] = []
 
     @app.after_request
@@ -325,7 +325,7 @@ def test_what_runs_after_a_view_still_knows_the_bearer(app: Flask) -> None:
 
 
 def test_a_client_that_preserves_its_context_shows_the_last_request(app: Flask) -> None:
-    """``with app.test_client()``: the functions answer for the request that was made."""
+    """In ``with app.test_client()``, the functions return values of the last request."""
     with app.test_client() as client:
         for name in ("alice", "bob"):
             client.get("/closed", **by(app, name))
@@ -333,7 +333,7 @@ def test_a_client_that_preserves_its_context_shows_the_last_request(app: Flask) 
 
 
 def test_templates_see_the_user_of_their_own_request() -> None:
-    """With ``add_context_processor=True``."""
+    """``add_context_processor=True`` gives templates the user of their request."""
     app = Flask("app")
     app.config["JWT_SECRET_KEY"] = SECRET
     JWTManager(app, add_context_processor=True).user_lookup_loader(lambda _header, claims: claims["sub"])
@@ -365,7 +365,7 @@ def test_an_async_view_keeps_its_identity(app: Flask) -> None:
 
 @pytest.mark.parametrize("context", ["request", "application"])
 def test_g_can_be_written_without_a_verified_request(app: Flask, context: str) -> None:
-    """With a request and without one, as tests of 4.7 do; each of the four names by itself."""
+    """Tests of 4.7 do so, with a request and without; each of the four names works by itself."""
     pushed: AbstractContextManager[Any] = app.test_request_context() if context == "request" else app.app_context()
     with pushed:
         g._jwt_extended_jwt = {"sub": "written"}
@@ -384,7 +384,7 @@ def test_g_can_be_written_without_a_verified_request(app: Flask, context: str) -
 
 
 def test_what_a_view_writes_into_g_wins_over_the_token(app: Flask) -> None:
-    """An administrator acts as somebody else; deleting it logs out."""
+    """An administrator may act as another user; deleting the claims logs out."""
     with app.test_request_context(**by(app, "alice")):
         verify_jwt_in_request()
         g._jwt_extended_jwt = {"sub": "bob"}
@@ -412,7 +412,7 @@ def test_a_change_of_the_claims_in_place_is_kept(app: Flask) -> None:
 
 
 def test_a_request_that_is_refused_has_no_identity(app: Flask) -> None:
-    """A second verification that fails leaves the outcome of the first, as in 4.7."""
+    """A second verification that fails keeps the result of the first, as in 4.7."""
     with app.test_request_context(**by(app, "alice")):
         verify_jwt_in_request()
         with pytest.raises(Exception, match="Only refresh"):
@@ -425,7 +425,7 @@ def test_a_request_that_is_refused_has_no_identity(app: Flask) -> None:
 
 
 def test_an_application_may_bring_its_own_class_of_g(make_app: MakeApp) -> None:
-    """It is a documented hook of Flask."""
+    """``app_ctx_globals_class`` is a documented hook of Flask."""
 
     class Globals(_AppCtxGlobals):
         pass

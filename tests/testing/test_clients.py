@@ -1,4 +1,4 @@
-"""What helps others to test: clients that are somebody, an identity without a token, and the contract of routes."""
+"""Helpers for tests of applications: clients with a token, an identity without a token, and the contract of routes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOCATIONS = [["headers"], ["cookies"], ["json", "cookies", "headers"]]
 
 
 def shop(**options: Any) -> Flask:
-    """An application with views of every sort."""
+    """An application with a view for every requirement."""
     app = Flask("shop", static_folder=None)
     app.config.update({f"JWT_{name}": value for name, value in ({"SECRET_KEY": SECRET} | options).items()})
     jwt = JWTManager(app)
@@ -63,7 +63,7 @@ def shop(**options: Any) -> Flask:
 @pytest.mark.parametrize("locations", LOCATIONS, ids=str)
 @pytest.mark.parametrize("profile", ["compat", "strict"])
 def test_a_client_is_somebody_wherever_tokens_are_looked_for(profile: str, locations: list[str]) -> None:
-    """In cookies with everything that a browser would send: writing works too."""
+    """Its cookies come with the CSRF value and headers of a browser, so that POST works too."""
     app = shop(PROFILE=profile, TOKEN_LOCATION=locations)
     client = logged_in(app, "ada", scopes=["orders:read", "x"], roles=["clerk"], fresh=True)
     for path in ("/scoped", "/clerks", "/fresh", "/optional", "/recent"):
@@ -76,14 +76,14 @@ def test_a_client_is_somebody_wherever_tokens_are_looked_for(profile: str, locat
 
 
 def test_claims_of_ones_own() -> None:
-    """And a scope that is written as a string."""
+    """Scopes may be a string too."""
     client = logged_in(shop(), "ada", scopes="a orders:read", claims={"auth_time": 5})
     assert client.get("/scoped").status_code == 200
     assert client.get("/recent").status_code == 401
 
 
 def test_the_query_string_is_left_to_the_test(make_app: MakeApp) -> None:
-    """There is no place in a client for it."""
+    """A client sends tokens in headers and cookies only."""
     with pytest.raises(NotImplementedError, match="query string"):
         logged_in(make_app(TOKEN_LOCATION=["query_string"]), "ada")
 
@@ -92,7 +92,7 @@ def test_the_query_string_is_left_to_the_test(make_app: MakeApp) -> None:
 
 
 def test_everybody_is_somebody_for_a_while() -> None:
-    """What is demanded is demanded still; afterwards it is over."""
+    """Requirements are still checked; afterwards requests are anonymous again."""
     app = shop()
     client = app.test_client()
     with override_identity("ada", scopes="orders:read"):
@@ -108,7 +108,7 @@ def test_everybody_is_somebody_for_a_while() -> None:
 
 
 def test_its_user_is_looked_up() -> None:
-    """By the application's own loader."""
+    """The application's ``user_lookup_loader`` is called."""
     app = shop()
     app.extensions["flask-jwt-extended"].user_lookup_loader(
         lambda _header, claims: {"ada": "Ada L."}.get(claims["sub"])
@@ -125,7 +125,7 @@ def test_its_user_is_looked_up() -> None:
 
 
 class TestShop(RouteContract):
-    """All of it, over an application that keeps to it; with every location, profile, and a store."""
+    """It passes for an application without mistakes, in every location and profile, with a store."""
 
     @pytest.fixture(
         params=[
@@ -161,14 +161,14 @@ SABOTAGE: dict[str, tuple[str, Callable[[Flask], object]]] = {
 
 
 def _replace(app: Flask, endpoint: str, policy: Policy, view: Any) -> None:
-    """Serve the bare view, registered as if it were the wrapper of a decorator."""
+    """Serve the view without protection, but marked as protected."""
     app.view_functions[endpoint] = view
     mark_protected(None, view, policy)
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGE)
 def test_the_contract_can_fail(sabotage: str) -> None:
-    """An application that is broken in one way fails the test that is about that, and is named."""
+    """Each mistake fails the test for it, which names the route."""
     name, break_it = SABOTAGE[sabotage]
     app = shop(STORE_URI="memory://")
     app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -180,7 +180,7 @@ def test_the_contract_can_fail(sabotage: str) -> None:
 
 
 def test_a_value_that_does_not_fit_is_seen() -> None:
-    """Of a rule that takes certain numbers alone: it can be given, or the endpoint left out."""
+    """A sample value that does not match is reported; you can give one, or skip the endpoint."""
     app = shop()
     app.add_url_rule("/number/<int(min=100):n>", "number", lambda n: str(n))
 
@@ -200,7 +200,7 @@ def test_a_value_that_does_not_fit_is_seen() -> None:
 
 
 def test_the_plugin_offers_its_fixtures(pytester: pytest.Pytester) -> None:
-    """To a project of somebody else's, in a process of its own."""
+    """Another project can use them."""
     pytester.makeconftest(
         f"""
         import pytest
@@ -242,7 +242,7 @@ def test_the_plugin_offers_its_fixtures(pytester: pytest.Pytester) -> None:
 
 
 def test_a_direct_call_is_overridden_where_it_is_looked_up() -> None:
-    """By the name of its module: a view that imported the function itself has the genuine one."""
+    """A call through the module is overridden; a view that imported the function itself calls the real one."""
     app = shop()
     app.add_url_rule("/own", "own", jwt_exempt(lambda: str(verify_jwt_in_request(optional=True))))
     with override_identity("ada"):

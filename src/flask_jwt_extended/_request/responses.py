@@ -246,10 +246,11 @@ def _asking_api() -> Any:
 def _answers(api: Any, error: Exception) -> bool:
     """Whether an ``Api`` was told how to answer: by ``errors=`` or ``@api.errorhandler``."""
     errors: Any = getattr(api, "errors", None)
+    handling = (api, *getattr(api, "namespaces", ()))  # flask-restx
     return (
         (hasattr(errors, "get") and type(error).__name__ in errors)  # flask-restful cannot use anything else
         or bool(getattr(api, "_default_error_handler", None))
-        or isinstance(error, tuple(getattr(api, "_own_and_child_error_handlers", ())))
+        or any(isinstance(error, tuple(getattr(each, "error_handlers", ()))) for each in handling)
     )
 
 

@@ -1,1 +1,4 @@
-"""What helps to test an application, or a store of sessions, that uses this extension."""
+"""Helpers for the tests of your application, or of your own session store.
+
+.. versionadded:: 5.0
+"""

@@ -1,4 +1,7 @@
-"""Test clients that are somebody: with tokens of your application, however it looks for them; or without any token."""
+"""Test clients with a token of your application, and tests of views without a token.
+
+.. versionadded:: 5.0
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,19 @@ def logged_in(
     refresh: bool = False,
     claims: Claims | None = None,
 ) -> FlaskClient:
-    """Return a test client whose every request carries a token: in the header, or in cookies with the CSRF value and
+    """Return a test client that sends a token with every request: in the header, or in cookies with the CSRF value and
     the ``Sec-Fetch-Site`` of a browser, whichever JWT_TOKEN_LOCATION names first.
 
-    :param identity: as for ``create_access_token``
-    :param scopes: what ``scope`` holds
-    :param roles: what ``roles`` holds
-    :param refresh: a refresh token, in place of an access token
-    :param claims: others
+    :param app: your application
+    :param identity: the identity, as for ``create_access_token``
+    :param scopes: the value of the claim ``scope``; none by default
+    :param roles: the value of the claim ``roles``; none by default
+    :param fresh: whether, or for how long, the token is fresh, as for ``create_access_token``; ``False`` by default
+    :param refresh: send a refresh token instead of an access token; ``False`` by default
+    :param claims: additional claims; none by default
+    :raises NotImplementedError: if the application looks for tokens only in the query string or in JSON bodies
+
+    .. versionadded:: 5.0
     """
     with app.app_context():
         held = granted(scopes, roles) | (claims or {})
@@ -55,15 +63,15 @@ def logged_in(
 
 
 def granted(scopes: str | Iterable[str], roles: Iterable[str]) -> Claims:
-    """The claims that grant scopes and roles."""
+    """Return the claims that hold scopes and roles."""
     scope = scopes if isinstance(scopes, str) else " ".join(scopes)
     return ({"scope": scope} if scope else {}) | ({"roles": list(roles)} if roles else {})
 
 
 def carry(client: FlaskClient, app: Flask, token: str, *, refresh: bool = False) -> None:
-    """Let a client carry a token where the application looks first: in the header, or as a browser carries cookies.
+    """Make a client send a token with every request, in the header or in cookies as a browser does.
 
-    :raises NotImplementedError: if it looks in the query string or in JSON bodies alone
+    :raises NotImplementedError: if the application looks for tokens only in the query string or in JSON bodies
     """
     settings = get_state(app).settings
     kind = settings.refresh if refresh else settings.access
@@ -83,7 +91,7 @@ def carry(client: FlaskClient, app: Flask, token: str, *, refresh: bool = False)
 def _csrf_value(token: str) -> str:
     try:
         return str(decode_token(token, allow_expired=True).get("csrf", ""))
-    except Exception:  # a token that is wrong on purpose
+    except Exception:  # a bad token, which route_contract sends
         return ""
 
 
@@ -91,17 +99,23 @@ def _csrf_value(token: str) -> str:
 def override_identity(
     identity: Any, *, scopes: str | Iterable[str] = (), roles: Iterable[str] = (), claims: Claims | None = None
 ) -> Iterator[None]:
-    """Let every request be somebody's, without a token, until the context is left: for tests of what a view does.
+    """Give every request this identity, without a token, until the ``with`` block ends.
 
-    What views demand of a token is demanded still: kinds, freshness, scopes, roles. Its signature, its lifetime and
-    whether it was revoked are not looked at, for there is none; nor is CSRF. ``user_lookup_loader`` is asked as ever.
+    Views still check the token type, freshness, scopes and roles, and ``user_lookup_loader`` is called. The signature,
+    the lifetime, revocation and CSRF are not checked.
+
+    :param identity: the value of the identity claim
+    :param scopes: the value of the claim ``scope``; none by default
+    :param roles: the value of the claim ``roles``; none by default
+    :param claims: additional claims; none by default
+
+    .. versionadded:: 5.0
     """
     held = granted(scopes, roles) | (claims or {})
 
-    def verify(*known: Any, **demands: Any) -> tuple[Header, Claims]:
-        return _pass(
-            identity, held, Policy.from_arguments(**signature(verify_jwt_in_request).bind(*known, **demands).arguments)
-        )
+    def verify(*args: Any, **kwargs: Any) -> tuple[Header, Claims]:
+        arguments = signature(verify_jwt_in_request).bind(*args, **kwargs).arguments
+        return _pass(identity, held, Policy.from_arguments(**arguments))
 
     with patch("flask_jwt_extended.view_decorators.verify_jwt_in_request", verify):
         yield

@@ -1,6 +1,8 @@
 """A plugin for pytest: ``pytest_plugins = ["flask_jwt_extended.testing.plugin"]`` in the ``conftest.py`` at the root.
 
 It needs a fixture ``app`` that returns your application, as pytest-flask does.
+
+.. versionadded:: 5.0
 """
 
 from __future__ import annotations
@@ -20,20 +22,27 @@ from .clients import override_identity as overriding
 
 @pytest.fixture
 def jwt_client(app: Flask) -> Callable[..., FlaskClient]:
-    """Make test clients that are logged in: ``jwt_client("ada", scopes="orders:read")``. The arguments are those of
-    :func:`~flask_jwt_extended.testing.clients.logged_in`, without the application.
+    """Return a function that makes test clients with a token: ``jwt_client("ada", scopes="orders:read")``.
+
+    It takes the arguments of :func:`~flask_jwt_extended.testing.clients.logged_in`, without the application.
+
+    .. versionadded:: 5.0
     """
     return partial(logged_in, app)
 
 
 @pytest.fixture
 def override_identity() -> Iterator[Callable[..., None]]:
-    """Let every request be somebody's until the test is over: ``override_identity("ada", roles=["clerk"])``. The
-    arguments are those of :func:`~flask_jwt_extended.testing.clients.override_identity`.
+    """Return a function that gives every request an identity until the test ends, without a token:
+    ``override_identity("ada", roles=["clerk"])``.
+
+    It takes the arguments of :func:`~flask_jwt_extended.testing.clients.override_identity`.
+
+    .. versionadded:: 5.0
     """
-    with ExitStack() as until_the_test_is_over:
+    with ExitStack() as until_the_end:
 
         def override(identity: Any, **granted: Any) -> None:
-            until_the_test_is_over.enter_context(overriding(identity, **granted))
+            until_the_end.enter_context(overriding(identity, **granted))
 
         yield override
