@@ -40,6 +40,7 @@ from flask_jwt_extended.exceptions import (
     WrongTokenError,
 )
 
+from .axes import rotated
 from .conftest import SECRET, MakeApp, bearer
 
 Loader = Callable[..., Any]
@@ -234,8 +235,8 @@ def test_a_loader_that_answers_may_be_registered_after_the_first_request(judged:
         assert outcome(refusal.provoke(judged)[0]) == (418, {"answer": number})
 
 
-@pytest.mark.parametrize(
-    ("result", "status", "body"),
+@rotated(
+    "result,status,body",
     [
         ("text", 200, b"text"),
         (("text", 418), 418, b"text"),
@@ -247,9 +248,8 @@ def test_a_loader_that_answers_may_be_registered_after_the_first_request(judged:
         (lambda _message: Response("made", 418), 418, b"made"),
         (lambda _message: (jsonify(a=1), 418), 418, b'{"a":1}\n'),
     ],
-    ids=["text", "status", "headers", "headers alone", "object", "array", "octets", "Response", "jsonify"],
+    style=STYLES,
 )
-@in_every_style
 def test_a_loader_may_return_whatever_a_view_may(
     app: Flask, style: Style, result: Any, status: int, body: bytes
 ) -> None:
@@ -316,7 +316,6 @@ def test_a_missing_claim_goes_to_the_invalid_token_loader(app: Flask) -> None:
 # --- loaders that are asked -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verdict", [True, 1, "yes", False, 0, None, ""], ids=repr)
 @pytest.mark.parametrize(
     ("loader", "refuses_by", "status", "message"),
     [
@@ -325,7 +324,7 @@ def test_a_missing_claim_goes_to_the_invalid_token_loader(app: Flask) -> None:
     ],
     ids=["token_in_blocklist", "token_verification"],
 )
-@in_every_style
+@rotated("verdict", [True, 1, "yes", False, 0, None, ""], style=STYLES)
 def test_a_loader_refuses_by_its_answer(
     app: Flask, style: Style, loader: str, refuses_by: bool, status: int, message: str, verdict: Any
 ) -> None:
@@ -342,8 +341,7 @@ def test_a_loader_refuses_by_its_answer(
         assert spy.calls == [(get_unverified_jwt_headers(token), decode_token(token))]
 
 
-@in_every_style
-@pytest.mark.parametrize("user", ["ann", 0, "", [], {"name": "ann"}, False], ids=repr)
+@rotated("user", ["ann", 0, "", [], {"name": "ann"}, False], style=STYLES)
 def test_user_lookup_loader_finds_the_current_user(app: Flask, style: Style, user: Any) -> None:
     """Whatever it returns is the user, also what is falsy; it is told the header and the claims."""
     spy = Spy(user)

@@ -21,9 +21,9 @@ from flask_jwt_extended import (
     start_session,
 )
 
+from ..axes import PROFILES, both_profiles, rotated
 from ..conftest import MakeApp, bearer
 
-PROFILES = ["compat", "strict"]
 STYLES = ["sync", "async", "hidden"]
 _DAY = timedelta(days=1)
 
@@ -59,9 +59,8 @@ def warnings_of(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
 # --- roles_loader ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize(
-    ("answer", "role", "passes"),
+@rotated(
+    "answer,role,passes",
     [
         ("admin", "admin", True),
         ("admin", "a", False),
@@ -80,6 +79,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
         ([Role.ADMIN], "ADMIN", False),
     ],
     ids=str,
+    style=STYLES,
 )
 def test_names_of_roles(app: Flask, answer: Any, role: Any, passes: bool, style: str, caplog: Any) -> None:
     """A string is one role, and is compared whole."""
@@ -108,11 +108,11 @@ def test_other_collections_of_names(app: Flask, collection: str) -> None:
     assert ask(app, roles="admin") == status
 
 
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize(
+@rotated(
     "answer",
     [None, {"admin": False}, {"admin": True}, b"admin", bytearray(b"admin"), 5, True, [["admin"]], [None], [b"admin"]],
     ids=repr,
+    style=STYLES,
 )
 def test_what_is_no_role(app: Flask, answer: Any, style: str, caplog: pytest.LogCaptureFixture) -> None:
     """Ends in a 403, and one line in the log names the loader."""
@@ -149,7 +149,7 @@ def test_a_claim_that_is_a_string_is_one_role(app: Flask, claim: str, value: Any
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("profile", PROFILES)
+@both_profiles
 @pytest.mark.parametrize("store", [None, "memory://"])
 def test_a_forgotten_return(
     make_app: MakeApp, profile: str, style: str, store: Any, caplog: pytest.LogCaptureFixture
@@ -172,9 +172,10 @@ def test_a_forgotten_return(
     assert "return" in line
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize(
-    ("answer", "status"), [(False, 200), (True, 401), (0, 200), (1, 401), ([], 200), (["jti"], 401), ("", 200)]
+@rotated(
+    "answer,status",
+    [(False, 200), (True, 401), (0, 200), (1, 401), ([], 200), (["jti"], 401), ("", 200)],
+    profile=PROFILES,
 )
 def test_other_answers_are_taken_as_in_4_7(
     make_app: MakeApp, profile: str, answer: Any, status: int, caplog: pytest.LogCaptureFixture
@@ -186,7 +187,7 @@ def test_other_answers_are_taken_as_in_4_7(
     assert warnings_of(caplog, "token_in_blocklist_loader") == []
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@both_profiles
 def test_a_cookie_is_not_extended_where_the_answer_is_missing(make_app: MakeApp, profile: str) -> None:
     """In strict; a view that skips the question does not open that way."""
     app = make_app(PROFILE=profile, STORE_URI="memory://", TOKEN_LOCATION="cookies", ACCESS_TOKEN_EXPIRES=2)
@@ -207,7 +208,7 @@ def test_a_cookie_is_not_extended_where_the_answer_is_missing(make_app: MakeApp,
     assert bool(answer.headers.getlist("Set-Cookie")) is (profile == "compat")
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@both_profiles
 @pytest.mark.parametrize(("answer", "is_accepted"), [(None, False), (False, False), (True, True)])
 def test_a_verification_that_does_not_answer_refuses(
     make_app: MakeApp, profile: str, answer: Any, is_accepted: bool
@@ -226,7 +227,7 @@ async def _yields_async(_header: Any, _claims: Any) -> Any:
     yield None
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@both_profiles
 @pytest.mark.parametrize("loader", [_yields, _yields_async], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("name", ["token_in_blocklist_loader", "token_verification_loader", "user_lookup_loader"])
 def test_a_generator_is_no_answer(

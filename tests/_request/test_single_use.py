@@ -24,6 +24,7 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended._context import get_state
 
+from ..axes import rotated
 from ..conftest import MakeApp, bearer
 
 KIND: Any = {"token_type": "reset"}
@@ -109,10 +110,12 @@ def test_a_request_that_checks_it_twice_uses_it_once(app: Flask, arrange: Callab
     assert client.get("/x", headers=bearer(once(app, additional_claims={"scope": "reset"}))).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "name", ["_load_user", "verify_token_not_blocklisted", "_decode_jwt_from_request", "decode_token"]
+@rotated(
+    "arrange",
+    WAYS,
+    ids=lambda way: way.__name__,
+    name=["_load_user", "verify_token_not_blocklisted", "_decode_jwt_from_request", "decode_token"],
 )
-@pytest.mark.parametrize("arrange", WAYS, ids=lambda way: way.__name__)
 def test_also_while_a_function_of_4_7_is_patched(
     app: Flask, arrange: Callable[[Flask], None], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
