@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -15,7 +14,6 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, jwt_required
-from flask_jwt_extended._issue import _tell_of_subject
 
 from ..conftest import SECRET, bearer
 
@@ -46,14 +44,6 @@ class Provider(DefaultJSONProvider):
         if isinstance(value, User):
             return "ada"
         return [1, 2] if isinstance(value, complex) else DefaultJSONProvider.default(value)
-
-
-@pytest.fixture(autouse=True)
-def not_told_yet() -> Iterator[None]:
-    """Each kind of subject is told of once in a process."""
-    _tell_of_subject.cache_clear()
-    yield
-    _tell_of_subject.cache_clear()
 
 
 def make(**options: Any) -> Flask:
