@@ -109,8 +109,8 @@ def verify_jwt_in_request(
     return _verify(Policy.from_arguments(**locals()))
 
 
-#: The arguments that 4.7 does not have.
-_NEW = {"scopes", "roles", "token_type", "max_age", "acr", "report_only"}
+#: The arguments that 4.7 does not have, with their defaults.
+_NEW = {"scopes": None, "roles": None, "token_type": None, "max_age": None, "acr": None, "report_only": False}
 #: The function itself: tests may patch its name.
 _GENUINE = verify_jwt_in_request
 
@@ -214,9 +214,7 @@ def jwt_required(
         raise TypeError("jwt_required is missing its parentheses: write @jwt_required(), not @jwt_required")
     policy = Policy.from_arguments(**arguments)
     # A test may patch verify_jwt_in_request with a function that has the arguments of 4.7 only.
-    new = {
-        name: value for name, value in arguments.items() if name in _NEW and value is not None and value is not False
-    }
+    new: Any = {name: arguments[name] for name, default in _NEW.items() if arguments[name] is not default}
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         _check_function(view)
