@@ -51,7 +51,7 @@ ERRORS = {400: "invalid_request", 401: "invalid_token"}
 
 
 def claims_json(**literals: str) -> bytes:
-    """The claims of a good token as JSON, some of them written as given."""
+    """The claims of a valid token as JSON, some of them written as given."""
     written = {name: json.dumps(value) for name, value in claims().items()} | literals
     return ("{" + ",".join(f'"{name}":{value}' for name, value in written.items()) + "}").encode()
 
@@ -61,7 +61,7 @@ def claims_json(**literals: str) -> bytes:
 
 @dataclass
 class Target:
-    """An application under attack. Its views note that they ran."""
+    """An application under attack. Its views record that they ran."""
 
     app: Flask
     profile: str
@@ -104,7 +104,7 @@ def make_target(profile: str, **options: Any) -> Target:
 
 @cache
 def target_of(profile: str) -> Target:
-    """The application of a profile that most cases are thrown at."""
+    """The application of a profile that most tests use."""
     return make_target(profile)
 
 
@@ -113,7 +113,7 @@ def target_of(profile: str) -> Target:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an application made of a request."""
+    """The outcome of a request."""
 
     profile: str
     status: int
@@ -128,7 +128,7 @@ class Verdict:
 
 
 def attack(target: Target, path: str = "/access", **sent: Any) -> Verdict:
-    """Send a request as it is, and see what comes of it."""
+    """Send a request as it is, and return the outcome."""
     codes: list[str] = []
 
     def note(_app: Flask, code: str, **_rest: Any) -> None:
@@ -141,7 +141,7 @@ def attack(target: Target, path: str = "/access", **sent: Any) -> Verdict:
 
 
 def carrying(target: Target, token: Any, location: str = "headers", kind: str = "access") -> dict[str, Any]:
-    """What a request is made of that carries a token in this location."""
+    """The arguments of a request with a token in this location."""
     if location == "json":
         return {"json": {f"{kind}_token": token}}
     if location == "query_string":
@@ -151,7 +151,7 @@ def carrying(target: Target, token: Any, location: str = "headers", kind: str = 
 
 
 def present(target: Target, token: Any, location: str = "headers", path: str = "/access") -> Verdict:
-    """Present a token in a location."""
+    """Send a token in a location."""
     kind = "refresh" if path == "/refresh" else "access"
     return attack(target, path, **carrying(target, token, location, kind))
 
@@ -162,7 +162,7 @@ def code_in(profile: str, code: str | Mapping[str, str]) -> str:
 
 
 def assert_refused(verdict: Verdict, code: str | Mapping[str, str]) -> None:
-    """No view ran, the refusal was told once, by this code, and answered as the profile answers it."""
+    """No view ran, the refusal was signalled once with this code, and the answer is the one of the profile."""
     expected = code_in(verdict.profile, code)
     assert verdict.codes == (expected,), (verdict.status, verdict.codes, verdict.response.get_data(as_text=True))
     assert not verdict.ran

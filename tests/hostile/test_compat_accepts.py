@@ -22,7 +22,7 @@ Request = Callable[[Target], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Tolerated:
-    """A request that compat lets pass, the words of THREATS.md that say so, and the code by which strict refuses it."""
+    """A request that compat lets pass, the words of THREATS.md that say so, and the code of the refusal in strict."""
 
     threat: str
     request: Request
@@ -103,14 +103,14 @@ TOLERATED: dict[str, Tolerated] = {
 
 @pytest.mark.parametrize("name", TOLERATED)
 def test_compat_still_accepts(name: str) -> None:
-    """An application of 4.7 goes on working; a line that no longer holds leaves this table."""
+    """Applications written for 4.7 keep working; a row that no longer passes leaves this table."""
     target = target_of("compat")
     assert_accepted(attack(target, **TOLERATED[name].request(target)))
 
 
 @pytest.mark.parametrize("name", TOLERATED)
 def test_strict_refuses(name: str) -> None:
-    """What compat tolerates, strict refuses, each by its code."""
+    """Strict refuses everything that compat tolerates, each with its code."""
     target = target_of("strict")
     assert_refused(attack(target, **TOLERATED[name].request(target)), TOLERATED[name].code)
 
@@ -120,7 +120,7 @@ GUESSABLE = ["secret", "super-secret", "change-me", "your-256-bit-secret", "x" *
 
 @pytest.mark.parametrize("secret", GUESSABLE)
 def test_a_guessable_secret_is_a_warning_in_compat_and_an_error_in_strict(secret: str) -> None:
-    """The last of what THREATS.md names: compat warns of such a secret and goes on, strict does not use it."""
+    """Compat warns about such a secret and uses it, strict does not."""
     compat, strict = make_target("compat", SECRET_KEY=secret), make_target("strict")
     with pytest.raises(ConfigurationError, match="JWT_KEY_STRENGTH"):
         make_target("strict", SECRET_KEY=secret)
