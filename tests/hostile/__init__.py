@@ -8,19 +8,20 @@ things: the status, the stable code that the signal carries, and whether a view 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from flask import Flask, Response, request
+from hypothesis import HealthCheck, settings
 from werkzeug.test import TestResponse
 
 from flask_jwt_extended import JWTManager, jwt_required
 from flask_jwt_extended.signals import token_refused
 
 from ..axes import LOCATIONS, PROFILES
-from ..conftest import SECRET
+from ..conftest import IN_CI, SECRET
 from ..tokens import claims
 
 #: The status of each stable code: in compat, in strict.
@@ -45,6 +46,12 @@ STATUS = {
 }
 #: What RFC 6750 calls a refusal of this status; a 401 without a token has no code at all.
 ERRORS = {400: "invalid_request", 401: "invalid_token"}
+
+
+def examples(number: int, **options: Any) -> Callable[[Any], Any]:
+    """Try this number of examples in CI and half of them elsewhere, without a time limit."""
+    count, fixtures = number if IN_CI else number // 2, HealthCheck.function_scoped_fixture
+    return settings(max_examples=count, deadline=None, suppress_health_check=[fixtures], **options)
 
 
 # --- tokens ----------------------------------------------------------------------------------------------------------

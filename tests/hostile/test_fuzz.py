@@ -10,11 +10,12 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwt as joserfc_jwt
 from joserfc.errors import JoseError
@@ -26,16 +27,13 @@ from flask_jwt_extended.signals import token_refused
 from ..axes import LOCATIONS, both_profiles
 from ..conftest import SECRET
 from ..tokens import CSRF, claims, genuine, octets_of
-from . import METHODS, Target, attack, carrying, claims_json, present, target_of
+from . import METHODS, Target, attack, carrying, claims_json, examples, present, target_of
 from .test_form import ALPHABET, with_stray_bits
 
 #: More bytes than any token here has: joserfc has caps of its own, which are no matter of form.
 CAP = 1_000_000
-
-
-def examples(number: int) -> Callable[[Any], Any]:
-    """This number of examples, always the same, without a time limit."""
-    return settings(max_examples=number, deadline=None, derandomize=True, database=None)
+#: The same examples each time.
+fixed_examples = partial(examples, derandomize=True, database=None)
 
 
 # --- the others ------------------------------------------------------------------------------------------------------
@@ -263,7 +261,7 @@ forged_tokens = st.one_of(
 
 @both_profiles
 @given(token=signed_tokens)
-@examples(300)
+@fixed_examples(300)
 def test_what_we_accept_everybody_accepts(profile: str, token: str) -> None:
     """We accept no signed token that PyJWT or joserfc refuses; what only they accept is in the table."""
     rule = refusal(target_of(profile), token)
@@ -276,7 +274,7 @@ def test_what_we_accept_everybody_accepts(profile: str, token: str) -> None:
 
 @both_profiles
 @given(token=forged_tokens, location=st.sampled_from(["query_string", "json"]))
-@examples(300)
+@fixed_examples(300)
 def test_no_forgery_is_accepted(profile: str, token: str, location: str) -> None:
     """A token is accepted only if its signing input was signed with our secret, in exactly this spelling."""
     if refusal(target_of(profile), token, location) is None:
@@ -291,7 +289,7 @@ def test_no_forgery_is_accepted(profile: str, token: str, location: str) -> None
 @given(
     token=signed_tokens, location=st.sampled_from(LOCATIONS), path=st.sampled_from(["/refresh", "/fresh", "/optional"])
 )
-@examples(150)
+@fixed_examples(150)
 def test_every_location_and_view_ends_in_a_verdict(profile: str, token: str, location: str, path: str) -> None:
     """For any claims, location and view, the request is accepted or answered with 4xx."""
     refusal(target_of(profile), token, location, path)
@@ -315,7 +313,7 @@ header_texts = st.text(st.characters(max_codepoint=255), max_size=60) | st.lists
     csrf=header_texts,
     method=st.sampled_from(METHODS),
 )
-@examples(250)
+@fixed_examples(250)
 def test_any_request_at_all_ends_in_a_verdict(
     profile: str,
     authorization: str,
@@ -347,7 +345,7 @@ def test_any_request_at_all_ends_in_a_verdict(
 
 @both_profiles
 @given(method=st.sampled_from(METHODS), csrf=st.text(st.characters(max_codepoint=255), max_size=30), site=header_texts)
-@examples(150)
+@fixed_examples(150)
 def test_a_cookie_passes_no_unsafe_method_without_its_value(profile: str, method: str, csrf: str, site: str) -> None:
     """An unsafe method always needs the double submit value."""
     target = target_of(profile)

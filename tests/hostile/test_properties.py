@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from flask import Flask, Request
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
@@ -28,13 +28,9 @@ from flask_jwt_extended.exceptions import NoAuthorizationError
 
 from ..conftest import ED448, PRIVATE_KEYS, SECRET, SYMMETRIC, MakeApp, bearer, pem
 from ..tokens import ALPHABET, raw_token
+from . import examples
 
 CAP = 16384
-
-
-def examples(number: int) -> Callable[[Any], Any]:
-    """So many examples, however long each takes. The fixtures of a test are not changed by its examples."""
-    return settings(max_examples=number, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 # --- who signs -------------------------------------------------------------------------------------------------------
