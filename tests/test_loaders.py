@@ -1,4 +1,4 @@
-"""The fifteen loaders: what they are told, what they decide, and that each may be a coroutine function."""
+"""The fifteen loaders: their arguments, their results, and that each may be a coroutine function."""
 
 from __future__ import annotations
 
@@ -614,7 +614,7 @@ def test_a_loader_that_makes_may_be_registered_after_the_first_token(
         assert read(create_access_token("ann")) == "bob"
 
 
-# --- nothing is changed behind anybody's back -----------------------------------------------------------------------
+# --- no side effects ------------------------------------------------------------------------------------------------
 
 
 @create

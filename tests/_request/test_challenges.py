@@ -1,4 +1,4 @@
-"""WWW-Authenticate can always be sent, and clients read what was meant (RFC 9110, sections 5.6.4 and 11.6.1)."""
+"""WWW-Authenticate can always be sent, and clients can parse it (RFC 9110, sections 5.6.4 and 11.6.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lets a request pass that would be refused: ``optional="if-valid"``, report-only, and tokens of 4.6."""
+"""Options that let requests pass: ``optional="if-valid"``, report-only, and tokens of 4.6."""
 
 from __future__ import annotations
 

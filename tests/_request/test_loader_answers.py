@@ -1,4 +1,4 @@
-"""What loaders may answer about roles and revocation: a string is one role, and no answer is no permission."""
+"""Results of loaders for roles and revocation: a string is one role, and a missing result allows nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a protected view demands: kinds of token told apart by equality, freshness to the second."""
+"""What a protected view requires: types are compared by equality, freshness to the second."""
 
 from __future__ import annotations
 

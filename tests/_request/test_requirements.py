@@ -1,4 +1,4 @@
-"""Scopes, roles, kinds of token and step-up: who passes, who does not, and what a client is told."""
+"""Scopes, roles, types of tokens and step-up: which tokens pass, and what the answers to others are."""
 
 from __future__ import annotations
 

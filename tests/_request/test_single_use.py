@@ -1,4 +1,4 @@
-"""One request is one use of a single-use token, however often it is checked meanwhile."""
+"""Single-use tokens: one request is one use, however often it verifies the token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making a token whose subject nobody accepts is logged, and no other token is."""
+"""Making a token whose subject will be refused is logged; other tokens are not."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Hostile requests: what they share.
+"""What the tests of hostile requests share.
 
-Tokens are put together by hand and signed properly where the case is about what they say, so that a refusal is for
-that and not for the signature. Every case goes through a real application of either profile and is judged by three
-things: the status, the stable code that the signal carries, and whether a view ran.
+Every request goes through a real application in one of the profiles, and three things are checked: the status, the
+stable code in the signal, and whether a view ran.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ STATUS = {
     "expired_token": (401, 401),
     "fresh_token_required": (401, 401),
 }
-#: What RFC 6750 calls a refusal of this status; a 401 without a token has no code at all.
+#: The error code of RFC 6750 for a status; a 401 without a token has no code.
 ERRORS = {400: "invalid_request", 401: "invalid_token"}
 
 
@@ -87,7 +86,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "REPORT", "PROPFIND"
 def make_target(profile: str, **options: Any) -> Target:
     """Make an application of this profile that looks for tokens in every location."""
     app = Flask("app", static_folder=None)
-    app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production: what is not handled is a 500
+    app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production: an unhandled exception is a 500
     app.config["JWT_SECRET_KEY"] = SECRET
     app.config["JWT_TOKEN_LOCATION"] = list(LOCATIONS)
     app.config["JWT_PROFILE"] = profile
@@ -98,14 +97,14 @@ def make_target(profile: str, **options: Any) -> Target:
         target.ran.append(request.path)
         return "ran"
 
-    demands: dict[str, dict[str, Any]] = {
+    requirements: dict[str, dict[str, Any]] = {
         "access": {},
         "refresh": {"refresh": True},
         "fresh": {"fresh": True},
         "optional": {"optional": True},
     }
-    for name, demand in demands.items():
-        app.add_url_rule(f"/{name}", name, jwt_required(**demand)(view), methods=METHODS)
+    for name, required in requirements.items():
+        app.add_url_rule(f"/{name}", name, jwt_required(**required)(view), methods=METHODS)
     return target
 
 
@@ -179,9 +178,9 @@ def assert_refused(verdict: Verdict, code: str | Mapping[str, str]) -> None:
     if verdict.profile == "strict":
         body = verdict.response.get_json()
         assert body is not None or verdict.response.request.method == "HEAD"  # type: ignore[union-attr]
-        told = set() if expected == "missing_token" else {ERRORS[verdict.status]}
+        allowed = set() if expected == "missing_token" else {ERRORS[verdict.status]}
         if expected != "fresh_token_required":
-            assert {(body or {}).get("error")} - {None} <= told
+            assert {(body or {}).get("error")} - {None} <= allowed
 
 
 def assert_accepted(verdict: Verdict) -> None:

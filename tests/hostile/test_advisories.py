@@ -1,6 +1,6 @@
-"""Advisories of other libraries, each a test by its id: what went wrong there does not go wrong here.
+"""Advisories of other libraries, with a test for each by its id.
 
-PyJWT, python-jose, Authlib and joserfc first, then those of other ecosystems that everybody copied from. Advisories
+PyJWT, python-jose, Authlib and joserfc first, then other ecosystems. Advisories
 about what this package does not do (JWE, fetching a JWK Set) are left out.
 """
 

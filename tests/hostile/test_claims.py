@@ -1,6 +1,6 @@
-"""Every registered claim, and those of this extension, holding what it should not (RFC 7519, section 4.1).
+"""Wrong values in the registered claims and in those of this extension (RFC 7519, section 4.1).
 
-All tokens are properly signed.
+All tokens have a good signature.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def with_claim(name: str, literal: str) -> str:
 
 # --- exp, nbf, iat ---------------------------------------------------------------------------------------------------
 
-#: JSON that is no NumericDate, though much of it looks like one.
+#: JSON that is not a NumericDate, though much of it looks like one.
 NO_DATES = [
     *('""', '"x"', f'"{NOW}"', f'"{NOW + 600}"', '"4102444800"', '" 4102444800"', '"4102444800.0"', '"0x7fffffff"'),
     *('"٤١٠٢٤٤٤٨٠٠"', '"１２３"', '"Infinity"', '"NaN"', '"2099-01-01T00:00:00Z"', '"1e10"', '"-1"', '"true"'),  # noqa: RUF001
@@ -357,7 +357,7 @@ def test_a_token_without_a_csrf_claim_cannot_be_protected(profile: str) -> None:
     assert_refused(attack(target, method="POST", **sent), "missing_claim")
 
 
-# --- claims that mean nothing here -----------------------------------------------------------------------------------
+# --- claims without a meaning here -----------------------------------------------------------------------------------
 
 FOREIGN: dict[str, str] = {
     "scope": '"admin"',

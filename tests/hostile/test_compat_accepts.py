@@ -1,4 +1,4 @@
-"""What compat accepts for the sake of 4.7 and strict refuses: the whole list, as THREATS.md section 2 names it."""
+"""What compat accepts because 4.7 does, and strict refuses: the whole list of THREATS.md, section 2."""
 
 from __future__ import annotations
 

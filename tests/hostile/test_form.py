@@ -1,4 +1,4 @@
-"""The form of a token: one spelling, three parts, JSON objects, and an end to everything (RFC 7515, section 7.1)."""
+"""The form of a token: one spelling, three parts, JSON objects, limited sizes (RFC 7515, section 7.1)."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ NO_OBJECT: dict[str, bytes] = {
     "a pickle": b"\x80\x04K\x01.",
     "gzip": b"\x1f\x8b\x08\x00\x00",
 }
-#: What is nested so deep that it depends on the interpreter whether the parser gives up.
+#: Nested so deeply that it depends on the interpreter whether the parser fails.
 DEEP = ("arrays in arrays", "objects in objects")
 
 

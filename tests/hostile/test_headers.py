@@ -1,4 +1,4 @@
-"""What a header may ask for, and what it may only say (RFC 7515, section 4.1; RFC 8725bis, section 3).
+"""Header parameters that are refused, and those that have no effect (RFC 7515, section 4.1; RFC 8725bis, section 3).
 
 Every token here has a good signature by our own key unless a test says otherwise: what is refused is refused for its
 header.
@@ -20,7 +20,7 @@ from ..conftest import PRIVATE_KEYS, pem
 from ..tokens import asymmetric, claims, genuine, octets_of, segment
 from . import assert_accepted, assert_refused, make_target, present, target_of
 
-#: Keys of the attacker, made here and known to nobody.
+#: Keys of the attacker.
 ATTACKER_RSA = rsa.generate_private_key(65537, 2048)
 ATTACKER_EC = ec.generate_private_key(ec.SECP256R1())
 
@@ -203,7 +203,7 @@ def test_kid_opens_no_file_and_asks_no_database(profile: str, kid: str) -> None:
         assert_refused(present(target_of(profile), token), "invalid_signature")
 
 
-# --- keys that come along --------------------------------------------------------------------------------------------
+# --- keys in the header --------------------------------------------------------------------------------------------
 
 EC_JWK = ECAlgorithm.to_jwk(ATTACKER_EC.public_key(), as_dict=True)
 RSA_JWK = RSAAlgorithm.to_jwk(ATTACKER_RSA.public_key(), as_dict=True)
@@ -235,7 +235,7 @@ BROUGHT: dict[str, dict[str, Any]] = {
         "x5c": [BASE64_PEM],
     },
 }
-#: What each registered parameter may not hold (RFC 7515, section 4.1).
+#: Wrong values of the registered parameters (RFC 7515, section 4.1).
 MALFORMED: dict[str, list[Any]] = {
     "jwk": [None, True, 5, "x", json.dumps(EC_JWK), [], [EC_JWK]],
     "jku": [None, True, 5, "", "x", "file:///etc/passwd", "//x", [], ["http://127.0.0.1:9/"], {}],

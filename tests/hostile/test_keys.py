@@ -1,4 +1,4 @@
-"""Key confusion: a public key is no secret, a key serves one algorithm, a curve belongs to one (RFC 8725bis, 3.1)."""
+"""Key confusion: a public key is not a secret, and a key or a curve serves one algorithm (RFC 8725bis, section 3.1)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def jwk_of(key: Any) -> dict[str, Any]:
 
 
 SPKI = PublicFormat.SubjectPublicKeyInfo
-#: From a private key to the octets of its public half, in every spelling that lies about somewhere.
+#: From a private key to the bytes of its public key, in every spelling in use.
 SPELLINGS: dict[str, Callable[[Any], bytes]] = {
     "PEM": lambda key: public_bytes(key, Encoding.PEM, SPKI),
     "PEM without its last line feed": lambda key: public_bytes(key, Encoding.PEM, SPKI).rstrip(),
@@ -101,7 +101,7 @@ SPELLINGS: dict[str, Callable[[Any], bytes]] = {
     "JWK Set": lambda key: json.dumps({"keys": [jwk_of(key)]}).encode(),
     "JWK in an array": lambda key: json.dumps([jwk_of(key)]).encode(),
 }
-#: Spellings that not every kind of key has.
+#: Spellings that only some kinds of keys have.
 OF_RSA: dict[str, Callable[[Any], bytes]] = {
     "PKCS1 PEM": lambda key: public_bytes(key, Encoding.PEM, PublicFormat.PKCS1),
     "PKCS1 DER": lambda key: public_bytes(key, Encoding.DER, PublicFormat.PKCS1),

@@ -1,4 +1,4 @@
-"""Headers, cookies, query strings and bodies that carry no token, half of one, or several."""
+"""Headers, cookies, query strings and bodies without a token, with part of one, or with several."""
 
 from __future__ import annotations
 

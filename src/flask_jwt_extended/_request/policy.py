@@ -162,7 +162,8 @@ class Policy:
         :raises InsufficientScopeError: if it lacks a scope
         """
         if self.verify_type and token.claims["type"] != self.token_type:
-            raise WrongTokenError(_wrong_type(str(self.token_type), token.claims["type"]))
+            is_refresh = self.token_type == "access" and token.claims["type"] == "refresh"
+            raise WrongTokenError(f"Only {'non-refresh' if is_refresh else self.token_type} tokens are allowed")
         if self.fresh and not _is_fresh(token.claims["fresh"], now):
             raise FreshTokenRequired("Fresh token required", token.header, token.claims)
         if self.max_age is not None or self.acr:
@@ -233,12 +234,6 @@ def _texts(value: object) -> Iterable[str]:
     if isinstance(value, str):
         return (value,)
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else ()
-
-
-def _wrong_type(wanted: str, actual: object) -> str:
-    if wanted == "access" and actual == "refresh":
-        return "Only non-refresh tokens are allowed"
-    return f"Only {wanted} tokens are allowed"
 
 
 def _is_fresh(fresh: object, now: float) -> bool:
