@@ -87,16 +87,16 @@ def _check_acceptable(header: Header, payload: Claims, state: ExtensionState) ->
     :raises ConfigurationError: if the ``typ`` does not match the type, with JWT_ACCESS_TOKEN_TYP = "at+jwt"
     """
     settings = state.settings
+    for name in settings.lenient.claims_needed:  # what JWT_REPORT_ONLY names refuses nothing
+        if payload.get(name) is None:
+            cause = "its expires_delta or its lifetime is False" if name == "exp" else "JWT_REQUIRED_CLAIMS names it"
+            message = "A token was made without the claim %s, and is refused here: %s"
+            state.warn_once(f"missing {name}", message, name, cause)
     subject = payload.get("sub", "")
     # JSON may write what is not a string as one: a UUID, for example.
     if settings.verify_sub and not isinstance(subject, str) and not state.encode(subject).startswith(b'"'):
         kind = type(subject).__name__
         state.warn_once(f"sub {kind}", _SUBJECT_REFUSED, kind)
-    for name in settings.lenient.claims_needed:  # without the claims that JWT_REPORT_ONLY only reports
-        if payload.get(name) is None:
-            cause = "its expires_delta or its lifetime is False" if name == "exp" else "JWT_REQUIRED_CLAIMS names it"
-            message = "A token was made without the claim %s, and is refused here: %s"
-            state.warn_once(f"missing {name}", message, name, cause)
     if settings.access_token_typ != "at+jwt":
         return
     try:

@@ -47,14 +47,14 @@ class ExtensionState:
 
     @cached_property
     def lenient(self) -> ExtensionState:
-        """This state without the checks that JWT_REPORT_ONLY names, with the same keys and issuers."""
+        """This one without what JWT_REPORT_ONLY names. It has the same keys, and the same issuers."""
         other = replace(self, settings=self.settings.lenient)
-        other.__dict__.update(keys=self.keys)  # fills the cached property
+        other.__dict__.update(keys=self.keys)  # as if they had been asked for
         return other
 
     @cached_property
     def keys(self) -> KeySource:
-        """The configured keys. They are prepared for the first token."""
+        """The keys that are configured. Made ready when the first token comes."""
         return KeySource(self.settings, self.strong)
 
     def issuer_name(self, claims: Claims) -> str | None:
@@ -84,7 +84,7 @@ class ExtensionState:
             raise TypeError(f"{error}, so a token cannot hold it: {fix}") from None
 
     def strong(self, key: Key) -> Key:
-        """Apply JWT_KEY_STRENGTH: return the key, after a warning if it is weak.
+        """Hold a key against JWT_KEY_STRENGTH.
 
         :raises ConfigurationError: if it is weak and weak keys are refused
         """

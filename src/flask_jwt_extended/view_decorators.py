@@ -120,10 +120,10 @@ def _verify(policy: Policy, *, decorated: bool = False) -> tuple[Header, Claims]
     incoming = _incoming()
     is_request = not _is_patched or isinstance(incoming, Request)  # or its replacement in a test
     if is_request and (is_handshake(incoming.environ) or "sid" in incoming.__dict__):
-        token = _authenticate_socket(incoming, policy, app, decorated)
+        token = _admitted_to_socket(incoming, policy, app, decorated)
     else:
         is_open = incoming.method == "OPTIONS" and _is_exempt(incoming, app)
-        token = None if is_open else _authenticate(incoming, policy, app)
+        token = None if is_open else _admitted(incoming, policy, app)
     pipeline.remember(g._get_current_object(), token, None if _is_patched else incoming, app)
     return (token.header, token.claims) if token else None
 
@@ -136,21 +136,21 @@ def _is_exempt(options_request: Request, app: Flask) -> bool:
     return bool(headers.get("Origin")) and bool(headers.get("Access-Control-Request-Method"))
 
 
-def _authenticate_socket(incoming: Any, policy: Policy, app: Flask, decorated: bool) -> Token | None:
-    """Authenticate the opening of a WebSocket or an event of Flask-SocketIO, and close it when the token ends."""
+def _admitted_to_socket(incoming: Any, policy: Policy, app: Flask, decorated: bool) -> Token | None:
+    """Let a WebSocket be opened, or a client of Flask-SocketIO send an event, until the token ends."""
     from ._protection import socket_guard  # most applications have no sockets
 
     if hasattr(incoming, "sid") and hasattr(incoming, "namespace"):  # Flask-SocketIO sets them
         if decorated:
             raise socket_guard.misplaced("jwt_required", app, incoming)
-        return socket_guard.admit_event(app, incoming, policy, lambda: _authenticate(incoming, policy, app))
-    token = _authenticate(incoming, policy, app)
+        return socket_guard.admit_event(app, incoming, policy, lambda: _admitted(incoming, policy, app))
+    token = _admitted(incoming, policy, app)
     if token is not None:
         socket_guard.watch_request(app, incoming, token, policy)
     return token
 
 
-def _authenticate(incoming: Request, policy: Policy, app: Flask) -> Token | None:
+def _admitted(incoming: Request, policy: Policy, app: Flask) -> Token | None:
     state = get_state(app)
     if "query_string" in (policy.locations or state.settings.token_location) and has_request_context():
         after_this_request(_keep_out_of_caches)
