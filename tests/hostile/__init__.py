@@ -109,9 +109,9 @@ def make_target(profile: str, **options: Any) -> Target:
 
 
 @cache
-def target_of(profile: str) -> Target:
-    """The application of a profile that most tests use."""
-    return make_target(profile)
+def target_of(profile: str, **options: Any) -> Target:
+    """Like :func:`make_target`, but made once. Tests must not change it."""
+    return make_target(profile, **options)
 
 
 # --- attacks and verdicts --------------------------------------------------------------------------------------------

@@ -350,7 +350,7 @@ def test_cve_2026_48990(profile: str, location: str) -> None:
 @rotated("claim", ["iss", "sub"], profile=PROFILES)
 def test_cve_2026_75509(profile: str, claim: str) -> None:
     """joserfc before 1.7.3: an array that contains the expected issuer passed for the issuer."""
-    target = make_target(profile, DECODE_ISSUER="https://issuer.example")
+    target = target_of(profile, DECODE_ISSUER="https://issuer.example")
     good: dict[str, Any] = {"iss": "https://issuer.example", "sub": "ann"}
     assert_accepted(present(target, genuine(claims(**good))))
     token = genuine(claims(**{**good, claim: [good[claim], "https://evil.example"]}))

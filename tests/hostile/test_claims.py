@@ -100,7 +100,7 @@ def test_a_token_from_the_future_is_refused(profile: str, location: str, claim: 
 )
 def test_leeway_is_no_more_than_it_says(profile: str, claim: str, offset: int, code: str | None, leeway: Any) -> None:
     """Within the leeway a token passes; beyond it, it is refused."""
-    target = make_target(profile, DECODE_LEEWAY=leeway)
+    target = target_of(profile, DECODE_LEEWAY=leeway)
     verdict = present(target, genuine(claims(**{claim: int(time.time()) + offset})))
     if code is None:
         assert_accepted(verdict)
@@ -136,7 +136,7 @@ def test_a_token_names_its_subject(profile: str, location: str) -> None:
 @rotated("name", ["sub", "Sub", "SUB", "sub ", "identity", "user_id", "uid", "subject"], profile=PROFILES)
 def test_another_identity_claim_is_looked_for_by_its_name(profile: str, name: str) -> None:
     """With ``JWT_IDENTITY_CLAIM`` only the claim of exactly that name counts."""
-    target = make_target(profile, IDENTITY_CLAIM="user")
+    target = target_of(profile, IDENTITY_CLAIM="user")
     assert_refused(present(target, genuine(claims(**{"sub": ..., name: "ann"}))), "missing_claim")
     assert_accepted(present(target, genuine(claims(sub=..., user="ann"))))
 
@@ -233,7 +233,7 @@ def test_an_audience_is_a_string_or_several_even_if_any_will_do(profile: str, lo
 @rotated("value", EMPTY_AUDIENCES, ids=ascii, profile=PROFILES)
 def test_an_empty_audience_is_none(profile: str, value: Any) -> None:
     """With a configured audience, an empty ``aud`` counts as missing."""
-    target = make_target(profile, DECODE_AUDIENCE=AUDIENCE)
+    target = target_of(profile, DECODE_AUDIENCE=AUDIENCE)
     for token in (genuine(claims(aud=value)), genuine()):
         assert_refused(present(target, token), "missing_claim")
 
@@ -253,7 +253,7 @@ def test_strict_refuses_an_audience_of_nobody(value: Any) -> None:
 @pytest.mark.parametrize("value", ["https://other.example", ["a", "b"], [""]], ids=ascii)
 def test_strict_takes_its_own_audience_alone(value: Any) -> None:
     """The audience of our new tokens is the one that we require."""
-    target = make_target("strict", ENCODE_AUDIENCE=AUDIENCE)
+    target = target_of("strict", ENCODE_AUDIENCE=AUDIENCE)
     assert_accepted(present(target, genuine(claims(aud=AUDIENCE))))
     assert_refused(present(target, genuine(claims(aud=value))), "wrong_audience")
 

@@ -104,7 +104,7 @@ def test_the_value_in_another_place_does_not_count(profile: str, place: str) -> 
 @rotated("value", NO_MATCH, ids=lambda value: ascii(value)[:40], profile=PROFILES)
 def test_a_form_holds_the_value_or_it_does_not(profile: str, value: str) -> None:
     """With ``JWT_CSRF_CHECK_FORM`` a field is compared as strictly as the header."""
-    target = make_target(profile, CSRF_CHECK_FORM=True)
+    target = target_of(profile, CSRF_CHECK_FORM=True)
     sent = carrying(target, genuine(), "cookies")
     assert_refused(attack(target, method="POST", data={"csrf_token": value}, **sent), "csrf")
     assert_accepted(attack(target, method="POST", data={"csrf_token": CSRF}, **sent))
@@ -137,7 +137,7 @@ FORMS: dict[str, tuple[bytes, str]] = {
 def test_a_form_of_any_kind_is_only_read(profile: str, form: str) -> None:
     """A body without the field is a missing value, not an error."""
     data, content_type = FORMS[form]
-    target = make_target(profile, CSRF_CHECK_FORM=True)
+    target = target_of(profile, CSRF_CHECK_FORM=True)
     sent = carrying(target, genuine(), "cookies")
     assert_refused(attack(target, method="POST", data=data, content_type=content_type, **sent), "csrf")
 
@@ -310,7 +310,7 @@ def test_strict_takes_requests_from_here_alone(kind: str, said: dict[str, str], 
 def test_compat_can_be_told_to(said: dict[str, str], here: bool) -> None:
     """``JWT_CSRF_ORIGIN_CHECK`` works in compat as in strict, even with the double submit off."""
     for options in ({}, {"COOKIE_CSRF_PROTECT": False}):
-        verdict = submit(make_target("compat", CSRF_ORIGIN_CHECK=True, **options), **said)
+        verdict = submit(target_of("compat", CSRF_ORIGIN_CHECK=True, **options), **said)
         if here:
             assert_accepted(verdict)
         else:
@@ -374,7 +374,7 @@ TRUST: list[tuple[dict[str, str], bool]] = [
 @rotated("said,trusted", TRUST, ids=lambda value: ascii(value)[:70], profile=PROFILES)
 def test_a_trusted_origin_is_named_to_the_letter(profile: str, said: dict[str, str], trusted: bool) -> None:
     """Another scheme, port or subdomain is another origin."""
-    target = make_target(profile, CSRF_ORIGIN_CHECK=True, TRUSTED_ORIGINS=[TRUSTED])
+    target = target_of(profile, CSRF_ORIGIN_CHECK=True, TRUSTED_ORIGINS=(TRUSTED,))
     if trusted:
         assert_accepted(submit(target, **said))
         assert_refused(submit(target, csrf=None, **said), "csrf")

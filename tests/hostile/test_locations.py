@@ -138,7 +138,7 @@ def test_a_header_of_another_name_is_not_read(profile: str, name: str) -> None:
 )
 def test_another_scheme_is_asked_for_by_its_name(profile: str, scheme: str, value: str) -> None:
     """With ``JWT_HEADER_TYPE``, or none, other values are refused."""
-    target = make_target(profile, HEADER_TYPE=scheme, HEADER_NAME="X-Auth")
+    target = target_of(profile, HEADER_TYPE=scheme, HEADER_NAME="X-Auth")
     text = value if value in ("Token", "JWT") else value.replace("T", genuine())
     verdict = attack(target, environ_overrides={"HTTP_X_AUTH": text})
     assert verdict.codes in ((MISSING,), (MALFORMED,), ("malformed_token",))
@@ -363,7 +363,7 @@ PREFIXED = {
 @rotated("query", PREFIXED, profile=PROFILES)
 def test_a_prefix_is_asked_for_to_the_letter(profile: str, query: str) -> None:
     """With a configured prefix, a value without it is not a token."""
-    target = make_target(profile, QUERY_STRING_VALUE_PREFIX="Bearer ")
+    target = target_of(profile, QUERY_STRING_VALUE_PREFIX="Bearer ")
     assert_refused(in_query(target, query), PREFIXED[query])
     assert_accepted(in_query(target, "jwt=Bearer%20T"))
 
