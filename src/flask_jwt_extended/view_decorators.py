@@ -253,7 +253,9 @@ def _closed(arguments: tuple[Any, ...], error: Exception) -> bool:
 
 def _incoming() -> Request:
     """Return the current request itself, because the proxy costs more; or its replacement in a test."""
-    return _legacy.current_request() if _is_patched else request._get_current_object()  # type: ignore[attr-defined]
+    if _is_patched:
+        return _legacy.current_request()
+    return request._get_current_object()  # type: ignore[attr-defined,no-any-return]  # of LocalProxy
 
 
 def require(policy: Policy) -> None:

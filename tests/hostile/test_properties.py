@@ -375,7 +375,7 @@ def test_no_claim_of_a_genuine_token_breaks_the_application(
 ) -> None:
     """With any values of the known claims, the request passes or is answered with 4xx."""
     # Of all that JSON can spell, a lone surrogate is what a view cannot answer with in UTF-8.
-    assume(open_app.json.ensure_ascii or "\\ud800" not in json.dumps(claims))  # type: ignore[attr-defined]
+    assume(open_app.json.ensure_ascii or "\\ud800" not in json.dumps(claims))  # type: ignore[attr-defined]  # as above
     token = raw_token(b'{"alg":"HS256"}', json.dumps(claims).replace("Infinity", "1e999").encode())
     client = open_app.test_client()
     by_header = client.get(path, headers=bearer(token))
