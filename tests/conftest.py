@@ -1,4 +1,4 @@
-"""What the tests share: an application factory with two protected views, keys made once, and raw tokens.
+"""What the tests share: an application factory with protected views, and keys that are made once.
 
 Tests are marked ``server``, ``browser`` or ``slow`` (pyproject.toml); ``make test`` runs those that are not. In CI (if
 the variable CI is set) all run, and a skipped test is a failure.
@@ -34,18 +34,18 @@ from .engines import (  # noqa: F401  # fixtures, for every folder
     store,
 )
 
-# A busy machine is no finding.
+# A slow machine is not an error.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-#: When the tests started. It is the same in all processes that share them: values of parameters must not differ there.
+#: When the tests started, the same in all processes of pytest-xdist: parameters must not differ between them.
 STARTED = int(os.environ.setdefault("TESTS_STARTED", str(int(time.time()))))
 
 IN_CI = bool(os.environ.get("CI"))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the browser tests if they are not to be run and what drives a browser is not installed."""
+    """Skip the browser tests if they are not selected and Playwright is not installed."""
     is_wanted = "not browser" not in str(config.getoption("markexpr"))
     return True if collection_path.name == "browser" and not is_wanted and find_spec("playwright") is None else None
 
@@ -55,7 +55,7 @@ _SERVERS = {"contract_postgres", "contract_mariadb", "contract_redis", "postgres
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what needs a server."""
+    """Mark the tests that need a server."""
     if _SERVERS.intersection(getattr(item, "fixturenames", ())):
         item.add_marker(pytest.mark.server)
 
@@ -81,9 +81,9 @@ MakeApp = Callable[..., Flask]
 
 @pytest.fixture
 def make_app() -> MakeApp:
-    """Make an application with the given ``JWT_*`` options (without their prefix) and the usual views.
+    """Make an application with the given ``JWT_*`` options (without their prefix) and a view for each requirement.
 
-    ``/access``, ``/refresh``, ``/fresh``, ``/optional`` answer every method with identity and claims as JSON.
+    ``/access``, ``/refresh``, ``/fresh``, ``/optional`` and ``/any`` answer every method with identity and claims.
     """
 
     def make(**options: Any) -> Flask:
@@ -92,15 +92,15 @@ def make_app() -> MakeApp:
         app.config.update({f"JWT_{name}": value for name, value in options.items()})
         JWTManager(app)
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "REPORT"]
-        demands: dict[str, dict[str, Any]] = {
+        requirements: dict[str, dict[str, Any]] = {
             "access": {},
             "refresh": {"refresh": True},
             "fresh": {"fresh": True},
             "optional": {"optional": True},
             "any": {"verify_type": False},
         }
-        for name, demand in demands.items():
-            app.add_url_rule(f"/{name}", name, jwt_required(**demand)(_whoami), methods=methods)
+        for name, required in requirements.items():
+            app.add_url_rule(f"/{name}", name, jwt_required(**required)(_whoami), methods=methods)
         return app
 
     return make
@@ -117,7 +117,7 @@ def app(make_app: MakeApp) -> Flask:
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header that carries a token."""
+    """The Authorization header with a token."""
     return {"Authorization": f"Bearer {token}"}
 
 

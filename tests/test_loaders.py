@@ -1,4 +1,4 @@
-"""The fifteen loaders: what they are told, what they decide, and that each may be a coroutine function."""
+"""The fifteen loaders: their arguments, their results, and that each may be a coroutine function."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ from flask_jwt_extended.exceptions import (
     WrongTokenError,
 )
 
+from .axes import rotated
 from .conftest import SECRET, MakeApp, bearer
 
 Loader = Callable[..., Any]
@@ -51,12 +52,12 @@ OTHER_SECRET = "another secret for the tests, as long as the first: 64 bytes or 
 
 
 def plain(function: Loader) -> Loader:
-    """As it is."""
+    """The function itself."""
     return function
 
 
 def coroutine_function(function: Loader) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """As ``async def``, which gives way to others before it answers."""
+    """A coroutine function that suspends before it returns."""
 
     @wraps(function)
     async def loader(*arguments: Any) -> Any:
@@ -67,12 +68,12 @@ def coroutine_function(function: Loader) -> Callable[..., Coroutine[Any, Any, An
 
 
 def returning_coroutine(function: Loader) -> Loader:
-    """As a function that nothing but its result gives away."""
+    """A function that returns a coroutine, but is not a coroutine function."""
     return lambda *arguments: coroutine_function(function)(*arguments)
 
 
 class _Eventually(Awaitable[Any]):
-    """What awaits a value without being a coroutine."""
+    """An awaitable that is not a coroutine."""
 
     def __init__(self, start: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self._start = start
@@ -82,7 +83,7 @@ class _Eventually(Awaitable[Any]):
 
 
 def returning_awaitable(function: Loader) -> Loader:
-    """As a function that returns another awaitable than a coroutine."""
+    """A function that returns an awaitable that is not a coroutine."""
     return lambda *arguments: _Eventually(partial(coroutine_function(function), *arguments))
 
 
@@ -92,7 +93,7 @@ in_every_style = pytest.mark.parametrize("style", STYLES, ids=lambda style: styl
 
 @dataclass
 class Spy:
-    """A loader that returns what it is told to, or what it computes, and keeps what it was called with."""
+    """A loader with a given result, which keeps the arguments of its calls."""
 
     result: Any = None
     calls: list[tuple[Any, ...]] = field(default_factory=list)
@@ -130,7 +131,7 @@ def outcome(response: TestResponse) -> tuple[int, Any]:
 
 @pytest.fixture
 def judged(app: Flask) -> Flask:
-    """The application that has something against ``revoked``, ``refused`` and ``nobody``."""
+    """An application that refuses the identities ``revoked``, ``refused`` and ``nobody``."""
     register(app, "token_in_blocklist", lambda _header, claims: claims["sub"] == "revoked")
     register(app, "token_verification", lambda _header, claims: claims["sub"] != "refused")
     register(app, "user_lookup", lambda _header, claims: None if claims["sub"] == "nobody" else claims["sub"])
@@ -139,7 +140,7 @@ def judged(app: Flask) -> Flask:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A request that one loader answers, and the answer where it is not registered."""
+    """A request that is answered by one loader, and the default answer."""
 
     loader: str
     status: int
@@ -174,7 +175,7 @@ LOADERS = {
 
 
 def test_there_are_fifteen_loaders() -> None:
-    """Those of 4.7, and this file knows each of them. ``roles_loader`` came later."""
+    """This file tests all the loaders of 4.7. ``roles_loader`` is newer."""
     loaders = {name for name in dir(JWTManager) if name.endswith("_loader")} - {"roles_loader"}
     assert {f"{name}_loader" for name in LOADERS} == loaders
     assert len(LOADERS) == 15
@@ -182,7 +183,7 @@ def test_there_are_fifteen_loaders() -> None:
 
 @pytest.mark.parametrize("loader", sorted(LOADERS))
 def test_a_loader_is_registered_by_a_decorator_that_leaves_it_alone(loader: str) -> None:
-    """The decorator returns the very function, so that it can be called, tested, or registered twice."""
+    """The decorator returns the function itself, so that it can be called, tested, or registered twice."""
 
     def function() -> None:
         raise AssertionError("never called")
@@ -195,7 +196,7 @@ def test_a_loader_is_registered_by_a_decorator_that_leaves_it_alone(loader: str)
 
 @every_refusal
 def test_a_default_answer_is_that_of_4_7(judged: Flask, refusal: Refusal) -> None:
-    """Status, body and message where no loader is registered."""
+    """Status, body and message without a loader."""
     response, _ = refusal.provoke(judged)
     assert outcome(response) == (refusal.status, {"msg": refusal.message})
     assert response.content_type == "application/json"
@@ -203,7 +204,7 @@ def test_a_default_answer_is_that_of_4_7(judged: Flask, refusal: Refusal) -> Non
 
 @every_refusal
 def test_a_default_answer_uses_the_configured_key(judged: Flask, refusal: Refusal) -> None:
-    """JWT_ERROR_MESSAGE_KEY names the key of the message, also when it changes later."""
+    """JWT_ERROR_MESSAGE_KEY is the key of the message, even if it changes after init_app."""
     judged.config["JWT_ERROR_MESSAGE_KEY"] = "error"
     assert outcome(refusal.provoke(judged)[0]) == (refusal.status, {"error": refusal.message})
 
@@ -211,7 +212,7 @@ def test_a_default_answer_uses_the_configured_key(judged: Flask, refusal: Refusa
 @every_refusal
 @in_every_style
 def test_a_loader_answers_in_place_of_the_default(judged: Flask, refusal: Refusal, style: Style) -> None:
-    """It is told the header and the claims of the token, or the message, and what it returns is sent."""
+    """A loader gets the header and the claims of the token, or the message, and its result is the response."""
     spy = Spy(({"answered": refusal.loader}, 418, {"X-Own": "yes"}))
     register(judged, refusal.loader, style(spy))
     response, token = refusal.provoke(judged)
@@ -227,15 +228,15 @@ def test_a_loader_answers_in_place_of_the_default(judged: Flask, refusal: Refusa
 
 @every_refusal
 def test_a_loader_that_answers_may_be_registered_after_the_first_request(judged: Flask, refusal: Refusal) -> None:
-    """And replaced after that."""
+    """Such a loader can be registered and replaced after the first request."""
     assert refusal.provoke(judged)[0].status_code == refusal.status
     for number in (1, 2):
         register(judged, refusal.loader, Spy(({"answer": number}, 418)))
         assert outcome(refusal.provoke(judged)[0]) == (418, {"answer": number})
 
 
-@pytest.mark.parametrize(
-    ("result", "status", "body"),
+@rotated(
+    "result,status,body",
     [
         ("text", 200, b"text"),
         (("text", 418), 418, b"text"),
@@ -247,13 +248,12 @@ def test_a_loader_that_answers_may_be_registered_after_the_first_request(judged:
         (lambda _message: Response("made", 418), 418, b"made"),
         (lambda _message: (jsonify(a=1), 418), 418, b'{"a":1}\n'),
     ],
-    ids=["text", "status", "headers", "headers alone", "object", "array", "octets", "Response", "jsonify"],
+    style=STYLES,
 )
-@in_every_style
 def test_a_loader_may_return_whatever_a_view_may(
     app: Flask, style: Style, result: Any, status: int, body: bytes
 ) -> None:
-    """Text, octets, JSON, a tuple, a Response."""
+    """A loader may return text, bytes, JSON, a tuple or a Response."""
     register(app, "unauthorized", style(Spy(result)))
     response = get(app, None)
     assert (response.status_code, response.data) == (status, body)
@@ -282,7 +282,7 @@ def test_a_loader_may_return_whatever_a_view_may(
 def test_every_error_has_its_loader(
     make_app: MakeApp, loader: str, status: int, message: str, send: dict[str, Any]
 ) -> None:
-    """What is wrong with the token goes to invalid_token_loader, what is missing to unauthorized_loader."""
+    """Errors of a token go to invalid_token_loader, missing values to unauthorized_loader."""
     ours = {"ENCODE_AUDIENCE": "us", "DECODE_AUDIENCE": "us", "ENCODE_ISSUER": "us", "DECODE_ISSUER": "us"}
     app = make_app(TOKEN_LOCATION=["headers", "cookies"], **ours)
     token = access_token(app, additional_claims=send.pop("claims", {}))
@@ -296,7 +296,7 @@ def test_every_error_has_its_loader(
 
 
 def test_a_query_parameter_without_its_prefix_goes_to_the_invalid_token_loader(make_app: MakeApp) -> None:
-    """Like a header of another form."""
+    """The loader gets the message about the prefix."""
     app = make_app(TOKEN_LOCATION="query_string", QUERY_STRING_VALUE_PREFIX="Bearer ")
     spy = Spy(({}, 418))
     register(app, "invalid_token", spy)
@@ -306,7 +306,7 @@ def test_a_query_parameter_without_its_prefix_goes_to_the_invalid_token_loader(m
 
 
 def test_a_missing_claim_goes_to_the_invalid_token_loader(app: Flask) -> None:
-    """A genuine token without the identity claim is invalid here."""
+    """A token without the identity claim is invalid."""
     spy = Spy(({}, 418))
     register(app, "invalid_token", spy)
     assert get(app, jwt.encode({"type": "access"}, SECRET)).status_code == 418
@@ -316,7 +316,6 @@ def test_a_missing_claim_goes_to_the_invalid_token_loader(app: Flask) -> None:
 # --- loaders that are asked -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verdict", [True, 1, "yes", False, 0, None, ""], ids=repr)
 @pytest.mark.parametrize(
     ("loader", "refuses_by", "status", "message"),
     [
@@ -325,11 +324,11 @@ def test_a_missing_claim_goes_to_the_invalid_token_loader(app: Flask) -> None:
     ],
     ids=["token_in_blocklist", "token_verification"],
 )
-@in_every_style
+@rotated("verdict", [True, 1, "yes", False, 0, None, ""], style=STYLES)
 def test_a_loader_refuses_by_its_answer(
     app: Flask, style: Style, loader: str, refuses_by: bool, status: int, message: str, verdict: Any
 ) -> None:
-    """The truth of what it returns decides; it is told the header and the claims of the verified token."""
+    """The truth of the result counts; the loader gets the header and the claims of the verified token."""
     spy = Spy(verdict)
     register(app, loader, style(spy))
     token = access_token(app)
@@ -342,10 +341,9 @@ def test_a_loader_refuses_by_its_answer(
         assert spy.calls == [(get_unverified_jwt_headers(token), decode_token(token))]
 
 
-@in_every_style
-@pytest.mark.parametrize("user", ["ann", 0, "", [], {"name": "ann"}, False], ids=repr)
+@rotated("user", ["ann", 0, "", [], {"name": "ann"}, False], style=STYLES)
 def test_user_lookup_loader_finds_the_current_user(app: Flask, style: Style, user: Any) -> None:
-    """Whatever it returns is the user, also what is falsy; it is told the header and the claims."""
+    """The result is the user, even if it is falsy; the loader gets the header and the claims."""
     spy = Spy(user)
     register(app, "user_lookup", style(spy))
     app.add_url_rule("/user", "user", jwt_required()(lambda: {"user": current_user._get_current_object()}))
@@ -357,14 +355,14 @@ def test_user_lookup_loader_finds_the_current_user(app: Flask, style: Style, use
 
 @in_every_style
 def test_user_lookup_loader_refuses_by_none(app: Flask, style: Style) -> None:
-    """No user, no passage."""
+    """If the loader returns ``None``, the request is refused."""
     register(app, "user_lookup", style(Spy(None)))
     assert outcome(get(app, access_token(app))) == (401, {"msg": "Error loading the user ann"})
 
 
 @in_every_style
 def test_decode_key_loader_chooses_the_key_by_what_nothing_vouches_for(app: Flask, style: Style) -> None:
-    """It is told the unverified header and claims, and its key decides."""
+    """The loader gets the unverified header and claims, and its key verifies the token."""
     keys = {"old": SECRET, "new": OTHER_SECRET}
     spy = Spy(lambda header, _claims: keys[header["kid"]])
     register(app, "decode_key", style(spy))
@@ -378,7 +376,7 @@ def test_decode_key_loader_chooses_the_key_by_what_nothing_vouches_for(app: Flas
 
 @in_every_style
 def test_decode_key_loader_may_return_a_key_in_any_form(app: Flask, style: Style) -> None:
-    """Text, octets, or a JWK."""
+    """The key may be text, bytes, or a JWK."""
     token = jwt.encode({"sub": "ann"}, OTHER_SECRET)
     jwk = HMACAlgorithm.to_jwk(OTHER_SECRET, as_dict=True)
     for key in (OTHER_SECRET, OTHER_SECRET.encode(), jwk):
@@ -388,7 +386,7 @@ def test_decode_key_loader_may_return_a_key_in_any_form(app: Flask, style: Style
 
 @in_every_style
 def test_key_loaders_need_no_configured_key(style: Style) -> None:
-    """With both of them there is no JWT_SECRET_KEY to set, and every identity may have a key of its own."""
+    """With both key loaders, no JWT_SECRET_KEY is needed, and each identity may have its own key."""
     app = Flask("app")
     manager = JWTManager(app)
     keys = {"ann": SECRET, "bob": OTHER_SECRET}
@@ -402,7 +400,7 @@ def test_key_loaders_need_no_configured_key(style: Style) -> None:
 
 
 def test_loaders_are_asked_in_order_and_only_about_good_tokens(app: Flask) -> None:
-    """Revoked first, then verified, then looked up; none of them for a token that does not come so far."""
+    """Blocklist, verification, user lookup: in this order, and only for tokens that passed all checks before."""
     asked: list[str] = []
 
     def note(name: str, result: Any, *_: Any) -> Any:
@@ -427,7 +425,7 @@ def test_loaders_are_asked_in_order_and_only_about_good_tokens(app: Flask) -> No
 
 
 def test_an_optional_view_refuses_what_a_loader_refuses(judged: Flask) -> None:
-    """Optional lets a missing token pass, not a bad one."""
+    """An optional view lets requests without a token pass, but not tokens that a loader refuses."""
     statuses = [
         get(judged, access_token(judged, name), "/optional").status_code for name in ("revoked", "refused", "nobody")
     ]
@@ -435,7 +433,7 @@ def test_an_optional_view_refuses_what_a_loader_refuses(judged: Flask) -> None:
 
 
 def test_skip_revocation_check_asks_no_blocklist(app: Flask) -> None:
-    """The view that says so takes revoked tokens; the other loaders are asked all the same."""
+    """With ``skip_revocation_check`` revoked tokens pass; the other loaders are still called."""
     register(app, "token_in_blocklist", Spy(True))
     app.add_url_rule("/revoked", "revoked", jwt_required(skip_revocation_check=True)(lambda: "passed"))
     assert get(app, access_token(app), "/revoked").text == "passed"
@@ -444,7 +442,7 @@ def test_skip_revocation_check_asks_no_blocklist(app: Flask) -> None:
 
 
 def test_decode_token_asks_no_loader_but_for_the_key(judged: Flask) -> None:
-    """What it says is whether the token is genuine, not whether it may pass."""
+    """``decode_token`` verifies the token; it does not call the loaders that decide about requests."""
     for name in ("revoked", "refused", "nobody"):
         token = access_token(judged, name)
         with judged.app_context():
@@ -466,7 +464,7 @@ def test_decode_token_asks_no_loader_but_for_the_key(judged: Flask) -> None:
 def test_a_loader_that_is_asked_may_be_registered_after_the_first_request(
     app: Flask, loader: str, function: Loader, status: int
 ) -> None:
-    """The next request asks it."""
+    """The next request calls it."""
     token = access_token(app)
     assert get(app, token).status_code == 200
     register(app, loader, function)
@@ -476,7 +474,7 @@ def test_a_loader_that_is_asked_may_be_registered_after_the_first_request(
 @pytest.mark.parametrize("loader", ["token_in_blocklist", "token_verification", "user_lookup"])
 @in_every_style
 def test_an_error_in_a_loader_lets_nobody_pass(app: Flask, loader: str, style: Style) -> None:
-    """A database that is down is the application's own error, seen as such."""
+    """An error in a loader is an error of the application: no request passes."""
 
     def fails(*_: Any) -> Any:
         raise ConnectionError("the database is down")
@@ -492,7 +490,7 @@ def test_an_error_in_a_loader_lets_nobody_pass(app: Flask, loader: str, style: S
 
 @dataclass(frozen=True)
 class User:
-    """What an application passes for an identity."""
+    """An identity that is an object."""
 
     name: str
 
@@ -503,7 +501,7 @@ create = pytest.mark.parametrize("create", [create_access_token, create_refresh_
 
 @pytest.fixture
 def people(app: Flask) -> Flask:
-    """The application whose identities are :class:`User` objects."""
+    """An application whose identities are :class:`User` objects."""
     register(app, "user_identity", lambda user: user.name)
     return app
 
@@ -511,7 +509,7 @@ def people(app: Flask) -> Flask:
 @create
 @in_every_style
 def test_user_identity_loader_turns_the_identity_into_a_claim(app: Flask, create: Loader, style: Style) -> None:
-    """It is told the identity as it was passed; its result is the identity claim, and what the view sees."""
+    """The loader gets the identity as it was passed; its result is the identity claim, and what the view sees."""
     spy = Spy(lambda user: user.name)
     register(app, "user_identity", style(spy))
     with app.app_context():
@@ -522,7 +520,7 @@ def test_user_identity_loader_turns_the_identity_into_a_claim(app: Flask, create
 
 
 def test_user_identity_loader_fills_the_configured_claim(make_app: MakeApp) -> None:
-    """JWT_IDENTITY_CLAIM names the claim."""
+    """The result is in the claim that JWT_IDENTITY_CLAIM names."""
     app = make_app(IDENTITY_CLAIM="user")
     register(app, "user_identity", lambda user: user.name)
     with app.app_context():
@@ -534,7 +532,7 @@ def test_user_identity_loader_fills_the_configured_claim(make_app: MakeApp) -> N
 @create
 @in_every_style
 def test_additional_claims_loader_adds_claims(people: Flask, create: Loader, style: Style) -> None:
-    """It is told the identity as it was passed, not the claim it becomes."""
+    """The loader gets the identity as it was passed, not the claim."""
     spy = Spy({"roles": ["reader"]})
     register(people, "additional_claims", style(spy))
     with people.app_context():
@@ -546,7 +544,7 @@ def test_additional_claims_loader_adds_claims(people: Flask, create: Loader, sty
 @create
 @in_every_style
 def test_additional_headers_loader_adds_header_parameters(people: Flask, create: Loader, style: Style) -> None:
-    """It is told the identity as it was passed, not the claim it becomes."""
+    """The loader gets the identity as it was passed, not the claim."""
     spy = Spy({"kid": "one"})
     register(people, "additional_headers", style(spy))
     with people.app_context():
@@ -558,7 +556,7 @@ def test_additional_headers_loader_adds_header_parameters(people: Flask, create:
 @create
 @in_every_style
 def test_encode_key_loader_chooses_the_key(people: Flask, create: Loader, style: Style) -> None:
-    """It is told the identity as it was passed, and its key signs."""
+    """The loader gets the identity as it was passed, and its key signs."""
     spy = Spy(OTHER_SECRET)
     register(people, "encode_key", style(spy))
     with people.app_context():
@@ -571,7 +569,7 @@ def test_encode_key_loader_chooses_the_key(people: Flask, create: Loader, style:
 
 @create
 def test_claims_of_the_call_win_over_the_loader_and_both_over_the_usual(app: Flask, create: Loader) -> None:
-    """From weak to strong: what every token has, the loader, the argument."""
+    """The argument overrides the loader, and the loader overrides the usual claims."""
     register(app, "additional_claims", Spy({"a": "loader", "b": "loader", "jti": "loader", "fresh": "loader"}))
     with app.app_context():
         claims = decode_token(create("ann", additional_claims={"b": "call", "c": "call", "fresh": True}))
@@ -581,7 +579,7 @@ def test_claims_of_the_call_win_over_the_loader_and_both_over_the_usual(app: Fla
 
 @create
 def test_headers_of_the_call_win_over_the_loader_and_both_over_the_usual(app: Flask, create: Loader) -> None:
-    """From weak to strong: what every token has, the loader, the argument."""
+    """The argument overrides the loader, and the loader overrides the usual header."""
     register(app, "additional_headers", Spy({"kid": "loader", "typ": "loader", "x": "loader"}))
     with app.app_context():
         header = get_unverified_jwt_headers(create("ann", additional_headers={"x": "call", "y": "call"}))
@@ -589,7 +587,7 @@ def test_headers_of_the_call_win_over_the_loader_and_both_over_the_usual(app: Fl
 
 
 def test_nested_claims_are_replaced_not_merged(app: Flask) -> None:
-    """As in 4.7: a claim is won whole."""
+    """A claim is replaced as a whole, as in 4.7."""
     register(app, "additional_claims", Spy({"profile": {"a": 1, "b": 2}}))
     with app.app_context():
         claims = decode_token(create_access_token("ann", additional_claims={"profile": {"b": 3}}))
@@ -609,19 +607,19 @@ def test_nested_claims_are_replaced_not_merged(app: Flask) -> None:
 def test_a_loader_that_makes_may_be_registered_after_the_first_token(
     app: Flask, loader: str, result: Any, read: Loader
 ) -> None:
-    """The next token asks it."""
+    """The next token is made with it."""
     assert get(app, access_token(app)).status_code == 200
     register(app, loader, Spy(result))
     with app.app_context():
         assert read(create_access_token("ann")) == "bob"
 
 
-# --- nothing is changed behind anybody's back -----------------------------------------------------------------------
+# --- no side effects ------------------------------------------------------------------------------------------------
 
 
 @create
 def test_what_a_loader_returned_is_not_changed(app: Flask, create: Loader) -> None:
-    """A loader may return the same dictionary each time, and a caller pass the same."""
+    """A loader and a caller may pass the same dictionary each time."""
     shared = {"additional_claims": {"a": 1}, "additional_headers": {"kid": "one"}}
     passed = {"additional_claims": {"b": 2}, "additional_headers": {"x": "two"}}
     for loader, result in shared.items():
@@ -636,7 +634,7 @@ def test_what_a_loader_returned_is_not_changed(app: Flask, create: Loader) -> No
 
 
 def test_decode_key_loader_cannot_change_the_token(app: Flask) -> None:
-    """What it does to the unverified header and claims stays with it, however deep."""
+    """Changes that the loader makes to the unverified header and claims have no effect."""
 
     def meddles(header: dict[str, Any], claims: dict[str, Any]) -> str:
         header["alg"] = "none"
@@ -651,13 +649,13 @@ def test_decode_key_loader_cannot_change_the_token(app: Flask) -> None:
 
 
 def test_what_a_loader_adds_to_the_claims_is_seen_by_the_view(app: Flask) -> None:
-    """As in 4.7: the loaders that are asked about a verified token share its claims with the view."""
+    """As in 4.7, loaders and the view share the claims of a verified token."""
     register(app, "token_verification", lambda _header, claims: claims.update(tenant="t1") or True)
     assert get(app, access_token(app)).get_json()["claims"]["tenant"] == "t1"
 
 
 def test_what_a_loader_does_to_a_header_ends_with_the_request(app: Flask) -> None:
-    """Tokens share their header, requests do not share what was made of it."""
+    """Changes to a header do not affect the next request."""
     seen = Spy(False)
     register(app, "token_in_blocklist", lambda header, claims: seen(header, claims) or header.update(x="y"))
     for _ in range(3):
@@ -676,7 +674,7 @@ async def _who() -> dict[str, Any]:
 
 @in_every_style
 def test_an_async_view_is_protected_like_any_other(app: Flask, style: Style) -> None:
-    """The decorator knows coroutine functions: nobody passes unasked, and the view is awaited."""
+    """The decorator works on coroutine functions: it checks the token, and the view is awaited."""
     register(app, "user_lookup", style(lambda _header, claims: claims["sub"]))
     app.add_url_rule("/async", "async", jwt_required()(_who))
     app.add_url_rule("/maybe", "maybe", jwt_required(optional=True)(_who))
@@ -689,7 +687,7 @@ def test_an_async_view_is_protected_like_any_other(app: Flask, style: Style) -> 
 
 
 def test_an_async_method_view_is_protected(app: Flask) -> None:
-    """By a decorator on the class or on the method."""
+    """The decorator works on the class and on the method."""
 
     class ByClass(MethodView):
         decorators = [jwt_required()]  # noqa: RUF012  # Flask's own idiom
@@ -712,7 +710,7 @@ def test_an_async_method_view_is_protected(app: Flask) -> None:
 
 @in_every_style
 def test_an_async_view_may_make_tokens(app: Flask, style: Style) -> None:
-    """A login view may be a coroutine function, and so may every loader it asks on the way."""
+    """A login view and all its loaders may be coroutine functions."""
     register(app, "additional_claims", style(Spy({"x": 1})))
     register(app, "additional_headers", style(Spy({"kid": "one"})))
     register(app, "user_identity", style(lambda user: user.name))
@@ -731,7 +729,7 @@ def test_an_async_view_may_make_tokens(app: Flask, style: Style) -> None:
 
 @in_every_style
 def test_an_async_view_may_verify_for_itself(judged: Flask, style: Style) -> None:
-    """``verify_jwt_in_request`` and ``decode_token`` work in a coroutine, with loaders of every kind."""
+    """``verify_jwt_in_request`` and ``decode_token`` work in a coroutine, with all kinds of loaders."""
     register(judged, "decode_key", style(Spy(SECRET)))
     register(judged, "token_in_blocklist", style(lambda _header, claims: claims["sub"] == "revoked"))
 
@@ -746,7 +744,7 @@ def test_an_async_view_may_verify_for_itself(judged: Flask, style: Style) -> Non
 
 
 def test_an_async_loader_sees_the_request(app: Flask) -> None:
-    """Flask's proxies work in it, and what it leaves in ``g`` is there afterwards."""
+    """Flask's proxies work in the loader, and ``g`` keeps what it stores."""
 
     async def is_revoked(_header: Any, _claims: Any) -> bool:
         g.asked_at = request.path
@@ -758,7 +756,7 @@ def test_an_async_loader_sees_the_request(app: Flask) -> None:
 
 
 def test_the_application_decides_how_coroutines_are_run() -> None:
-    """Flask's ``async_to_sync`` may be overridden, for gevent say, and is then used for loaders too."""
+    """An override of Flask's ``async_to_sync``, for gevent for example, is used for loaders too."""
     ran: list[str] = []
 
     class Own(Flask):
@@ -781,7 +779,7 @@ def test_the_application_decides_how_coroutines_are_run() -> None:
 
 
 def _handle(error: Exception) -> tuple[dict[str, str], int]:
-    """Answer with what arrived."""
+    """Answer with the class and the text of the error."""
     return {"handled": type(error).__name__, "text": str(error)}, 418
 
 
@@ -807,7 +805,7 @@ def _handle(error: Exception) -> tuple[dict[str, str], int]:
 def test_a_handler_of_the_application_for_the_class_wins(
     judged: Flask, caught: type[Exception], path: str, token: str | None, text: str
 ) -> None:
-    """Registered after the manager was bound, it answers in place of the loader, with the very error."""
+    """A handler registered after the manager answers instead of the loader, and gets the error itself."""
     judged.register_error_handler(caught, _handle)
     register(judged, "invalid_token", Spy("never asked"))
     register(judged, "unauthorized", Spy("never asked"))
@@ -817,7 +815,7 @@ def test_a_handler_of_the_application_for_the_class_wins(
 
 
 def test_a_handler_of_the_application_may_be_async(app: Flask) -> None:
-    """Flask awaits it."""
+    """An error handler may be a coroutine function."""
     app.register_error_handler(NoAuthorizationError, coroutine_function(_handle))
     assert get(app, None).status_code == 418
 
@@ -831,13 +829,13 @@ def test_a_handler_of_the_application_may_be_async(app: Flask) -> None:
 def test_a_broad_handler_of_the_application_steals_nothing(
     judged: Flask, broad: type[Exception] | int, refusal: Refusal
 ) -> None:
-    """A handler for ``Exception``, a root class or a status does not come before the loaders."""
+    """A handler for ``Exception``, a base class or a status does not override the loaders."""
     judged.register_error_handler(broad, _handle)
     assert outcome(refusal.provoke(judged)[0]) == (refusal.status, {"msg": refusal.message})
 
 
 def test_a_handler_registered_before_the_manager_is_replaced() -> None:
-    """As in 4.7: whoever registers last for a class answers."""
+    """The last registration for a class wins, as in 4.7."""
     app = Flask("app")
     app.config["JWT_SECRET_KEY"] = SECRET
     app.register_error_handler(NoAuthorizationError, _handle)
@@ -848,7 +846,7 @@ def test_a_handler_registered_before_the_manager_is_replaced() -> None:
 
 @pytest.mark.parametrize("caught", [NoAuthorizationError, JWTExtendedException, Exception], ids=lambda c: c.__name__)
 def test_a_handler_of_a_blueprint_wins_for_its_views_alone(app: Flask, caught: type[Exception]) -> None:
-    """Flask asks a blueprint's handlers, however broad, before the application's; elsewhere nothing changes."""
+    """Flask prefers the handlers of a blueprint, however broad; other views are not affected."""
     blueprint = Blueprint("own", "own", url_prefix="/own")
     blueprint.add_url_rule("/access", "access", jwt_required()(lambda: "never"))
     blueprint.register_error_handler(caught, _handle)
@@ -859,7 +857,7 @@ def test_a_handler_of_a_blueprint_wins_for_its_views_alone(app: Flask, caught: t
 
 
 def test_the_handlers_of_a_manager_can_be_registered_on_a_blueprint(app: Flask) -> None:
-    """4.7's ``_set_error_handler_callbacks`` takes whatever has an ``errorhandler``: there they answer as well."""
+    """4.7's ``_set_error_handler_callbacks`` works with any object that has an ``errorhandler``."""
     blueprint = Blueprint("own", "own", url_prefix="/own")
     blueprint.add_url_rule("/access", "access", jwt_required()(lambda: "never"))
     blueprint.register_error_handler(Exception, _handle)
@@ -869,7 +867,7 @@ def test_the_handlers_of_a_manager_can_be_registered_on_a_blueprint(app: Flask) 
 
 
 def test_a_view_may_catch_the_error_itself(judged: Flask) -> None:
-    """The errors are exceptions like any other, and carry what a handler is told."""
+    """The errors are ordinary exceptions, with the header and the claims as attributes."""
 
     @judged.get("/caught")
     def caught() -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""Find the current application, its manager, and the state that its requests share.
-
-Everything else is handed these.
-"""
+"""Find the current application, its manager and its state. Other modules take these as arguments."""
 
 from __future__ import annotations
 
@@ -18,20 +15,20 @@ if TYPE_CHECKING:
     from ._state import ExtensionState
     from .jwt_manager import JWTManager
 
-#: Where an application keeps its manager, as in 4.7.
+#: The key of the manager in ``app.extensions``, as in 4.7.
 EXTENSION = "flask-jwt-extended"
-#: Where it keeps its :class:`Snapshot`, and the names of the options that it did not set.
+#: The keys of its :class:`Snapshot`, and of the names of the options that the application did not set.
 STATE = "flask-jwt-extended.state"
 DEFAULTS = "flask-jwt-extended.defaults"
 
 
 @dataclass(slots=True, eq=False, repr=False)  # it holds keys
 class Snapshot:
-    """The state of an application, and what it was made from.
+    """The state of an application, and what it was made from. It is made anew if one of these changes.
 
-    :ivar raw: the configuration
-    :ivar manager: its manager. A test may replace it
-    :ivar encode: the method of its class that makes tokens. A test may patch it
+    :ivar raw: the values of the options
+    :ivar manager: the manager. Tests may replace it
+    :ivar encode: the method of its class that makes tokens. Tests may patch it
     :ivar decode: the method of its class that verifies tokens
     """
 
@@ -43,14 +40,14 @@ class Snapshot:
 
 
 def get_app() -> Flask:
-    """Return the current application itself, not the proxy, which would be resolved at each use."""
+    """Return the current application itself, because the proxy is resolved at each use."""
     return cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]  # of LocalProxy
 
 
 def get_manager(app: Flask) -> JWTManager:
-    """Return the manager that an application was initialised with.
+    """Return the manager of an application.
 
-    :raises ConfigurationError: if there is none
+    :raises ConfigurationError: if it has none
     """
     try:
         return app.extensions[EXTENSION]  # type: ignore[no-any-return]  # only JWTManager writes there
@@ -62,9 +59,9 @@ def get_manager(app: Flask) -> JWTManager:
 
 
 def get_state(app: Flask) -> ExtensionState:
-    """Return what the requests of an application share. It is made again if the configuration has changed.
+    """Return the state that the requests of an application share. It is made anew if the configuration has changed.
 
-    :raises ConfigurationError: if an option has a value that cannot work
+    :raises ConfigurationError: if the value of an option is not valid
     """
     try:
         snapshot: Snapshot = app.extensions[STATE]

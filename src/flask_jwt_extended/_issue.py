@@ -1,9 +1,9 @@
-"""The way of a new token: from what a caller asks for, over the application's loaders, to the signed text."""
+"""Issue a token: from the arguments of the caller, through the loaders of the application, to the signed text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
@@ -16,15 +16,14 @@ from ._loaders import call
 from ._settings.parsers import lifetime
 from ._state import ExtensionState
 from .exceptions import ConfigurationError
-from .signals import logger
 from .typing import Claims, ExpiresDelta, Fresh, Header
 
 
 class NewToken(NamedTuple):
-    """What a caller asks to be put into a new token.
+    """What a caller wants in a new token.
 
-    :ivar expires_delta: ``None``: as the settings say for its type
-    :ivar fixed: claims that win over all others
+    :ivar expires_delta: ``None``: the setting for its type
+    :ivar fixed: claims that override all others
     """
 
     token_type: str
@@ -40,30 +39,14 @@ def issue(new: NewToken, state: ExtensionState, now: float, *, own: bool = False
     """Make and sign a token.
 
     :param now: seconds since the epoch
-    :param own: make it here, also where the application overrides ``_encode_jwt_from_config``
+    :param own: make it here even if the application overrides ``_encode_jwt_from_config``
     :raises ConfigurationError: if there is no key that can sign it
     """
-    settings, loaders, ensure_sync = state.settings, state.loaders, state.ensure_sync
+    settings, loaders = state.settings, state.loaders
     if loaders.encode_token is not None and not own:
         return _issue_by_application(loaders.encode_token, new, state, now)
-    headers = call(ensure_sync, loaders.additional_headers, new.identity) if loaders.additional_headers else {}
-    claims = call(ensure_sync, loaders.additional_claims, new.identity) if loaders.additional_claims else {}
-    identity = None if settings.identity_claim in new.fixed else subject_of(new.identity, state)
-    if new.expires_delta is None:
-        expires = settings.refresh.token_expires if new.token_type == "refresh" else settings.access.token_expires
-    else:
-        expires = lifetime(new.expires_delta, "expires_delta")
-    payload = claims_.build(
-        settings,
-        now,
-        token_type=new.token_type,
-        identity=identity,
-        fresh=new.fresh,
-        lifetime=expires,
-        additional={**claims, **(new.additional_claims or {}), **new.fixed},
-    )
-    if settings.verify_sub and not isinstance(payload.get("sub", ""), str):
-        _check_subject(payload["sub"], state)
+    headers = call(state.ensure_sync, loaders.additional_headers, new.identity) if loaders.additional_headers else {}
+    payload = _payload(new, state, now)
     typ = settings.access_token_typ if payload["type"] == "access" else "JWT"
     header = {"typ": typ, "alg": settings.algorithm, **headers, **(new.additional_headers or {})}
     header["alg"] = header["alg"] or settings.algorithm
@@ -79,16 +62,29 @@ def issue(new: NewToken, state: ExtensionState, now: float, *, own: bool = False
         raise ConfigurationError(f"The key that signs {header['alg']} cannot be used: {error}") from None
 
 
-def _check_subject(subject: Any, state: ExtensionState) -> None:
-    """Warn of a subject that JSON does not write as a string. It writes UUIDs, for example, as one."""
-    if not state.encode(subject).startswith(b'"'):
-        _tell_of_subject(type(subject).__name__)
+def _payload(new: NewToken, state: ExtensionState, now: float) -> Claims:
+    settings, loaders = state.settings, state.loaders
+    claims = call(state.ensure_sync, loaders.additional_claims, new.identity) if loaders.additional_claims else {}
+    identity = None if settings.identity_claim in new.fixed else subject_of(new.identity, state)
+    if new.expires_delta is None:
+        expires = settings.refresh.token_expires if new.token_type == "refresh" else settings.access.token_expires
+    else:
+        expires = lifetime(new.expires_delta, "expires_delta")
+    return claims_.build(
+        settings,
+        now,
+        token_type=new.token_type,
+        identity=identity,
+        fresh=new.fresh,
+        lifetime=expires,
+        additional={**claims, **(new.additional_claims or {}), **new.fixed},
+    )
 
 
 def _check_acceptable(header: Header, payload: Claims, state: ExtensionState) -> None:
-    """See that this application would accept a token that it makes.
+    """Warn if this application would refuse the token.
 
-    :raises ConfigurationError: if the ``typ`` is not that of its kind, with JWT_ACCESS_TOKEN_TYP = "at+jwt"
+    :raises ConfigurationError: if the ``typ`` does not match the type, with JWT_ACCESS_TOKEN_TYP = "at+jwt"
     """
     settings = state.settings
     for name in settings.without_reported.claims_needed:  # what JWT_REPORT_ONLY names refuses nothing
@@ -96,6 +92,11 @@ def _check_acceptable(header: Header, payload: Claims, state: ExtensionState) ->
             cause = "its expires_delta or its lifetime is False" if name == "exp" else "JWT_REQUIRED_CLAIMS names it"
             message = "A token was made without the claim %s, and is refused here: %s"
             state.warn_once(f"missing {name}", message, name, cause)
+    subject = payload.get("sub", "")
+    # JSON may write what is not a string as one: a UUID, for example.
+    if settings.verify_sub and not isinstance(subject, str) and not state.encode(subject).startswith(b'"'):
+        kind = type(subject).__name__
+        state.warn_once(f"sub {kind}", _SUBJECT_REFUSED, kind)
     if settings.access_token_typ != "at+jwt":
         return
     try:
@@ -107,52 +108,43 @@ def _check_acceptable(header: Header, payload: Claims, state: ExtensionState) ->
         ) from None
 
 
+_SUBJECT_REFUSED = (
+    "A token was made whose sub is of type %s, and is refused: sub must be a string (RFC 7519, section 4.1.2). "
+    "Use create_access_token(str(identity)), register a user_identity_loader, or set JWT_VERIFY_SUB = False"
+)
+
+
 def _issue_by_application(encode: Callable[..., Any], new: NewToken, state: ExtensionState, now: float) -> str:
-    """Have a token made by the application's own ``_encode_jwt_from_config``."""
+    """Call the application's own ``_encode_jwt_from_config``."""
     claims = new.additional_claims
     if new.fixed:
         times = ("iat", "nbf") if state.settings.encode_nbf else ("iat",)
         claims = {**dict.fromkeys(times, int(now)), **(claims or {}), **new.fixed}
-    return cast(
-        "str",
-        call(
-            state.ensure_sync,
-            partial(
-                encode,
-                identity=new.identity,
-                token_type=new.token_type,
-                claims=claims,
-                fresh=new.fresh,
-                expires_delta=new.expires_delta,
-                headers=new.additional_headers,
-            ),
-        ),
+    encode = partial(
+        encode,
+        identity=new.identity,
+        token_type=new.token_type,
+        claims=claims,
+        fresh=new.fresh,
+        expires_delta=new.expires_delta,
+        headers=new.additional_headers,
     )
-
-
-@cache
-def _tell_of_subject(kind: str) -> None:
-    """Say once that tokens are being made which nobody will accept."""
-    logger.warning(
-        "A token was made whose sub is of type %s, and is refused: sub must be a string (RFC 7519, section 4.1.2). "
-        "Use create_access_token(str(identity)), register a user_identity_loader, or set JWT_VERIFY_SUB = False",
-        kind,
-    )
+    return cast("str", call(state.ensure_sync, encode))
 
 
 def subject_of(identity: Any, state: ExtensionState) -> Any:
-    """Return what the identity claim holds for an identity."""
+    """Return the identity claim for an identity."""
     load = state.loaders.user_identity
     return call(state.ensure_sync, load, identity) if load else identity
 
 
 def _signer(algorithm: str, identity: Any, state: ExtensionState, now: float) -> tuple[str | None, Key]:
-    """Return the key that signs, and its name if a ring names it."""
+    """Return the signing key, and its ``kid`` if it is in a key ring."""
     material = _signing_material(identity, state, now)
     if not isinstance(material, KeyRing):
         return None, state.enforce_key_strength(prepare_bound(algorithm, material, state.settings.algorithms_of_keys))
     if material.signer is None:
-        raise ConfigurationError("No key of the set is active, so none can sign: flask jwt keys rotate")
+        raise ConfigurationError("The key set has no active key to sign with: run flask jwt keys rotate")
     return material.signer
 
 

@@ -1,4 +1,4 @@
-"""What an application plugged in: its loaders, each optional, sync or async."""
+"""The loaders of an application: each optional, sync or async."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .typing import (
     UserLookupLoader,
 )
 
-#: Turns a coroutine function into one that can be called and waited for: ``Flask.ensure_sync``.
+#: Turns a coroutine function into one that can be called synchronously: ``Flask.ensure_sync``.
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -45,45 +45,44 @@ class Loaders:
     user_lookup: UserLookupLoader | None = None
     user_lookup_error: TokenResponse | None = None
 
-    #: The methods of the manager that an application may override: what makes and what verifies every token. ``None``:
-    #: the manager's own.
+    #: The application's overrides of the manager's methods that make and verify tokens; ``None`` if there is none.
     encode_token: Callable[..., MaybeAsync[Any]] | None = None
     decode_token: Callable[..., MaybeAsync[Any]] | None = None
 
 
 def name_of(loader: object) -> str:
-    """Return the name of a loader, for a message to its developer."""
+    """Return the name of a loader for a message."""
     return str(getattr(loader, "__qualname__", type(loader).__qualname__))
 
 
 def role_names(value: object) -> tuple[frozenset[str], bool]:
-    """Return the roles that ``roles_loader`` names, and whether it returned nothing else.
+    """Return the roles in a result of ``roles_loader``, and whether all of the result was roles.
 
-    A string is one role, never a collection of characters. What is not text is not a role, and neither are the keys of
-    a mapping, whose values may say ``False``.
+    A string is one role, never a collection of characters. Other values are not roles, and neither are the keys of a
+    mapping, whose values may be ``False``.
     """
     if isinstance(value, str):
         return frozenset((str.__str__(value),)), True
     if isinstance(value, (Mapping, bytes, bytearray)) or not isinstance(value, Iterable):
         return frozenset(), False
     items = list(value)
-    # A member of an enum hashes as its name, and compares as its text.
+    # A member of a string enum may hash differently from its text.
     names = frozenset(str.__str__(each) for each in items if isinstance(each, str))
     return names, all(isinstance(each, str) for each in items)
 
 
 def call(ensure_sync: EnsureSync, loader: Callable[..., MaybeAsync[T]], *arguments: Any) -> T:
-    """Call a loader, and wait for its result if that turns out to be awaitable.
+    """Call a loader, and wait for its result if that is awaitable.
 
-    The result is judged, not the function: a coroutine behind a decorator that hides it is waited for as well. Taken
-    as it is, it would be a truthy answer to every question.
+    The result counts, not the function: a decorator may hide a coroutine function, and a coroutine that nobody awaits
+    is truthy.
     """
     result = loader(*arguments)
     return _wait_for(ensure_sync, result) if isawaitable(result) else result
 
 
 def _wait_for(ensure_sync: EnsureSync, awaitable: Awaitable[T]) -> T:
-    import asyncio  # costs more than all else here; only coroutines need it
+    import asyncio  # slow to import, and only coroutines need it
 
     async def wait() -> T:
         return await awaitable
@@ -94,6 +93,6 @@ def _wait_for(ensure_sync: EnsureSync, awaitable: Awaitable[T]) -> T:
         return cast("T", ensure_sync(wait)())
     from concurrent.futures import ThreadPoolExecutor
 
-    # An async view called a function of ours: its loop stands still until we return, so another thread has to wait.
+    # An async view called us and blocks its event loop, so the coroutine runs in another thread.
     with ThreadPoolExecutor(1) as waiter:
         return cast("T", waiter.submit(copy_context().run, ensure_sync(wait)).result())

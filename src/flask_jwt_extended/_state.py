@@ -1,4 +1,4 @@
-"""What requests of one application share: settings, loaders, and the keys made ready for them."""
+"""What the requests of one application share: settings, loaders and keys."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from .signals import logger
 from .stores.base import SessionStore
 from .typing import Claims, JSONDefault
 
-#: How many different warnings :meth:`ExtensionState.warn_once` remembers. Further ones are not logged.
+#: The number of warnings that :meth:`ExtensionState.warn_once` logs. Further ones are dropped.
 MAX_WARNINGS = 1000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ExtensionState:
-    """Made by the manager for one configuration of one application; a change of that makes a new one.
+    """Made by the manager for one configuration of one application; a change of the configuration makes a new one.
 
-    :ivar ensure_sync: turns a coroutine function into one that can be called and waited for
-    :ivar json_default: turns objects that JSON does not know into ones it does
-    :ivar notify: sends a signal in the name of the application
-    :ivar store: where sessions are kept; ``None``: nowhere
-    :ivar issuers: the trusted external issuers by their names
-    :ivar warned: the keys of the warnings that were logged once for this application, whatever its configuration was
+    :ivar ensure_sync: turns a coroutine function into one that can be called synchronously
+    :ivar json_default: converts objects that JSON does not support
+    :ivar notify: sends a signal for the application
+    :ivar store: where sessions are kept; ``None`` if there is no store
+    :ivar issuers: the trusted external issuers by name
+    :ivar warned: the keys of the warnings that were logged for this application, under any configuration
     """
 
     settings: Settings
@@ -71,10 +71,7 @@ class ExtensionState:
         return issuer.name if issuer is not None else None
 
     def warn_once(self, key: str, message: str, *arguments: object) -> None:
-        """Log a warning once for this application.
-
-        :param key: what identifies the warning
-        """
+        """Log a warning, unless one with this key was logged for this application before."""
         if key not in self.warned and len(self.warned) < MAX_WARNINGS:
             self.warned.add(key)
             logger.warning(message, *arguments)
@@ -84,15 +81,15 @@ class ExtensionState:
         return compact.json_encoder(self.json_default)
 
     def encode(self, value: Any) -> bytes:
-        """Write a header or claims as JSON.
+        """Encode a header or claims as JSON.
 
-        :raises TypeError: if something in it cannot be written so
+        :raises TypeError: if JSON does not support a value
         """
         try:
             return self._encoder.encode(value).encode()
         except TypeError as error:
-            fix = "for objects as identities register a user_identity_loader"
-            raise TypeError(f"{error}, and a token holds nothing else: {fix}") from None
+            fix = "to use objects as identities, register a user_identity_loader"
+            raise TypeError(f"{error}, so a token cannot hold it: {fix}") from None
 
     def enforce_key_strength(self, key: Key) -> Key:
         """Return a key that JWT_KEY_STRENGTH accepts. If it is weak, a warning is issued once.

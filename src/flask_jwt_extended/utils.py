@@ -1,4 +1,4 @@
-"""The free functions that applications call: each finds the application at hand and passes on."""
+"""The functions that applications call: to read the token of a request, to make and read tokens, to set cookies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ current_user: Any = LocalProxy(lambda: get_current_user())  # noqa: PLW0108  # i
 
 
 def get_jwt_manager() -> JWTManager:
-    """Return the manager of the current application.
+    """Return the ``JWTManager`` of the current application.
 
     :raises RuntimeError: if it has none
     """
@@ -48,17 +48,17 @@ def _current_state() -> ExtensionState:
 
 
 def get_jwt() -> Claims:
-    """Return the claims of the token in this request; empty if it is anonymous.
+    """Return the claims of the token in this request; an empty dictionary if the request is anonymous.
 
-    :raises RuntimeError: if nothing verified this request
+    :raises RuntimeError: if no ``@jwt_required()`` or ``verify_jwt_in_request()`` ran in this request
     """
     return _remembered("claims")
 
 
 def get_jwt_header() -> Header:
-    """Return the header of the token in this request; empty if it is anonymous.
+    """Return the header of the token in this request; an empty dictionary if the request is anonymous.
 
-    :raises RuntimeError: if nothing verified this request
+    :raises RuntimeError: if no ``@jwt_required()`` or ``verify_jwt_in_request()`` ran in this request
     """
     return _remembered("header")
 
@@ -77,9 +77,9 @@ def _recall(part: str) -> Any:
 
 
 def get_jwt_identity() -> Any:
-    """Return the identity of the token in this request; ``None`` if it is anonymous.
+    """Return the identity of the token in this request, the claim JWT_IDENTITY_CLAIM; ``None`` if it is anonymous.
 
-    :raises RuntimeError: if nothing verified this request
+    :raises RuntimeError: if no ``@jwt_required()`` or ``verify_jwt_in_request()`` ran in this request
     """
     return get_jwt().get(_current_state().settings.identity_claim)
 
@@ -92,17 +92,20 @@ def get_jwt_request_location() -> str | None:
 
 
 def has_scope(*scopes: str) -> bool:
-    """Tell whether the token of this request has every one of these scopes (``scope`` and ``scp``).
+    """Return whether the token of this request has all of these scopes (``scope`` and ``scp``).
 
-    :raises RuntimeError: if nothing verified this request
+    :raises RuntimeError: if no ``@jwt_required()`` or ``verify_jwt_in_request()`` ran in this request
+
+    .. versionadded:: 5.0
     """
     return set(scopes).issubset(scopes_of(get_jwt()))
 
 
 def get_current_user() -> Any:
-    """Return the user that ``user_lookup_loader`` found for this request; ``None`` if it is anonymous.
+    """Return the user that ``user_lookup_loader`` returned for this request; ``None`` if it is anonymous.
 
-    :raises RuntimeError: if nothing verified this request, or there is no such loader
+    :raises RuntimeError: if no ``@jwt_required()`` or ``verify_jwt_in_request()`` ran in this request, or there is no
+        ``user_lookup_loader``
     """
     get_jwt()
     user = _recall("user")
@@ -112,9 +115,9 @@ def get_current_user() -> Any:
 
 
 def current_user_context_processor() -> dict[str, Any]:
-    """Let templates see the user of this request, in applications that register it themselves.
+    """Return ``current_user`` for templates, for ``app.context_processor(current_user_context_processor)``.
 
-    :raises RuntimeError: if nothing verified this request, or there is no ``user_lookup_loader``
+    :raises RuntimeError: as :func:`get_current_user`
     """
     return {"current_user": get_current_user()}
 
@@ -132,22 +135,16 @@ def create_access_token(
 ) -> str:
     """Make an access token.
 
-    :param identity: whose token it is: a string, or anything that ``user_identity_loader`` turns into one
-    :param fresh: whether the token is fresh: ``True``, ``False`` (default), or a ``timedelta`` for how long
-    :param expires_delta: how long the token lives: a ``timedelta`` or seconds; ``False``: for ever; ``None``: as
-        JWT_ACCESS_TOKEN_EXPIRES says
-    :param additional_claims: claims that win over the usual ones and those of ``additional_claims_loader``
-    :param additional_headers: header parameters that win over those of ``additional_headers_loader``
+    :param identity: the user: a string, or anything that ``user_identity_loader`` converts to one
+    :param fresh: whether the token is fresh: ``True``, ``False`` (default), or a ``timedelta`` that it stays fresh
+    :param expires_delta: how long the token is valid: a ``timedelta`` or seconds; ``False``: without end; ``None``
+        (default): as JWT_ACCESS_TOKEN_EXPIRES says
+    :param additional_claims: claims that override the usual ones and those of ``additional_claims_loader``
+    :param additional_headers: header parameters that override those of ``additional_headers_loader``
+    :return: the encoded token
     :raises RuntimeError: if there is no key to sign it with
     """
-    new = NewToken(
-        token_type="access",
-        identity=identity,
-        fresh=fresh,
-        expires_delta=expires_delta,
-        additional_claims=additional_claims,
-        additional_headers=additional_headers,
-    )
+    new = NewToken("access", identity, fresh, expires_delta, additional_claims, additional_headers)
     return issuing.issue(new, _current_state(), time.time())
 
 
@@ -158,18 +155,17 @@ def create_refresh_token(
     additional_claims: dict[str, Any] | None = None,
     additional_headers: dict[str, Any] | None = None,
 ) -> str:
-    """Make a refresh token. The parameters are those of :func:`create_access_token`; it lives as
-    JWT_REFRESH_TOKEN_EXPIRES says and is never fresh.
+    """Make a refresh token. It is never fresh.
 
+    :param identity: the user: a string, or anything that ``user_identity_loader`` converts to one
+    :param expires_delta: how long the token is valid: a ``timedelta`` or seconds; ``False``: without end; ``None``
+        (default): as JWT_REFRESH_TOKEN_EXPIRES says
+    :param additional_claims: claims that override the usual ones and those of ``additional_claims_loader``
+    :param additional_headers: header parameters that override those of ``additional_headers_loader``
+    :return: the encoded token
     :raises RuntimeError: if there is no key to sign it with
     """
-    new = NewToken(
-        token_type="refresh",
-        identity=identity,
-        expires_delta=expires_delta,
-        additional_claims=additional_claims,
-        additional_headers=additional_headers,
-    )
+    new = NewToken("refresh", identity, False, expires_delta, additional_claims, additional_headers)
     return issuing.issue(new, _current_state(), time.time())
 
 
@@ -182,44 +178,41 @@ def create_token(
     additional_claims: dict[str, Any] | None = None,
     additional_headers: dict[str, Any] | None = None,
 ) -> str:
-    """Make a token of a kind of your own, for ``jwt_required(token_type=...)``: to reset a password, say. It passes for
-    no other kind.
+    """Make a token of your own type, for example to reset a password. Only views with
+    ``@jwt_required(token_type=...)`` of the same type accept it.
 
-    :param token_type: names the kind: ``"password_reset"``
-    :param expires_delta: as for :func:`create_access_token`
-    :param single_use: whether it passes once, which takes a store (JWT_STORE_URI)
-    :raises RuntimeError: if the kind has no name, or one that is taken, if there is no store, or no key to sign it with
+    :param token_type: the type, for example ``"password_reset"``; neither ``"access"`` nor ``"refresh"``
+    :param identity: the user: a string, or anything that ``user_identity_loader`` converts to one
+    :param expires_delta: how long the token is valid: a ``timedelta`` or seconds; ``False``: without end; ``None``
+        (default): as JWT_ACCESS_TOKEN_EXPIRES says
+    :param single_use: whether the token is accepted only once. This needs a store (JWT_STORE_URI)
+    :param additional_claims: claims that override the usual ones and those of ``additional_claims_loader``
+    :param additional_headers: header parameters that override those of ``additional_headers_loader``
+    :return: the encoded token
+    :raises RuntimeError: if the type is not valid, if there is no store for ``single_use``, or no key to sign it with
+
+    .. versionadded:: 5.0
     """
     state = _current_state()
     if not isinstance(token_type, str) or token_type in ("", "access", "refresh"):
         raise ConfigurationError(
-            f'token_type must be a name of your own, "password_reset" say, not {token_type!r}: '
-            "create_access_token and create_refresh_token make the usual kinds"
+            f'token_type must be a name of your own, for example "password_reset", not {token_type!r}: '
+            "create_access_token and create_refresh_token make the usual types"
         )
     if single_use and state.store is None:
-        raise ConfigurationError(
-            'single_use=True needs a store that remembers: JWT_STORE_URI = "sqlite:///jwt.db", say'
-        )
-    new = NewToken(
-        token_type=token_type,
-        identity=identity,
-        expires_delta=expires_delta,
-        additional_claims=additional_claims,
-        additional_headers=additional_headers,
-        fixed={"type": token_type, "jti": str(uuid.uuid4()), "single_use": True}
-        if single_use
-        else {"type": token_type},
-    )
+        raise ConfigurationError('single_use=True needs a store, for example JWT_STORE_URI = "sqlite:///jwt.db"')
+    fixed = {"type": token_type} | ({"jti": str(uuid.uuid4()), "single_use": True} if single_use else {})
+    new = NewToken(token_type, identity, False, expires_delta, additional_claims, additional_headers, fixed)
     return issuing.issue(new, state, time.time())
 
 
 def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False) -> Claims:
-    """Verify an encoded token and return its claims. Asks no loader but ``decode_key_loader``.
+    """Verify an encoded token and return its claims. It is not checked whether the token was revoked.
 
-    :param csrf_value: the CSRF double submit value the token must hold; ``None``: any
-    :param allow_expired: take a token whose ``exp`` has passed
-    :raises jwt.InvalidTokenError: if it is not valid (RFC 7519, section 7.2)
-    :raises JWTDecodeError: if it lacks a claim that is needed here
+    :param csrf_value: the CSRF double submit value that the token must have; ``None`` (default): any
+    :param allow_expired: accept a token whose ``exp`` has passed. ``False`` by default
+    :raises jwt.InvalidTokenError: if the token is not valid (RFC 7519, section 7.2)
+    :raises JWTDecodeError: if it lacks a required claim
     :raises CSRFError: if the double submit value does not match
     """
     app = get_app()
@@ -234,7 +227,7 @@ def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expire
 
 
 def get_unverified_jwt_headers(encoded_token: str) -> Header:
-    """Return the header of an encoded token **without verifying it**.
+    """Return the header of an encoded token **without verifying the token**.
 
     :raises jwt.InvalidTokenError: if it is malformed
     """
@@ -246,7 +239,7 @@ def get_unverified_jwt_headers(encoded_token: str) -> Header:
 
 
 def get_jti(encoded_token: str) -> str | None:
-    """Verify an encoded token and return its unique identifier, the ``jti`` claim.
+    """Verify an encoded token and return its unique identifier, the ``jti`` claim; ``None`` if it has none.
 
     :raises jwt.InvalidTokenError: if it is not valid
     """
@@ -268,12 +261,14 @@ def get_csrf_token(encoded_token: str) -> str:
 def set_access_cookies(
     response: Response, encoded_access_token: str, max_age: int | None = None, domain: str | None = None
 ) -> None:
-    """Put an access token into a cookie of the response, and its CSRF value into another if JWT_CSRF_IN_COOKIES.
+    """Set the cookie of an access token, and with JWT_CSRF_IN_COOKIES the cookie of its CSRF value.
 
-    :param max_age: seconds that the cookies live; ``None``: as JWT_SESSION_COOKIE says
-    :param domain: ``None``: as JWT_COOKIE_DOMAIN says
-    :raises ConfigurationError: if browsers would drop the cookies with that domain: it is not a domain, or the cookies
-        are named ``__Host-...``; or if the token is of a trusted issuer, and cookies need a CSRF value
+    :param response: the response that sets the cookies
+    :param encoded_access_token: the access token
+    :param max_age: seconds until the cookies expire; ``None`` (default): as JWT_SESSION_COOKIE says
+    :param domain: the domain of the cookies; ``None`` (default): as JWT_COOKIE_DOMAIN says
+    :raises ConfigurationError: if browsers would reject the cookies with this domain: it is not a domain, or the
+        cookies are named ``__Host-...``; or if the token is from a trusted issuer and cookies need a CSRF value
     :raises jwt.InvalidTokenError: if the token is not valid, and its CSRF value or its lifetime is needed
     """
     state = _current_state()
@@ -283,8 +278,13 @@ def set_access_cookies(
 def set_refresh_cookies(
     response: Response, encoded_refresh_token: str, max_age: int | None = None, domain: str | None = None
 ) -> None:
-    """Put a refresh token into a cookie of the response. The parameters are those of :func:`set_access_cookies`.
+    """Set the cookie of a refresh token, and with JWT_CSRF_IN_COOKIES the cookie of its CSRF value.
 
+    :param response: the response that sets the cookies
+    :param encoded_refresh_token: the refresh token
+    :param max_age: seconds until the cookies expire; ``None`` (default): as JWT_SESSION_COOKIE says
+    :param domain: the domain of the cookies; ``None`` (default): as JWT_COOKIE_DOMAIN says
+    :raises ConfigurationError: as :func:`set_access_cookies`
     :raises jwt.InvalidTokenError: if the token is not valid, and its CSRF value or its lifetime is needed
     """
     state = _current_state()
@@ -298,7 +298,7 @@ def _set_cookies(response: Response, encoded: str, state: ExtensionState, kind: 
     if with_csrf and (issuer := state.issuer_name(claims)) is not None:
         raise ConfigurationError(
             f"A token of {without_credentials(issuer)} has no CSRF value of this application, so it does not work in a "
-            "cookie: make a token of your own for the cookie"
+            "cookie: create a token of your own for the cookie"
         )
     cookies.set_cookies(
         response,
@@ -312,11 +312,12 @@ def _set_cookies(response: Response, encoded: str, state: ExtensionState, kind: 
 
 
 def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
-    """Delete the cookies of both kinds of token. Cookies named ``__Host-...`` never have a domain: they are deleted
-    without one, whatever ``domain`` says.
+    """Delete the cookies of the access token and of the refresh token.
 
-    :param domain: the domain they were set for; ``None``: as JWT_COOKIE_DOMAIN says
-    :raises ConfigurationError: if browsers accept no cookie with that domain
+    :param response: the response that deletes the cookies
+    :param domain: the domain they were set with; ``None`` (default): as JWT_COOKIE_DOMAIN says. Cookies named
+        ``__Host-...`` have no domain and are deleted without one
+    :raises ConfigurationError: if ``domain`` is not a valid domain for cookies
     """
     unset_access_cookies(response, domain)
     unset_refresh_cookies(response, domain)

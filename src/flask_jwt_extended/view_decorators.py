@@ -54,7 +54,7 @@ from .utils import decode_token, get_unverified_jwt_headers  # noqa: F401  # tes
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Distinct sets of demands that are kept ready; an application has a handful.
+#: Policies of calls of :func:`verify_jwt_in_request`. An application has a handful.
 _policy = lru_cache(256)(Policy)
 
 
@@ -73,10 +73,10 @@ def verify_jwt_in_request(
     acr: str | Sequence[str] | None = None,
     report_only: bool = False,
 ) -> tuple[Header, Claims] | None:
-    """Verify the token of this request and remember it for ``get_jwt``, ``current_user`` and the like.
+    """Verify the token of this request and keep it for ``get_jwt``, ``current_user`` and the like.
 
-    A CORS preflight passes as anonymous, because browsers send it without credentials; under the compat profile every
-    other OPTIONS request does too (JWT_PROTECT_OPTIONS_METHOD).
+    CORS preflights pass as anonymous, because browsers send them without credentials. With the compat profile all
+    other OPTIONS requests pass too (JWT_PROTECT_OPTIONS_METHOD).
 
     :param optional: let a request without a token pass as anonymous; a request with an invalid token is still refused.
         ``"if-valid"``: let that pass as anonymous too. ``False`` by default
@@ -90,14 +90,18 @@ def verify_jwt_in_request(
     :param roles: require one of these roles, or :func:`all_of` them: ``roles`` and ``groups``, or what ``roles_loader``
         returns
     :param token_type: require a token that ``create_token`` made with this type
-    :param max_age: require that the owner logged in at most this many seconds ago (or a ``timedelta``), according to
+    :param max_age: require that the user logged in at most this many seconds ago (or a ``timedelta``), according to
         ``auth_time``, or to ``iat`` if the token is fresh (RFC 9470)
     :param acr: require one of these authentication contexts, in ``acr`` or among ``amr`` (RFC 9470)
-    :param report_only: let the request pass whatever is wrong, and report it with the signal ``would_refuse``: as
-        anonymous, unless its token is good and only lacks what is required of it. ``False`` by default
+    :param report_only: let every request pass, and send the signal ``would_refuse`` for those that would be refused.
+        They pass as anonymous, unless the token is valid and only lacks a requirement. ``False`` by default
     :return: the header and the claims of the token; ``None`` for an anonymous request
-    :raises JWTExtendedException: if the request may not pass
+    :raises JWTExtendedException: if the request is refused
     :raises jwt.InvalidTokenError: if its token is not valid (RFC 7519, section 7.2)
+    :raises ConfigurationError: if a requirement cannot be met, or two contradict each other
+
+    .. versionchanged:: 5.0
+        Added ``optional="if-valid"``, ``scopes``, ``roles``, ``token_type``, ``max_age``, ``acr`` and ``report_only``.
     """
     if (scopes, roles, token_type, max_age, acr, report_only) == (None, None, None, None, None, False):
         return _verify(
@@ -106,16 +110,16 @@ def verify_jwt_in_request(
     return _verify(Policy.from_arguments(**locals()))
 
 
-#: The arguments that 4.7 does not know.
-_NEW = {"scopes", "roles", "token_type", "max_age", "acr", "report_only"}
-#: What :func:`verify_jwt_in_request` is until somebody patches it.
+#: The arguments that 4.7 does not have, with their defaults.
+_NEW = {"scopes": None, "roles": None, "token_type": None, "max_age": None, "acr": None, "report_only": False}
+#: The function itself: tests may patch its name.
 _GENUINE = verify_jwt_in_request
 
 
 def _verify(policy: Policy, *, decorated: bool = False) -> tuple[Header, Claims] | None:
     app = get_app()
     incoming = _incoming()
-    is_request = not _is_patched or isinstance(incoming, Request)  # or what a test has put in its place
+    is_request = not _is_patched or isinstance(incoming, Request)  # or its replacement in a test
     if is_request and (is_handshake(incoming.environ) or "sid" in incoming.__dict__):
         token = _admitted_to_socket(incoming, policy, app, decorated)
     else:
@@ -174,9 +178,9 @@ def jwt_required(
     acr: str | Sequence[str] | None = None,
     report_only: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Protect a view: it is called only if :func:`verify_jwt_in_request` lets the request pass.
+    """Protect a view: requests without a valid token that meets the requirements are refused.
 
-    Works on functions and coroutine functions. It goes below the route::
+    It decorates functions and coroutine functions, below the route::
 
         @app.get("/profile")
         @jwt_required()
@@ -194,26 +198,24 @@ def jwt_required(
     :param roles: require one of these roles, or :func:`all_of` them: ``roles`` and ``groups``, or what ``roles_loader``
         returns
     :param token_type: require a token that ``create_token`` made with this type
-    :param max_age: require that the owner logged in at most this many seconds ago (or a ``timedelta``), according to
+    :param max_age: require that the user logged in at most this many seconds ago (or a ``timedelta``), according to
         ``auth_time``, or to ``iat`` if the token is fresh (RFC 9470)
     :param acr: require one of these authentication contexts, in ``acr`` or among ``amr`` (RFC 9470)
-    :param report_only: let the request pass whatever is wrong, and report it with the signal ``would_refuse``: as
-        anonymous, unless its token is good and only lacks what is required of it. ``False`` by default
-    :raises TypeError: if the parentheses were forgotten, or if it decorates something other than a function: a class,
+    :param report_only: let every request pass, and send the signal ``would_refuse`` for those that would be refused.
+        They pass as anonymous, unless the token is valid and only lacks a requirement. ``False`` by default
+    :raises TypeError: if the parentheses are missing, or if it decorates something other than a function: a class,
         or what a route decorator returned
     :raises ConfigurationError: if a requirement cannot be met, or two contradict each other
 
     .. versionchanged:: 5.0
-        Added ``scopes``, ``roles``, ``token_type``, ``max_age``, ``acr`` and ``report_only``.
+        Added ``optional="if-valid"``, ``scopes``, ``roles``, ``token_type``, ``max_age``, ``acr`` and ``report_only``.
     """
     arguments = dict(locals())
     if callable(optional):
         raise TypeError("jwt_required is missing its parentheses: write @jwt_required(), not @jwt_required")
     policy = Policy.from_arguments(**arguments)
-    # A function that a test has put in place may know the arguments of 4.7 only.
-    beyond = {
-        name: value for name, value in arguments.items() if name in _NEW and value is not None and value is not False
-    }
+    # A test may patch verify_jwt_in_request with a function that has the arguments of 4.7 only.
+    new: Any = {name: arguments[name] for name, default in _NEW.items() if arguments[name] is not default}
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         _check_function(view)
@@ -228,8 +230,8 @@ def jwt_required(
                     if not _closed(args, error):
                         raise
                     return cast("R", None)
-            else:  # tests patch it, by this name
-                verify_jwt_in_request(optional, fresh, refresh, locations, verify_type, skip_revocation_check, **beyond)
+            else:  # a test has patched it
+                verify_jwt_in_request(optional, fresh, refresh, locations, verify_type, skip_revocation_check, **new)
             if is_async:
                 return cast("R", get_app().ensure_sync(view)(*args, **kwargs))
             return view(*args, **kwargs)
@@ -241,7 +243,7 @@ def jwt_required(
 
 
 def _closed(arguments: tuple[Any, ...], error: Exception) -> bool:
-    """Close the WebSocket that this request opens, if it does, and return whether it is closed."""
+    """Close the WebSocket if this request opens one, and return whether it did."""
     incoming = _incoming()
     if not isinstance(incoming, Request) or not is_handshake(incoming.environ):
         return False
@@ -251,31 +253,30 @@ def _closed(arguments: tuple[Any, ...], error: Exception) -> bool:
 
 
 def _incoming() -> Request:
-    """Return the current request, not the proxy, which costs more; or what a test has put in its place."""
-    return _legacy.current_request() if _is_patched else request._get_current_object()  # type: ignore[attr-defined]
+    """Return the current request itself, because the proxy costs more; or its replacement in a test."""
+    if _is_patched:
+        return _legacy.current_request()
+    return request._get_current_object()  # type: ignore[attr-defined,no-any-return]  # of LocalProxy
 
 
 def require(policy: Policy) -> None:
-    """Check this request as ``@jwt_required`` with these requirements does."""
+    """Check this request like ``@jwt_required`` with this policy."""
     if verify_jwt_in_request is _GENUINE:
         _verify(policy)
-    else:  # tests patch it, by this name
+    else:  # a test has patched it
         verify_jwt_in_request(**_arguments(policy))
 
 
 def _arguments(policy: Policy) -> dict[str, Any]:
-    """The arguments of :func:`verify_jwt_in_request` that make a policy, without the defaults."""
+    """The arguments of :func:`verify_jwt_in_request` for a policy, without the defaults."""
     usual = Policy(refresh=policy.refresh)
-    names = [each.name for each in fields(policy)]
-    chosen = {name: getattr(policy, name) for name in names if getattr(policy, name) != getattr(usual, name)}
+    values = {each.name: getattr(policy, each.name) for each in fields(policy)}
+    chosen = {name: value for name, value in values.items() if value != getattr(usual, name)}
     return chosen | ({"refresh": True} if policy.refresh else {})
 
 
 def _check_function(view: Any) -> None:
-    """See that ``@jwt_required()`` stands on a function.
-
-    :raises TypeError: if it does not, with what to write instead
-    """
+    """Raise TypeError if ``@jwt_required()`` decorates anything but a function, and say what to write instead."""
     if isinstance(view, type):
         listed = "method_decorators" if hasattr(view, "method_decorators") else "decorators"
         raise TypeError(
@@ -284,15 +285,15 @@ def _check_function(view: Any) -> None:
         )
     if view is None:
         raise TypeError(
-            "@jwt_required() stands above a decorator that returned None, so it would protect nothing: put it below "
-            "the route, next to the function (below @sock.route, for example)"
+            "@jwt_required() is above a decorator that returned None, so it would protect nothing: put it below the "
+            "route, next to the function (below @sock.route, for example)"
         )
     if not callable(view):
         raise TypeError(f"@jwt_required() protects functions, not a {type(view).__name__}: put it next to the function")
 
 
 def _keep_out_of_caches(response: Response) -> Response:
-    """Mark the answer to a URL that holds a token (RFC 6750, section 2.3)."""
+    """Forbid caching the response to a URL that holds a token (RFC 6750, section 2.3)."""
     if query_values(request, get_state(get_app()).settings):
         response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,4 +1,4 @@
-"""What lets a request pass that would be refused: ``optional="if-valid"``, report-only, and tokens of 4.6."""
+"""Options that let requests pass: ``optional="if-valid"``, report-only, and tokens of 4.6."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..conftest import SECRET, MakeApp, bearer
 
 @contextmanager
 def heard(app: Flask) -> Iterator[list[str]]:
-    """The codes that are reported, and those that are refused with an exclamation mark."""
+    """The codes of reported refusals, and those of real ones with an exclamation mark."""
     codes: list[str] = []
 
     def report(_app: Flask, code: str, error: Exception) -> None:
@@ -52,7 +52,7 @@ def ask(app: Flask, token: str | None = None) -> tuple[int, Any]:
 
 
 def tokens(app: Flask) -> dict[str, str]:
-    """A good token, and one that is wrong in each way, by the code of its refusal."""
+    """A valid token, and one that is wrong in each way, by the code of its refusal."""
     with app.app_context():
         good = create_access_token("ada")
         return {
@@ -73,7 +73,7 @@ def app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
 
 
 def test_a_token_that_is_refused_counts_as_none(app: Flask) -> None:
-    """Of a view that is for everybody; it is told of, and nobody is taken for anybody."""
+    """With ``optional="if-valid"`` a request with an invalid token is anonymous, and reported."""
     add_view(app, optional="if-valid")
     for code, token in tokens(app).items():
         with heard(app) as codes:
@@ -83,14 +83,14 @@ def test_a_token_that_is_refused_counts_as_none(app: Flask) -> None:
 
 
 def test_optional_alone_still_refuses_it(app: Flask) -> None:
-    """As 4.7 does."""
+    """With ``optional=True`` a request with an invalid token is refused, as in 4.7."""
     add_view(app, optional=True)
     for code, token in tokens(app).items():
         assert (ask(app, token)[0] == 200) is (code == "good")
 
 
 def test_an_outage_is_no_refusal(make_app: MakeApp, tmp_path: Any) -> None:
-    """Whether the token is good cannot be told: that is no reason to take its owner for nobody."""
+    """If the store is unavailable the answer is 503: the token may be valid, so the request is not anonymous."""
     app = make_app(STORE_URI=f"sqlite:///{tmp_path}/no/such/folder/jwt.db")
     add_view(app, optional="if-valid")
     assert ask(app, tokens(app)["good"])[0] == 503
@@ -99,7 +99,7 @@ def test_an_outage_is_no_refusal(make_app: MakeApp, tmp_path: Any) -> None:
 
 
 def test_a_revoked_token_counts_as_none(make_app: MakeApp) -> None:
-    """And so does one of a user that is not there any more."""
+    """A request with a revoked token, or one of an unknown user, is anonymous too."""
     app = make_app()
     add_view(app, optional="if-valid")
     manager = app.extensions["flask-jwt-extended"]
@@ -112,7 +112,7 @@ def test_a_revoked_token_counts_as_none(make_app: MakeApp) -> None:
 
 @pytest.mark.parametrize("optional", ["if_valid", "yes", ""])
 def test_another_word_is_refused_where_it_is_written(optional: Any) -> None:
-    """A slip of the pen must not open a view."""
+    """A misspelt value of ``optional`` does not open a view."""
     with pytest.raises(ConfigurationError, match="if-valid"):
         jwt_required(optional=optional)
 
@@ -121,7 +121,7 @@ def test_another_word_is_refused_where_it_is_written(optional: Any) -> None:
 
 
 def test_a_view_may_report_and_let_pass(app: Flask) -> None:
-    """On the way from open to protected: whatever is wrong passes, is told of, and is nobody's."""
+    """With ``report_only`` every request passes; those with an invalid token are anonymous and reported."""
     add_view(app, report_only=True)
     for code, token in tokens(app).items():
         with heard(app) as codes:
@@ -145,7 +145,7 @@ def test_a_view_may_report_and_let_pass(app: Flask) -> None:
 def test_a_token_that_lacks_only_what_is_demanded_keeps_its_identity(
     app: Flask, demands: dict[str, Any], code: str
 ) -> None:
-    """The view works as before it demanded that."""
+    """A valid token that only lacks a requirement keeps its identity."""
     add_view(app, report_only=True, **demands)
     with heard(app) as codes:
         assert ask(app, tokens(app)["good"]) == (200, "ada")
@@ -153,7 +153,7 @@ def test_a_token_that_lacks_only_what_is_demanded_keeps_its_identity(
 
 
 def test_a_bad_signature_has_no_identity_whatever_else_is_reported(app: Flask) -> None:
-    """Nor has a revoked token, or one of another kind."""
+    """An invalid or revoked token, or one of another type, gives no identity."""
     add_view(app, report_only=True, scopes="read")
     app.extensions["flask-jwt-extended"].token_in_blocklist_loader(lambda _header, claims: claims["sub"] == "eve")
     with app.app_context():
@@ -172,14 +172,17 @@ def signed(**claims: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("option", "token", "code", "other"),
+    ("option", "wrong", "code", "other"),
     [
-        ("JWT_REQUIRED_CLAIMS", signed(jti=None), "missing_claim", "wrong_audience"),
-        ("JWT_VERIFY_AUD", signed(aud="somebody"), "wrong_audience", "missing_claim"),
+        ("JWT_REQUIRED_CLAIMS", {"jti": None}, "missing_claim", "wrong_audience"),
+        ("JWT_VERIFY_AUD", {"aud": "somebody"}, "wrong_audience", "missing_claim"),
     ],
 )
-def test_an_option_may_be_reported_first(make_app: MakeApp, option: str, token: str, code: str, other: str) -> None:
+def test_an_option_may_be_reported_first(
+    make_app: MakeApp, option: str, wrong: dict[str, Any], code: str, other: str
+) -> None:
     """On the way from compat to strict: that check refuses nothing, every other one does."""
+    token = signed(**wrong)  # here: it lives for a minute
     strict = make_app(PROFILE="strict")
     add_view(strict)
     assert ask(strict, token)[0] == 401
@@ -195,7 +198,7 @@ def test_an_option_may_be_reported_first(make_app: MakeApp, option: str, token: 
 
 @pytest.mark.parametrize("profile", ["compat", "strict"])
 def test_a_refusal_tells_what_refuses_not_what_is_only_reported(make_app: MakeApp, profile: str) -> None:
-    """Clients refresh when they are told that a token has expired."""
+    """The answer names the check that refuses, because clients refresh when a token has expired."""
     app = make_app(PROFILE=profile, REQUIRED_CLAIMS=["tenant"], DECODE_ISSUER="x")
     app.config["JWT_REPORT_ONLY"] = ["JWT_REQUIRED_CLAIMS", "JWT_DECODE_ISSUER"]
     add_view(app)
@@ -208,7 +211,7 @@ def test_a_refusal_tells_what_refuses_not_what_is_only_reported(make_app: MakeAp
 
 @pytest.mark.parametrize("demands", [{"optional": "if-valid"}, {"report_only": True}], ids=repr)
 def test_a_request_is_reported_once(make_app: MakeApp, demands: dict[str, Any]) -> None:
-    """Where both the option and the view let it pass."""
+    """A request that both the option and the view let pass is reported once."""
     app = make_app(REQUIRED_CLAIMS=["tenant"])
     app.config["JWT_REPORT_ONLY"] = ["JWT_REQUIRED_CLAIMS"]
     add_view(app, **demands)
@@ -219,7 +222,7 @@ def test_a_request_is_reported_once(make_app: MakeApp, demands: dict[str, Any]) 
 
 
 def test_several_tokens_and_origins_may_be_reported(make_app: MakeApp) -> None:
-    """The strict checks of requests."""
+    """JWT_SINGLE_TOKEN and JWT_CSRF_ORIGIN_CHECK can be reported first."""
     locations = {"TOKEN_LOCATION": ["headers", "cookies"], "COOKIE_SECURE": False}
     for report_only, expected in (([], 400), (["JWT_SINGLE_TOKEN"], 200)):
         app = make_app(PROFILE="strict", REPORT_ONLY=report_only, **locations)
@@ -240,7 +243,7 @@ def test_several_tokens_and_origins_may_be_reported(make_app: MakeApp) -> None:
     "names", [["JWT_DECODE_LEEWAY"], ["JWT_COOKIE_CSRF_PROTECT"], ["required_claims"], "JWT_ALGORITHM"]
 )
 def test_nothing_else_can_be_reported_only(make_app: MakeApp, names: Any) -> None:
-    """A signature is never only reported, nor is CSRF protection."""
+    """JWT_REPORT_ONLY cannot name options for signatures or CSRF values."""
     with pytest.raises(ConfigurationError, match="JWT_REPORT_ONLY cannot name"):
         make_app(REPORT_ONLY=names)
 
@@ -258,7 +261,7 @@ UNTIL = datetime.fromtimestamp(NOW + 100, timezone.utc)
 
 @pytest.mark.parametrize("until", [UNTIL, UNTIL.isoformat(), UNTIL.replace(tzinfo=None), UNTIL.isoformat()[:-6] + "Z"])
 def test_a_subject_that_is_no_string_passes_for_a_while(make_app: MakeApp, clock: Clock, until: Any) -> None:
-    """Each is counted; then it is over, to the second."""
+    """Until JWT_LEGACY_SUB_UNTIL such tokens pass and are counted; after it, to the second, they are refused."""
     app = make_app(LEGACY_SUB_UNTIL=until)
     add_view(app)
     counts: list[int] = []
@@ -278,7 +281,7 @@ def test_a_subject_that_is_no_string_passes_for_a_while(make_app: MakeApp, clock
 
 
 def test_a_day_ends_where_it_begins(make_app: MakeApp, clock: Clock) -> None:
-    """A date is the midnight before it, in UTC."""
+    """A date means midnight UTC at its beginning."""
     app = make_app(LEGACY_SUB_UNTIL=date(2023, 11, 15))
     add_view(app)
     clock.now = datetime(2023, 11, 14, 23, 59, 59, tzinfo=timezone.utc).timestamp()
@@ -290,12 +293,12 @@ def test_a_day_ends_where_it_begins(make_app: MakeApp, clock: Clock) -> None:
 
 @pytest.mark.parametrize("until", ["soon", 5, True, [1], "2027-13-01"])
 def test_what_is_no_date_is_told(make_app: MakeApp, until: Any) -> None:
-    """With how to write one."""
+    """The error shows how to write a date."""
     with pytest.raises(ConfigurationError, match="2027-01-31"):
         make_app(LEGACY_SUB_UNTIL=until)
 
 
 def test_without_the_option_they_are_refused(app: Flask) -> None:
-    """As 4.7 does."""
+    """Without the option such tokens are refused, as in 4.7."""
     add_view(app)
     assert ask(app, signed(sub=5))[0] in (401, 422)

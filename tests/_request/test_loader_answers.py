@@ -1,4 +1,4 @@
-"""What loaders may answer about roles and revocation: a string is one role, and no answer is no permission."""
+"""Results of loaders for roles and revocation: a string is one role, and a missing result allows nothing."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from flask_jwt_extended import (
     start_session,
 )
 
+from ..axes import PROFILES, both_profiles, rotated
 from ..conftest import MakeApp, bearer
 
-PROFILES = ["compat", "strict"]
 STYLES = ["sync", "async", "hidden"]
 _DAY = timedelta(days=1)
 
 
 class Role(str, Enum):
-    """As applications write roles."""
+    """Roles as applications write them."""
 
     ADMIN = "admin"
     READER = "reader"
 
 
 def styled(style: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A loader that answers as this function does: at once, as a coroutine, or as one that does not look like it."""
+    """The loader as a function, as a coroutine function, or as a function that returns a coroutine."""
 
     async def later(*arguments: Any) -> Any:
         return function(*arguments)
@@ -45,7 +45,7 @@ def styled(style: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def ask(app: Flask, **demands: Any) -> int:
-    """The status for a user of whom the token says nothing."""
+    """The status for a user whose token has no roles."""
     app.add_url_rule("/x", "x", jwt_required(**demands)(lambda: "x"))
     with app.app_context():
         token = create_access_token("ada")
@@ -59,9 +59,8 @@ def warnings_of(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
 # --- roles_loader ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize(
-    ("answer", "role", "passes"),
+@rotated(
+    "answer,role,passes",
     [
         ("admin", "admin", True),
         ("admin", "a", False),
@@ -80,9 +79,10 @@ def warnings_of(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
         ([Role.ADMIN], "ADMIN", False),
     ],
     ids=str,
+    style=STYLES,
 )
 def test_names_of_roles(app: Flask, answer: Any, role: Any, passes: bool, style: str, caplog: Any) -> None:
-    """A string is one role, and is compared whole."""
+    """A string is one role, and is compared as a whole."""
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     manager.roles_loader(styled(style, lambda _header, _claims: answer))
     assert ask(app, roles=role) == (200 if passes else 403)
@@ -101,21 +101,21 @@ _LAZY: dict[str, tuple[Callable[[], Any], int]] = {
 
 @pytest.mark.parametrize("collection", _LAZY)
 def test_other_collections_of_names(app: Flask, collection: str) -> None:
-    """A generator and a view of keys are lists; a mapping is not, for its values may say no."""
+    """A generator and a view of keys are accepted; a mapping is not, because its values may be false."""
     make, status = _LAZY[collection]
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     manager.roles_loader(lambda _header, _claims: make())
     assert ask(app, roles="admin") == status
 
 
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize(
+@rotated(
     "answer",
     [None, {"admin": False}, {"admin": True}, b"admin", bytearray(b"admin"), 5, True, [["admin"]], [None], [b"admin"]],
     ids=repr,
+    style=STYLES,
 )
 def test_what_is_no_role(app: Flask, answer: Any, style: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Ends in a 403, and one line in the log names the loader."""
+    """Other results end in a 403, and one log line names the loader."""
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     manager.roles_loader(styled(style, lambda _header, _claims: answer))
     with caplog.at_level(logging.WARNING, logger="flask_jwt_extended"):
@@ -127,7 +127,7 @@ def test_what_is_no_role(app: Flask, answer: Any, style: str, caplog: pytest.Log
 
 
 def test_names_among_other_things_count(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """The rest is reported."""
+    """Names among other values count, and the other values are logged."""
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     answer: Any = [None, ["x"], "admin", 5]
     manager.roles_loader(lambda _header, _claims: answer)
@@ -138,7 +138,7 @@ def test_names_among_other_things_count(app: Flask, caplog: pytest.LogCaptureFix
 @pytest.mark.parametrize("claim", ["roles", "groups"])
 @pytest.mark.parametrize(("value", "status"), [("admin", 200), ("administrator", 403), ("a", 403), (["admin"], 200)])
 def test_a_claim_that_is_a_string_is_one_role(app: Flask, claim: str, value: Any, status: int) -> None:
-    """Without a loader."""
+    """Without a loader, a string in ``roles`` or ``groups`` is one role."""
     app.add_url_rule("/x", "x", jwt_required(roles="admin")(lambda: "x"))
     with app.app_context():
         token = create_access_token("ada", additional_claims={claim: value})
@@ -149,12 +149,12 @@ def test_a_claim_that_is_a_string_is_one_role(app: Flask, claim: str, value: Any
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("profile", PROFILES)
+@both_profiles
 @pytest.mark.parametrize("store", [None, "memory://"])
 def test_a_forgotten_return(
     make_app: MakeApp, profile: str, style: str, store: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Refuses in strict. In compat the token passes, as in 4.7. One line in the log names the function."""
+    """In strict the token is refused; in compat it passes, as in 4.7. One log line names the function."""
     app = make_app(PROFILE=profile, STORE_URI=store)
 
     def forgets(_header: Any, claims: Any) -> None:
@@ -172,23 +172,24 @@ def test_a_forgotten_return(
     assert "return" in line
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize(
-    ("answer", "status"), [(False, 200), (True, 401), (0, 200), (1, 401), ([], 200), (["jti"], 401), ("", 200)]
+@rotated(
+    "answer,status",
+    [(False, 200), (True, 401), (0, 200), (1, 401), ([], 200), (["jti"], 401), ("", 200)],
+    profile=PROFILES,
 )
 def test_other_answers_are_taken_as_in_4_7(
     make_app: MakeApp, profile: str, answer: Any, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By their truth."""
+    """Other results of token_in_blocklist_loader count by their truth."""
     app = make_app(PROFILE=profile)
     app.extensions["flask-jwt-extended"].token_in_blocklist_loader(lambda _header, _claims: answer)
     assert ask(app) == status
     assert warnings_of(caplog, "token_in_blocklist_loader") == []
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@both_profiles
 def test_a_cookie_is_not_extended_where_the_answer_is_missing(make_app: MakeApp, profile: str) -> None:
-    """In strict; a view that skips the question does not open that way."""
+    """In strict, cookies are not extended either, even in a view that skips the revocation check."""
     app = make_app(PROFILE=profile, STORE_URI="memory://", TOKEN_LOCATION="cookies", ACCESS_TOKEN_EXPIRES=2)
     app.extensions["flask-jwt-extended"].token_in_blocklist_loader(lambda _header, _claims: None)
     app.after_request(lambda response: refresh_expiring_cookies(response, within=_DAY))
@@ -207,12 +208,12 @@ def test_a_cookie_is_not_extended_where_the_answer_is_missing(make_app: MakeApp,
     assert bool(answer.headers.getlist("Set-Cookie")) is (profile == "compat")
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@both_profiles
 @pytest.mark.parametrize(("answer", "is_accepted"), [(None, False), (False, False), (True, True)])
 def test_a_verification_that_does_not_answer_refuses(
     make_app: MakeApp, profile: str, answer: Any, is_accepted: bool
 ) -> None:
-    """As in 4.7."""
+    """A result of ``None`` of token_verification_loader refuses, as in 4.7."""
     app = make_app(PROFILE=profile)
     app.extensions["flask-jwt-extended"].token_verification_loader(lambda _header, _claims: answer)
     assert (ask(app) == 200) is is_accepted
@@ -226,13 +227,13 @@ async def _yields_async(_header: Any, _claims: Any) -> Any:
     yield None
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@both_profiles
 @pytest.mark.parametrize("loader", [_yields, _yields_async], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("name", ["token_in_blocklist_loader", "token_verification_loader", "user_lookup_loader"])
 def test_a_generator_is_no_answer(
     make_app: MakeApp, profile: str, loader: Any, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A loader with ``yield`` in it has not run yet, and what it returned is true."""
+    """A loader that contains ``yield`` has not run yet when it returns, so the token is refused."""
     app = make_app(PROFILE=profile)
     getattr(app.extensions["flask-jwt-extended"], name)(loader)
     with caplog.at_level(logging.WARNING, logger="flask_jwt_extended"):

@@ -1,4 +1,4 @@
-"""What a protected view demands: kinds of token told apart by equality, freshness to the second."""
+"""What a protected view requires: types are compared by equality, freshness to the second."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ ODD: list[Any] = [None, "", 0, 1, -1, 1.5, [], ["access"], ["refresh"], {}, {"ac
 
 
 def test_an_access_token_is_asked_for_by_default() -> None:
-    """And nothing else: an access token need not be fresh."""
+    """The default policy accepts access tokens, fresh or not."""
     check(Policy())
     assert Policy().token_type == "access"
 
 
 def test_a_refresh_view_takes_refresh_tokens() -> None:
-    """It asks for them by their type."""
+    """``refresh=True`` accepts refresh tokens."""
     check(Policy(refresh=True), type="refresh")
     assert Policy(refresh=True).token_type == "refresh"
 
@@ -56,13 +56,13 @@ def test_a_token_of_another_type_is_refused(kind: Any, refresh: bool) -> None:
 
 
 def test_a_refresh_token_is_no_access_token() -> None:
-    """The message is the one applications know."""
+    """The message is the one of 4.7."""
     with pytest.raises(WrongTokenError, match=r"^Only non-refresh tokens are allowed$"):
         check(Policy(), type="refresh")
 
 
 def test_an_access_token_is_no_refresh_token() -> None:
-    """The other way round, too."""
+    """An access token is refused where a refresh token is required."""
     with pytest.raises(WrongTokenError, match=r"^Only refresh tokens are allowed$"):
         check(Policy(refresh=True), type="access")
 
@@ -70,13 +70,13 @@ def test_an_access_token_is_no_refresh_token() -> None:
 @pytest.mark.parametrize("kind", ["access", "refresh", "password_reset", *ODD], ids=repr)
 @pytest.mark.parametrize("refresh", [False, True])
 def test_every_type_passes_where_none_is_asked_for(kind: Any, refresh: bool) -> None:
-    """``verify_type=False`` takes all."""
+    """``verify_type=False`` accepts every type."""
     check(Policy(refresh=refresh, verify_type=False), type=kind)
 
 
 @pytest.mark.parametrize("fresh", [True, NOW, NOW + 0.5, NOW + 10**400, 1e300])
 def test_a_fresh_token_is_fresh(fresh: Any) -> None:
-    """It says so, or names a time that has not passed: the last moment of freshness is still fresh."""
+    """``fresh`` is true, or a time that has not passed; the last moment is still fresh."""
     check(Policy(fresh=True), fresh=fresh)
 
 
@@ -86,7 +86,7 @@ def test_a_fresh_token_is_fresh(fresh: Any) -> None:
     ids=repr,
 )
 def test_a_token_that_is_anything_but_fresh_is_refused(fresh: Any) -> None:
-    """A claim of an odd type or a time without end is not freshness, and no error either."""
+    """A claim of another type, or an infinite time, is not fresh, and not an error."""
     with pytest.raises(FreshTokenRequired, match=r"^Fresh token required$") as caught:
         check(Policy(fresh=True), fresh=fresh)
     assert caught.value.jwt_header == {"alg": "HS256"}
@@ -95,18 +95,18 @@ def test_a_token_that_is_anything_but_fresh_is_refused(fresh: Any) -> None:
 
 @pytest.mark.parametrize("fresh", [False, *ODD], ids=repr)
 def test_freshness_does_not_matter_where_it_is_not_asked_for(fresh: Any) -> None:
-    """Whatever the claim holds."""
+    """The claim may have any value if freshness is not required."""
     check(Policy(), fresh=fresh)
 
 
 def test_the_type_is_judged_before_freshness() -> None:
-    """A refresh token that is not fresh is first of all no access token."""
+    """A refresh token that is not fresh is refused for its type."""
     with pytest.raises(WrongTokenError):
         check(Policy(fresh=True), type="refresh")
 
 
 def test_a_policy_is_a_value() -> None:
-    """Equal demands are one policy, which nobody can loosen afterwards."""
+    """Equal requirements make equal policies, which cannot be changed."""
     assert Policy(fresh=True) == Policy(fresh=True) != Policy()
     assert hash(Policy(locations=("headers",))) == hash(Policy(locations=("headers",)))
     with pytest.raises(FrozenInstanceError):

@@ -1,4 +1,4 @@
-"""One request is one use of a single-use token, however often it is checked meanwhile."""
+"""Single-use tokens: one request is one use, however often it verifies the token."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from flask_jwt_extended import (
     end_session,
     get_jwt_identity,
     jwt_required,
+    revoke_token,
     set_access_cookies,
     start_session,
     verify_jwt_in_request,
@@ -24,6 +25,7 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended._context import get_state
 
+from ..axes import rotated
 from ..conftest import MakeApp, bearer
 
 KIND: Any = {"token_type": "reset"}
@@ -73,7 +75,7 @@ def _calls(app: Flask) -> None:
 
 
 def _other_demands(app: Flask) -> None:
-    """The hook takes any type and asks for no revocation check; the view asks for more."""
+    """The hook accepts every type without a revocation check; the view requires more."""
     app.before_request(lambda: verify_jwt_in_request(verify_type=False, skip_revocation_check=True) and None)
     app.add_url_rule("/x", "x", jwt_required(scopes="reset", **KIND)(view), methods=["GET", "POST"])
 
@@ -85,6 +87,35 @@ def _protected_blueprint(app: Flask) -> None:
     blueprint.before_request(lambda: verify_jwt_in_request(**KIND) and None)
     blueprint.add_url_rule("/x", "x", jwt_required(**KIND)(view), methods=["GET", "POST"])
     app.register_blueprint(blueprint)
+
+
+def status_of(app: Flask, **requirements: Any) -> Callable[[str], int]:
+    """Add a view with these requirements, and return a function that sends it a token."""
+    path = f"/{len(app.view_functions)}"
+    app.add_url_rule(path, path, jwt_required(**requirements)(view))
+    return lambda token: app.test_client().get(path, headers=bearer(token)).status_code
+
+
+def test_a_token_for_one_use_passes_once(app: Flask) -> None:
+    """The second time it is refused like a revoked token; another token passes."""
+    status, first, second = status_of(app, **KIND), once(app), once(app)
+    assert [status(first), status(first), status(second)] == [200, 401, 200]
+
+
+def test_what_is_refused_is_not_used_up(app: Flask) -> None:
+    """A view of another type, or with other requirements, does not use the token."""
+    made = once(app, additional_claims={"scope": "reset"})
+    demands: list[Any] = [{}, {"scopes": "other", **KIND}, {"fresh": True, **KIND}, {"scopes": "reset", **KIND}]
+    views = [status_of(app, **each) for each in demands]
+    assert [status(made) for status in views] == [422, 403, 401, 200]
+
+
+def test_it_can_be_revoked_before(app: Flask) -> None:
+    """A revoked single-use token is refused, even in a view that skips the revocation check."""
+    made, views = once(app), [status_of(app, **KIND), status_of(app, skip_revocation_check=True, **KIND)]
+    with app.app_context():
+        revoke_token(made)
+    assert [status(made) for status in views] == [401, 401]
 
 
 WAYS: list[Callable[[Flask], None]] = [
@@ -99,7 +130,7 @@ WAYS: list[Callable[[Flask], None]] = [
 
 @pytest.mark.parametrize("arrange", WAYS, ids=lambda way: way.__name__)
 def test_a_request_that_checks_it_twice_uses_it_once(app: Flask, arrange: Callable[[Flask], None]) -> None:
-    """It passes, and the next request with it is refused."""
+    """The request passes, and the next request with the token is refused."""
     arrange(app)
     token = once(app, additional_claims={"scope": "reset"})
     client = app.test_client()
@@ -109,14 +140,16 @@ def test_a_request_that_checks_it_twice_uses_it_once(app: Flask, arrange: Callab
     assert client.get("/x", headers=bearer(once(app, additional_claims={"scope": "reset"}))).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "name", ["_load_user", "verify_token_not_blocklisted", "_decode_jwt_from_request", "decode_token"]
+@rotated(
+    "arrange",
+    WAYS,
+    ids=lambda way: way.__name__,
+    name=["_load_user", "verify_token_not_blocklisted", "_decode_jwt_from_request", "decode_token"],
 )
-@pytest.mark.parametrize("arrange", WAYS, ids=lambda way: way.__name__)
 def test_also_while_a_function_of_4_7_is_patched(
     app: Flask, arrange: Callable[[Flask], None], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Requests take another way then."""
+    """The same holds while a private function of 4.7 is patched, when requests take another code path."""
     genuine = getattr(view_decorators, name)
     monkeypatch.setattr(view_decorators, name, lambda *given, **named: genuine(*given, **named))
     arrange(app)
@@ -143,14 +176,14 @@ def _in_cookie(client: FlaskClient, token: str) -> Any:
 
 @pytest.mark.parametrize("send", [_in_header, _in_query, _in_json, _in_cookie], ids=lambda way: way.__name__)
 def test_wherever_it_comes_from(app: Flask, send: Callable[[FlaskClient, str], Any]) -> None:
-    """The token counts, not its place."""
+    """A second use is refused in every location."""
     _hook_and_decorator(app)
     token = once(app)
     assert [send(app.test_client(), token).status_code for _ in range(2)] == [200, 401]
 
 
 def test_in_an_async_view(app: Flask) -> None:
-    """The same request."""
+    """A hook and an async view are one use."""
     app.before_request(lambda: verify_jwt_in_request(**KIND) and None)
 
     async def later() -> Any:
@@ -162,7 +195,7 @@ def test_in_an_async_view(app: Flask) -> None:
 
 
 def test_another_request_within_this_one_is_another_use(app: Flask) -> None:
-    """A view that calls the application with its own token is refused there."""
+    """If a view calls the application with its own token, the inner request is refused."""
     statuses: list[int] = []
 
     def outer() -> Any:
@@ -176,7 +209,7 @@ def test_another_request_within_this_one_is_another_use(app: Flask) -> None:
 
 
 def test_of_many_requests_one_wins_though_each_checks_twice(app: Flask) -> None:
-    """At the same time."""
+    """Of 16 requests at the same time, one passes."""
     _hook_and_decorator(app)
     token, together = once(app), Barrier(16)
 
@@ -189,7 +222,7 @@ def test_of_many_requests_one_wins_though_each_checks_twice(app: Flask) -> None:
 
 
 def test_two_tokens_in_one_request_are_two_uses(app: Flask) -> None:
-    """Each of its own."""
+    """A request that verifies two tokens uses both."""
     first, second = once(app), once(app)
 
     def both() -> Any:
@@ -206,7 +239,7 @@ def test_two_tokens_in_one_request_are_two_uses(app: Flask) -> None:
 
 
 def test_the_applications_own_blocklist_is_asked_every_time(app: Flask) -> None:
-    """It may have been blocked between the hook and the view."""
+    """The second check in a request calls token_in_blocklist_loader again."""
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     answers = iter([False, True])
     manager.token_in_blocklist_loader(lambda _header, _claims: next(answers))
@@ -215,7 +248,7 @@ def test_the_applications_own_blocklist_is_asked_every_time(app: Flask) -> None:
 
 
 def test_a_session_that_ends_between_two_checks_refuses(app: Flask) -> None:
-    """A token for one use may belong to a session."""
+    """A single-use token of a session is refused if the session ends between two checks."""
     with app.app_context():
         pair = start_session("ada")
 
@@ -232,7 +265,7 @@ def test_a_session_that_ends_between_two_checks_refuses(app: Flask) -> None:
 
 
 def test_a_first_check_that_refuses_does_not_use_it(app: Flask) -> None:
-    """A hook that asks for another kind leaves it good."""
+    """A hook that requires another type does not use the token."""
 
     def hook() -> None:
         verify_jwt_in_request(optional="if-valid")
@@ -244,7 +277,7 @@ def test_a_first_check_that_refuses_does_not_use_it(app: Flask) -> None:
 
 
 def test_it_can_be_put_into_cookies(app: Flask) -> None:
-    """The double submit value is asked for as ever."""
+    """A single-use token can be set as a cookie."""
     _hook_and_decorator(app)
     with app.test_request_context():
         response = app.make_response("")

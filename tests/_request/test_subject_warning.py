@@ -1,10 +1,9 @@
-"""Making a token whose subject nobody accepts is logged, and no other token is."""
+"""Making a token whose subject will be refused is logged; other tokens are not."""
 
 from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -15,7 +14,6 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, jwt_required
-from flask_jwt_extended._issue import _tell_of_subject
 
 from ..conftest import SECRET, bearer
 
@@ -35,7 +33,7 @@ class Role(enum.IntEnum):
 
 
 class User:
-    """An object that the provider of the application writes as a string."""
+    """An object that the JSON provider of the application writes as a string."""
 
 
 class Provider(DefaultJSONProvider):
@@ -46,14 +44,6 @@ class Provider(DefaultJSONProvider):
         if isinstance(value, User):
             return "ada"
         return [1, 2] if isinstance(value, complex) else DefaultJSONProvider.default(value)
-
-
-@pytest.fixture(autouse=True)
-def not_told_yet() -> Iterator[None]:
-    """Each kind of subject is told of once in a process."""
-    _tell_of_subject.cache_clear()
-    yield
-    _tell_of_subject.cache_clear()
 
 
 def make(**options: Any) -> Flask:
@@ -90,7 +80,7 @@ def status(app: Flask, identity: Any) -> int:
 def test_what_json_writes_as_a_string_is_accepted_and_not_logged(
     identity: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By the JSON provider of the application."""
+    """Values that the JSON provider of the application writes as strings are accepted, without a warning."""
     caplog.set_level(logging.WARNING, "flask_jwt_extended")
     assert status(make(), identity) == 200
     assert caplog.records == []
@@ -98,7 +88,7 @@ def test_what_json_writes_as_a_string_is_accepted_and_not_logged(
 
 @pytest.mark.parametrize("identity", [5, 5.5, True, Role.ADMIN, [1], {"id": 1}, 1j], ids=repr)
 def test_what_json_writes_otherwise_is_refused_and_logged(identity: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Once."""
+    """Other values are refused; the warning is logged once and names the type."""
     caplog.set_level(logging.WARNING, "flask_jwt_extended")
     assert status(make(), identity) == 422
     (record,) = caplog.records
@@ -109,14 +99,14 @@ def test_what_json_writes_otherwise_is_refused_and_logged(identity: Any, caplog:
 def test_where_numbers_are_accepted_they_are_not_logged(
     options: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By the options."""
+    """There is no warning if the options let numbers pass."""
     caplog.set_level(logging.WARNING, "flask_jwt_extended")
     assert status(make(**options), 5) == 200
     assert caplog.records == []
 
 
 def test_an_identity_that_no_token_can_hold_is_an_error_that_names_the_fix() -> None:
-    """As ever."""
+    """The error for an object that JSON does not support names user_identity_loader."""
     app = make()
     with app.app_context(), pytest.raises(TypeError, match="user_identity_loader"):
         create_access_token(object())

@@ -1,26 +1,26 @@
-"""Hostile requests: what they share.
+"""What the tests of hostile requests share.
 
-Tokens are put together by hand and signed properly where the case is about what they say, so that a refusal is for
-that and not for the signature. Every case goes through a real application of either profile and is judged by three
-things: the status, the stable code that the signal carries, and whether a view ran.
+Every request goes through a real application in one of the profiles, and three things are checked: the status, the
+stable code in the signal, and whether a view ran.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, request
+from hypothesis import HealthCheck, settings
 from werkzeug.test import TestResponse
 
 from flask_jwt_extended import JWTManager, jwt_required
 from flask_jwt_extended.signals import token_refused
 
 from ..axes import LOCATIONS, PROFILES
-from ..conftest import SECRET
+from ..conftest import IN_CI, SECRET
 from ..tokens import claims
 
 #: The status of each stable code: in compat, in strict.
@@ -43,15 +43,21 @@ STATUS = {
     "expired_token": (401, 401),
     "fresh_token_required": (401, 401),
 }
-#: What RFC 6750 calls a refusal of this status; a 401 without a token has no code at all.
+#: The error code of RFC 6750 for a status; a 401 without a token has no code.
 ERRORS = {400: "invalid_request", 401: "invalid_token"}
+
+
+def examples(number: int, **options: Any) -> Callable[[Any], Any]:
+    """Try this number of examples in CI and half of them elsewhere, without a time limit."""
+    count, fixtures = number if IN_CI else number // 2, HealthCheck.function_scoped_fixture
+    return settings(max_examples=count, deadline=None, suppress_health_check=[fixtures], **options)
 
 
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
 
 def claims_json(**literals: str) -> bytes:
-    """The claims of a good token as JSON, some of them written as given."""
+    """The claims of a valid token as JSON, some of them written as given."""
     written = {name: json.dumps(value) for name, value in claims().items()} | literals
     return ("{" + ",".join(f'"{name}":{value}' for name, value in written.items()) + "}").encode()
 
@@ -61,7 +67,7 @@ def claims_json(**literals: str) -> bytes:
 
 @dataclass
 class Target:
-    """An application under attack. Its views note that they ran."""
+    """An application under attack. Its views record that they ran."""
 
     app: Flask
     profile: str
@@ -80,7 +86,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "REPORT", "PROPFIND"
 def make_target(profile: str, **options: Any) -> Target:
     """Make an application of this profile that looks for tokens in every location."""
     app = Flask("app", static_folder=None)
-    app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production: what is not handled is a 500
+    app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production: an unhandled exception is a 500
     app.config["JWT_SECRET_KEY"] = SECRET
     app.config["JWT_TOKEN_LOCATION"] = list(LOCATIONS)
     app.config["JWT_PROFILE"] = profile
@@ -91,21 +97,21 @@ def make_target(profile: str, **options: Any) -> Target:
         target.ran.append(request.path)
         return "ran"
 
-    demands: dict[str, dict[str, Any]] = {
+    requirements: dict[str, dict[str, Any]] = {
         "access": {},
         "refresh": {"refresh": True},
         "fresh": {"fresh": True},
         "optional": {"optional": True},
     }
-    for name, demand in demands.items():
-        app.add_url_rule(f"/{name}", name, jwt_required(**demand)(view), methods=METHODS)
+    for name, required in requirements.items():
+        app.add_url_rule(f"/{name}", name, jwt_required(**required)(view), methods=METHODS)
     return target
 
 
 @cache
-def target_of(profile: str) -> Target:
-    """The application of a profile that most cases are thrown at."""
-    return make_target(profile)
+def target_of(profile: str, **options: Any) -> Target:
+    """Like :func:`make_target`, but made once. Tests must not change it."""
+    return make_target(profile, **options)
 
 
 # --- attacks and verdicts --------------------------------------------------------------------------------------------
@@ -113,13 +119,14 @@ def target_of(profile: str) -> Target:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an application made of a request."""
+    """The outcome of a request."""
 
     profile: str
+    method: str
     status: int
     codes: tuple[str, ...]
     ran: bool
-    response: Response | TestResponse
+    response: TestResponse
 
     @property
     def accepted(self) -> bool:
@@ -128,7 +135,7 @@ class Verdict:
 
 
 def attack(target: Target, path: str = "/access", **sent: Any) -> Verdict:
-    """Send a request as it is, and see what comes of it."""
+    """Send a request as it is, and return the outcome."""
     codes: list[str] = []
 
     def note(_app: Flask, code: str, **_rest: Any) -> None:
@@ -137,11 +144,12 @@ def attack(target: Target, path: str = "/access", **sent: Any) -> Verdict:
     target.ran.clear()
     with token_refused.connected_to(note, sender=target.app):
         response = target.app.test_client(use_cookies=False).open(path, **sent)
-    return Verdict(target.profile, response.status_code, tuple(codes), bool(target.ran), response)
+    method = response.request.method
+    return Verdict(target.profile, method, response.status_code, tuple(codes), bool(target.ran), response)
 
 
 def carrying(target: Target, token: Any, location: str = "headers", kind: str = "access") -> dict[str, Any]:
-    """What a request is made of that carries a token in this location."""
+    """The arguments of a request with a token in this location."""
     if location == "json":
         return {"json": {f"{kind}_token": token}}
     if location == "query_string":
@@ -151,7 +159,7 @@ def carrying(target: Target, token: Any, location: str = "headers", kind: str = 
 
 
 def present(target: Target, token: Any, location: str = "headers", path: str = "/access") -> Verdict:
-    """Present a token in a location."""
+    """Send a token in a location."""
     kind = "refresh" if path == "/refresh" else "access"
     return attack(target, path, **carrying(target, token, location, kind))
 
@@ -162,7 +170,7 @@ def code_in(profile: str, code: str | Mapping[str, str]) -> str:
 
 
 def assert_refused(verdict: Verdict, code: str | Mapping[str, str]) -> None:
-    """No view ran, the refusal was told once, by this code, and answered as the profile answers it."""
+    """No view ran, the refusal was signalled once with this code, and the answer is the one of the profile."""
     expected = code_in(verdict.profile, code)
     assert verdict.codes == (expected,), (verdict.status, verdict.codes, verdict.response.get_data(as_text=True))
     assert not verdict.ran
@@ -171,10 +179,10 @@ def assert_refused(verdict: Verdict, code: str | Mapping[str, str]) -> None:
     assert challenge.startswith("Bearer") == (verdict.status == 401 or verdict.profile == "strict")
     if verdict.profile == "strict":
         body = verdict.response.get_json()
-        assert body is not None or verdict.response.request.method == "HEAD"  # type: ignore[union-attr]
-        told = set() if expected == "missing_token" else {ERRORS[verdict.status]}
+        assert body is not None or verdict.method == "HEAD"
+        allowed = set() if expected == "missing_token" else {ERRORS[verdict.status]}
         if expected != "fresh_token_required":
-            assert {(body or {}).get("error")} - {None} <= told
+            assert {(body or {}).get("error")} - {None} <= allowed
 
 
 def assert_accepted(verdict: Verdict) -> None:

@@ -1,6 +1,6 @@
-"""Advisories of other libraries, each a test by its id: what went wrong there does not go wrong here.
+"""Advisories of other libraries, with a test for each by its id.
 
-PyJWT, python-jose, Authlib and joserfc first, then those of other ecosystems that everybody copied from. Advisories
+PyJWT, python-jose, Authlib and joserfc first, then other ecosystems. Advisories
 about what this package does not do (JWE, fetching a JWK Set) are left out.
 """
 
@@ -31,12 +31,12 @@ ADMIN = {"sub": "root"}
 
 
 def forged(secret: bytes, **header: Any) -> str:
-    """What somebody signs who knows no more than a public key, or nothing at all."""
+    """A token signed with a public key or an empty secret."""
     return genuine(claims(**ADMIN), {"alg": "HS256", "typ": "JWT", **header}, secret)
 
 
 def refuses_as_secret(profile: str, algorithm: str, octets: bytes) -> None:
-    """Octets are no HMAC secret: not where the list of algorithms is right, not where it mixes, not from a loader."""
+    """Check that the bytes are not an HMAC secret, with the right algorithms, with mixed ones, and from a loader."""
     plain, mixed, loading = (
         signing_target(profile, algorithm, DECODE_ALGORITHMS=accepted)
         for accepted in ([algorithm], [algorithm, "HS256"], [algorithm, "HS256"])
@@ -47,7 +47,7 @@ def refuses_as_secret(profile: str, algorithm: str, octets: bytes) -> None:
 
 
 def another(key: Any) -> Any:
-    """A private key of the same kind, not ours."""
+    """Another private key of the same kind."""
     if isinstance(key, rsa.RSAPrivateKey):
         return rsa.generate_private_key(65537, 2048)
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -60,7 +60,7 @@ def another(key: Any) -> Any:
 
 @both_profiles
 def test_cve_2017_11424(profile: str) -> None:
-    """PyJWT before 1.5.1 (GHSA-r9jw-mwhq-wp62): PEM of the PKCS1 form was not known for a public key."""
+    """PyJWT before 1.5.1 (GHSA-r9jw-mwhq-wp62): PEM of the PKCS1 form was not recognised as a public key."""
     refuses_as_secret(profile, "RS256", public_bytes(PRIVATE_KEYS["RS256"], Encoding.PEM, PublicFormat.PKCS1))
 
 
@@ -83,7 +83,7 @@ def test_cve_2024_53861(profile: str, issuer: Any) -> None:
 
 @both_profiles
 def test_cve_2026_32597(profile: str) -> None:
-    """PyJWT before 2.12.0 (GHSA-752w-5fwx-jx9f): unknown critical extensions were passed over."""
+    """PyJWT before 2.12.0 (GHSA-752w-5fwx-jx9f): unknown critical extensions were ignored."""
     header = {"alg": "HS256", "crit": ["x-custom-policy"], "x-custom-policy": "require-mfa"}
     assert_refused(present(target_of(profile), genuine(header=header)), "invalid_token")
 
@@ -96,7 +96,7 @@ def test_cve_2026_48526(profile: str, algorithm: str) -> None:
 
 @rotated("algorithm", ["RS256", "ES256", "EdDSA"], profile=PROFILES)
 def test_cve_2026_102273(profile: str, algorithm: str) -> None:
-    """PyJWT 2.13.0 (GHSA-w2cx-738m-mc7w): a JWK further down in a JSON text still did."""
+    """PyJWT 2.13.0 (GHSA-w2cx-738m-mc7w): a JWK deeper in a JSON text still passed."""
     jwk = jwk_of(PRIVATE_KEYS[algorithm])
     for document in ({"keys": [jwk]}, [jwk], {"a": {"b": [jwk]}}):
         refuses_as_secret(profile, algorithm, json.dumps(document).encode())
@@ -116,7 +116,7 @@ def test_ghsa_jq35_7prp_9v3f(profile: str, bound: str, said: str) -> None:
 @everywhere
 @both_profiles
 def test_ghsa_w7vc_732c_9m39(profile: str, location: str) -> None:
-    """PyJWT before 2.13.0: the payload of a token with ``b64: false`` was decoded at any size, for nothing."""
+    """PyJWT before 2.13.0: the payload of a token with ``b64: false`` was decoded at any size, without need."""
     head = segment(octets_of({"alg": "HS256", "b64": False, "crit": ["b64"]}))
     for payload, code in (("A" * 2_000_000, "malformed_token"), ("A" * 4000, "invalid_token")):
         assert_refused(present(target_of(profile), f"{head}.{payload}.AAAA", location), code)
@@ -149,14 +149,14 @@ MUTATIONS = {
 
 @rotated("mutation", MUTATIONS, algorithm=["RS256", "ES256", "EdDSA"], profile=PROFILES)
 def test_cve_2026_102268(profile: str, algorithm: str, mutation: str) -> None:
-    """PyJWT before 2.14.0 (GHSA-ffc3-869f-jxw9): PEM with other white space was not known for PEM."""
+    """PyJWT before 2.14.0 (GHSA-ffc3-869f-jxw9): PEM with other white space was not recognised."""
     octets = public_bytes(PRIVATE_KEYS[algorithm], Encoding.PEM, SPKI)
     refuses_as_secret(profile, algorithm, MUTATIONS[mutation](octets))
 
 
 @rotated("opening", [b"[", b'{"a":'], location=LOCATIONS, profile=PROFILES)
 def test_cve_2026_102265(profile: str, location: str, opening: bytes) -> None:
-    """PyJWT 2.13.0 (GHSA-8wjv-2p76-3863): a deeply nested header raised what was no ``PyJWTError``."""
+    """PyJWT 2.13.0 (GHSA-8wjv-2p76-3863): a deeply nested header raised an error that is not a ``PyJWTError``."""
     for depth in (1000, 1100, 100_000):
         token = f"{segment(opening * depth)}.{segment(octets_of(claims()))}.AAAA"
         assert_refused(present(target_of(profile), token, location), "malformed_token")
@@ -165,7 +165,7 @@ def test_cve_2026_102265(profile: str, location: str, opening: bytes) -> None:
 @everywhere
 @both_profiles
 def test_cve_2026_101918(profile: str, location: str) -> None:
-    """PyJWT before 2.15.0: so did a deeply nested payload, which a key loader reads before any signature."""
+    """PyJWT before 2.15.0: so did a deeply nested payload, which a key loader sees before the signature is verified."""
     target = make_target(profile)
     target.manager.decode_key_loader(lambda _header, _claims: SECRET)
     for token in (genuine(b"[" * 5000), genuine(b'{"a":' * 1050)):
@@ -194,7 +194,7 @@ def test_cve_2026_102266(profile: str, material: Any) -> None:
     profile=PROFILES,
 )
 def test_cve_2026_102274(profile: str, broken: dict[str, Any]) -> None:
-    """PyJWT before 2.14.0: a JWK with malformed RSA numbers raised what nobody caught."""
+    """PyJWT before 2.14.0: a JWK with malformed RSA numbers raised an unexpected error."""
     target = signing_target(profile, "RS256")
     target.manager.decode_key_loader(lambda _header, _claims: {**jwk_of(PRIVATE_KEYS["RS256"]), **broken})
     verdict = present(target, asymmetric(PRIVATE_KEYS["RS256"], "RS256"))
@@ -203,7 +203,7 @@ def test_cve_2026_102274(profile: str, broken: dict[str, Any]) -> None:
 
 @both_profiles
 def test_cve_2026_102275(profile: str) -> None:
-    """PyJWT before 2.15.0: in a private OKP JWK, ``x`` and ``d`` could be of two keys."""
+    """PyJWT before 2.15.0: in a private OKP JWK, ``x`` and ``d`` could belong to two keys."""
     mine, other = PRIVATE_KEYS["EdDSA"], another(PRIVATE_KEYS["EdDSA"])
     jwk = {**OKPAlgorithm.to_jwk(mine, as_dict=True), "x": OKPAlgorithm.to_jwk(other, as_dict=True)["x"]}
     target = signing_target(profile, "EdDSA")
@@ -226,7 +226,7 @@ def test_cve_2024_33663(profile: str, algorithm: str) -> None:
 @everywhere
 @both_profiles
 def test_cve_2024_33664(profile: str, location: str) -> None:
-    """python-jose to 3.3.0: a compressed JWE unpacked without bound. Here a JWE is no token, ``zip`` does nothing."""
+    """python-jose to 3.3.0: a compressed JWE was unpacked without limit. Here a JWE is not a token."""
     head = segment(octets_of({"alg": "dir", "enc": "A256GCM", "zip": "DEF"}))
     assert_refused(present(target_of(profile), f"{head}..AAAA.AAAA.AAAA", location), "malformed_token")
     bomb = genuine(b"\x78\x9c" + b"\0" * 4000, {"alg": "HS256", "zip": "DEF"})
@@ -270,7 +270,7 @@ def test_cve_2026_114615(profile: str, algorithm: str, prefix: bytes) -> None:
     profile=PROFILES,
 )
 def test_cve_2025_59420(profile: str, extra: dict[str, Any]) -> None:
-    """Authlib before 1.6.4 (GHSA-9ggr-2464-2j32): unknown critical header parameters were passed over."""
+    """Authlib before 1.6.4 (GHSA-9ggr-2464-2j32): unknown critical header parameters were ignored."""
     assert_refused(present(target_of(profile), genuine(header={"alg": "HS256", **extra})), "invalid_token")
 
 
@@ -295,7 +295,7 @@ def test_cve_2026_27962(profile: str, algorithm: str) -> None:
 @everywhere
 @both_profiles
 def test_cve_2026_28802(profile: str, location: str) -> None:
-    """Authlib (GHSA-7wc2-qxgw-g8gg): ``alg: none`` with an empty signature was taken for verified."""
+    """Authlib (GHSA-7wc2-qxgw-g8gg): ``alg: none`` with an empty signature counted as verified."""
     token = f"{segment(octets_of({'alg': 'none'}))}.{segment(octets_of(claims(**ADMIN)))}."
     for target in (target_of(profile), signing_target(profile, "ES256")):
         assert_refused(present(target, token, location), "wrong_algorithm")
@@ -311,7 +311,7 @@ SERIALISATIONS: dict[str, dict[str, Any]] = {
 
 @rotated("serialisation", SERIALISATIONS, profile=PROFILES)
 def test_cve_2026_96760(profile: str, serialisation: str) -> None:
-    """Authlib to 1.7.2: a JWS in JSON without signatures was taken for verified. Only the compact form is a token."""
+    """Authlib to 1.7.2: a JWS in JSON without signatures counted as verified. Only the compact form is a token."""
     jws = SERIALISATIONS[serialisation]
     assert_refused(present(target_of(profile), jws, "json"), "malformed_token")
     assert_refused(present(target_of(profile), json.dumps(jws), "json"), "malformed_token")
@@ -330,7 +330,7 @@ def test_cve_2026_114618(audience: Any) -> None:
 @everywhere
 @both_profiles
 def test_cve_2025_65015(profile: str, location: str, caplog: pytest.LogCaptureFixture) -> None:
-    """joserfc to 1.4.1 (GHSA-frfh-8v73-gjg4): a token too large was put into the message of an error, and into logs."""
+    """joserfc to 1.4.1 (GHSA-frfh-8v73-gjg4): an oversized token was put into error messages and logs."""
     with caplog.at_level(logging.DEBUG):
         verdict = present(target_of(profile), "A" * 500_000, location)
     assert_refused(verdict, "malformed_token")
@@ -342,15 +342,15 @@ def test_cve_2025_65015(profile: str, location: str, caplog: pytest.LogCaptureFi
 @everywhere
 @both_profiles
 def test_cve_2026_48990(profile: str, location: str) -> None:
-    """joserfc 1.3.4 to 1.6.5 (GHSA-wphv-vfrh-23q5): with ``b64: false`` a payload was not measured."""
+    """joserfc 1.3.4 to 1.6.5 (GHSA-wphv-vfrh-23q5): with ``b64: false`` the size of a payload was not checked."""
     head = segment(octets_of({"alg": "HS256", "b64": False, "crit": ["b64"]}))
     assert_refused(present(target_of(profile), f"{head}.{'a' * 200_000}.AAAA", location), "malformed_token")
 
 
 @rotated("claim", ["iss", "sub"], profile=PROFILES)
 def test_cve_2026_75509(profile: str, claim: str) -> None:
-    """joserfc before 1.7.3: an array that held the expected issuer passed for the issuer."""
-    target = make_target(profile, DECODE_ISSUER="https://issuer.example")
+    """joserfc before 1.7.3: an array that contains the expected issuer passed for the issuer."""
+    target = target_of(profile, DECODE_ISSUER="https://issuer.example")
     good: dict[str, Any] = {"iss": "https://issuer.example", "sub": "ann"}
     assert_accepted(present(target, genuine(claims(**good))))
     token = genuine(claims(**{**good, claim: [good[claim], "https://evil.example"]}))
@@ -359,7 +359,7 @@ def test_cve_2026_75509(profile: str, claim: str) -> None:
 
 @pytest.mark.parametrize("kind", [str, bytes])
 def test_ghsa_9pg5_8c7x_5hfx(kind: type) -> None:
-    """joserfc 1.7.4: a token was split, and so copied, before it was measured."""
+    """joserfc 1.7.4: a token was split, and so copied, before its size was checked."""
     verifier = Verifier(["HS256"], KeyRing([prepare("HS256", SECRET)]), 16384)
     token = "A" * 8_000_000 + ".e30.AA"
     huge = token if kind is str else token.encode()
@@ -387,7 +387,7 @@ def test_cve_2015_9235(profile: str, algorithm: str) -> None:
 
 @both_profiles
 def test_cve_2016_10555(profile: str) -> None:
-    """jwt-simple to 0.3.0: where no algorithm was demanded, RSA's public key was an HMAC secret."""
+    """jwt-simple to 0.3.0: if no algorithm was required, RSA's public key was an HMAC secret."""
     refuses_as_secret(profile, "RS256", public_bytes(PRIVATE_KEYS["RS256"], Encoding.PEM, SPKI).rstrip(b"\n"))
 
 

@@ -1,6 +1,6 @@
-"""Every registered claim, and those of this extension, holding what it should not (RFC 7519, section 4.1).
+"""Wrong values in the registered claims and in those of this extension (RFC 7519, section 4.1).
 
-All tokens are properly signed.
+All tokens have a good signature.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from . import assert_accepted, assert_refused, attack, carrying, claims_json, co
 
 
 def with_claim(name: str, literal: str) -> str:
-    """A good token but for one claim, written in JSON as given."""
+    """A valid token except for one claim, written in JSON as given."""
     return genuine(claims_json(**{name: literal}))
 
 
 # --- exp, nbf, iat ---------------------------------------------------------------------------------------------------
 
-#: JSON that is no NumericDate, though much of it looks like one.
+#: JSON that is not a NumericDate, though much of it looks like one.
 NO_DATES = [
     *('""', '"x"', f'"{NOW}"', f'"{NOW + 600}"', '"4102444800"', '" 4102444800"', '"4102444800.0"', '"0x7fffffff"'),
     *('"٤١٠٢٤٤٤٨٠٠"', '"１２３"', '"Infinity"', '"NaN"', '"2099-01-01T00:00:00Z"', '"1e10"', '"-1"', '"true"'),  # noqa: RUF001
@@ -37,7 +37,7 @@ NO_DATES = [
 
 @rotated("claim,literal", product(["exp", "nbf", "iat"], NO_DATES), profile=PROFILES)
 def test_a_time_is_a_finite_number(profile: str, claim: str, literal: str) -> None:
-    """A string, a bool, an array or infinity is no time, whatever it looks like."""
+    """A string, a bool, an array or infinity is not a time, whatever it looks like."""
     code = "malformed_claim" if claim == "iat" else "malformed_token"
     assert_refused(present(target_of(profile), with_claim(claim, literal)), code)
 
@@ -49,7 +49,7 @@ def test_a_time_is_a_finite_number(profile: str, claim: str, literal: str) -> No
     profile=PROFILES,
 )
 def test_a_time_that_is_no_json_is_refused(profile: str, literal: str, claim: str) -> None:
-    """Constants, integers beyond measure and other spellings are no JSON."""
+    """Constants, oversized integers and other spellings are not JSON."""
     assert_refused(present(target_of(profile), with_claim(claim, literal)), "malformed_token")
 
 
@@ -60,7 +60,7 @@ def test_a_time_that_is_no_json_is_refused(profile: str, literal: str, claim: st
     profile=PROFILES,
 )
 def test_a_time_is_not_null(profile: str, location: str, claim: str, compat: str) -> None:
-    """``null`` is no time; in strict, a required one is then missing."""
+    """``null`` is not a time; in strict, a required claim is then missing."""
     code = {"compat": compat, "strict": compat if claim == "nbf" else "missing_claim"}
     assert_refused(present(target_of(profile), with_claim(claim, "null"), location), code)
 
@@ -70,7 +70,7 @@ EXPIRED = ["0", "-1", "-0", "1", "0.0", "-1e300", "1.5", "1e0", str(NOW - 1), st
 
 @rotated("literal", EXPIRED, ids=lambda text: text[:20], location=LOCATIONS, profile=PROFILES)
 def test_an_expired_token_is_refused(profile: str, location: str, literal: str) -> None:
-    """On and after ``exp``, however that is spelt."""
+    """A token is expired at ``exp`` and after it, however the number is written."""
     assert_refused(present(target_of(profile), with_claim("exp", literal), location), "expired_token")
 
 
@@ -81,7 +81,7 @@ FUTURE = [str(NOW + 3600), f"{NOW + 3600}.5", "4102444800", "1e300", "9" * 300, 
     "claim,literal", product(["nbf", "iat"], FUTURE), ids=lambda text: text[:20], location=LOCATIONS, profile=PROFILES
 )
 def test_a_token_from_the_future_is_refused(profile: str, location: str, claim: str, literal: str) -> None:
-    """Neither before ``nbf`` nor before ``iat``, however large the number."""
+    """A token is not valid before ``nbf`` or ``iat``, however large the number."""
     assert_refused(present(target_of(profile), with_claim(claim, literal), location), "not_yet_valid")
 
 
@@ -99,8 +99,8 @@ def test_a_token_from_the_future_is_refused(profile: str, location: str, claim: 
     profile=PROFILES,
 )
 def test_leeway_is_no_more_than_it_says(profile: str, claim: str, offset: int, code: str | None, leeway: Any) -> None:
-    """Within the leeway a token passes, beyond it it does not."""
-    target = make_target(profile, DECODE_LEEWAY=leeway)
+    """Within the leeway a token passes; beyond it, it is refused."""
+    target = target_of(profile, DECODE_LEEWAY=leeway)
     verdict = present(target, genuine(claims(**{claim: int(time.time()) + offset})))
     if code is None:
         assert_accepted(verdict)
@@ -121,7 +121,7 @@ def test_a_name_is_a_string(profile: str, location: str, claim: str, literal: st
 
 @rotated("claim", ["sub", "jti"], profile=PROFILES)
 def test_a_name_is_not_null(profile: str, claim: str) -> None:
-    """``null`` is no string; in strict, the claim is then missing."""
+    """``null`` is not a string; in strict, the claim is then missing."""
     code = {"compat": "malformed_claim", "strict": "missing_claim"}
     assert_refused(present(target_of(profile), with_claim(claim, "null")), code)
 
@@ -129,14 +129,14 @@ def test_a_name_is_not_null(profile: str, claim: str) -> None:
 @everywhere
 @both_profiles
 def test_a_token_names_its_subject(profile: str, location: str) -> None:
-    """Without the identity claim a token is nobody's."""
+    """A token without the identity claim is refused."""
     assert_refused(present(target_of(profile), genuine(claims(sub=...)), location), "missing_claim")
 
 
 @rotated("name", ["sub", "Sub", "SUB", "sub ", "identity", "user_id", "uid", "subject"], profile=PROFILES)
 def test_another_identity_claim_is_looked_for_by_its_name(profile: str, name: str) -> None:
-    """With ``JWT_IDENTITY_CLAIM`` only that claim will do, to the letter."""
-    target = make_target(profile, IDENTITY_CLAIM="user")
+    """With ``JWT_IDENTITY_CLAIM`` only the claim of exactly that name counts."""
+    target = target_of(profile, IDENTITY_CLAIM="user")
     assert_refused(present(target, genuine(claims(**{"sub": ..., name: "ann"}))), "missing_claim")
     assert_accepted(present(target, genuine(claims(sub=..., user="ann"))))
 
@@ -174,13 +174,13 @@ NO_ISSUERS: list[Any] = [None, 0, 1, True, False, [], [ISSUER], {}, {ISSUER: 1},
 
 @rotated("value", NO_ISSUERS, ids=repr, issuer=CONFIGURED, profile=PROFILES)
 def test_an_issuer_is_a_string(profile: str, issuer: Any, value: Any) -> None:
-    """An array that holds ours is not ours."""
+    """An array that contains our issuer is not our issuer."""
     assert_refused(present(make_target(profile, DECODE_ISSUER=issuer), genuine(claims(iss=value))), "wrong_issuer")
 
 
 @rotated("value", NO_ISSUERS, ids=repr, location=LOCATIONS, profile=PROFILES)
 def test_an_issuer_is_a_string_even_if_any_will_do(profile: str, location: str, value: Any) -> None:
-    """Where no issuer is configured, any name passes, and nothing but a name (RFC 7519, section 4.1.1)."""
+    """Without a configured issuer any string passes, and nothing else (RFC 7519, section 4.1.1)."""
     target = target_of(profile)
     assert_accepted(present(target, genuine(claims(iss="https://other.example")), location))
     assert_refused(present(target, genuine(claims(iss=value)), location), "wrong_issuer")
@@ -188,7 +188,7 @@ def test_an_issuer_is_a_string_even_if_any_will_do(profile: str, location: str, 
 
 @rotated("issuer", CONFIGURED, location=LOCATIONS, profile=PROFILES)
 def test_an_issuer_is_named(profile: str, location: str, issuer: Any) -> None:
-    """Where one is expected, a token without one is refused."""
+    """With a configured issuer, a token without one is refused."""
     assert_refused(present(make_target(profile, DECODE_ISSUER=issuer), genuine(), location), "missing_claim")
 
 
@@ -219,41 +219,41 @@ def test_a_token_for_somebody_else_is_refused(profile: str, audience: Any, value
 
 @rotated("value", ILL_TYPED_AUDIENCES, ids=ascii, audience=OURS, profile=PROFILES)
 def test_an_audience_is_a_string_or_several(profile: str, audience: Any, value: Any) -> None:
-    """Ours beside what is no string is refused with it."""
+    """An array with a value that is not a string is refused, even if it contains our audience."""
     target = make_target(profile, DECODE_AUDIENCE=audience)
     assert_refused(present(target, genuine(claims(aud=value))), "wrong_audience")
 
 
 @rotated("value", [*ILL_TYPED_AUDIENCES, None, {}, 0, False], ids=ascii, location=LOCATIONS, profile=PROFILES)
 def test_an_audience_is_a_string_or_several_even_if_any_will_do(profile: str, location: str, value: Any) -> None:
-    """Where no audience is configured, compat takes the names of others, and nothing but names (section 4.1.3)."""
+    """Without a configured audience, compat accepts other audiences, but only strings (section 4.1.3)."""
     assert_refused(present(target_of(profile), genuine(claims(aud=value)), location), "wrong_audience")
 
 
 @rotated("value", EMPTY_AUDIENCES, ids=ascii, profile=PROFILES)
 def test_an_empty_audience_is_none(profile: str, value: Any) -> None:
-    """Where one is expected, nothing is as good as no ``aud``."""
-    target = make_target(profile, DECODE_AUDIENCE=AUDIENCE)
+    """With a configured audience, an empty ``aud`` counts as missing."""
+    target = target_of(profile, DECODE_AUDIENCE=AUDIENCE)
     for token in (genuine(claims(aud=value)), genuine()):
         assert_refused(present(target, token), "missing_claim")
 
 
 @rotated("value", [*NOT_THE_AUDIENCE, *ILL_TYPED_AUDIENCES, AUDIENCE], ids=ascii, location=LOCATIONS)
 def test_strict_refuses_any_audience_if_it_has_none(location: str, value: Any) -> None:
-    """Without an audience of our own, no token that names one is for us."""
+    """Without a configured audience, strict refuses every token that has one."""
     assert_refused(present(target_of("strict"), genuine(claims(aud=value)), location), "wrong_audience")
 
 
 @pytest.mark.parametrize("value", EMPTY_AUDIENCES, ids=ascii)
 def test_strict_refuses_an_audience_of_nobody(value: Any) -> None:
-    """An ``aud`` that is there and names nobody does not name us (RFC 7519, section 4.1.3)."""
+    """An empty ``aud`` does not contain our audience (RFC 7519, section 4.1.3)."""
     assert_refused(present(target_of("strict"), genuine(claims(aud=value))), "wrong_audience")
 
 
 @pytest.mark.parametrize("value", ["https://other.example", ["a", "b"], [""]], ids=ascii)
 def test_strict_takes_its_own_audience_alone(value: Any) -> None:
-    """What we write into new tokens is what we expect of them."""
-    target = make_target("strict", ENCODE_AUDIENCE=AUDIENCE)
+    """The audience of our new tokens is the one that we require."""
+    target = target_of("strict", ENCODE_AUDIENCE=AUDIENCE)
     assert_accepted(present(target, genuine(claims(aud=AUDIENCE))))
     assert_refused(present(target, genuine(claims(aud=value))), "wrong_audience")
 
@@ -280,7 +280,7 @@ NO_ACCESS: list[Any] = [
 
 @rotated("value", NO_ACCESS, ids=ascii, location=LOCATIONS, profile=PROFILES)
 def test_only_an_access_token_is_one(profile: str, location: str, value: Any) -> None:
-    """Kinds of token are told apart by equality."""
+    """Types of tokens are compared by equality."""
     token = genuine(claims(type=value))
     for path in ("/access", "/optional", "/fresh"):
         assert_refused(present(target_of(profile), token, location, path), "wrong_token_type")
@@ -288,7 +288,7 @@ def test_only_an_access_token_is_one(profile: str, location: str, value: Any) ->
 
 @rotated("value", [*["access", "Refresh", "refresh ", "refresh\0"], *NO_ACCESS[1:]], ids=ascii, profile=PROFILES)
 def test_only_a_refresh_token_is_one(profile: str, value: Any) -> None:
-    """An access token, or any other kind, is no refresh token."""
+    """An access token, or one of any other type, is not a refresh token."""
     token = genuine(claims(type=value))
     for location in LOCATIONS:
         assert_refused(present(target_of(profile), token, location, "/refresh"), "wrong_token_type")
@@ -296,7 +296,7 @@ def test_only_a_refresh_token_is_one(profile: str, value: Any) -> None:
 
 @rotated("path", ["/access", "/refresh", "/optional"], profile=PROFILES)
 def test_a_kind_is_not_null(profile: str, path: str) -> None:
-    """``null`` is another kind than ours; in strict, it is missing."""
+    """``null`` is another type; in strict, the claim is missing."""
     code = {"compat": "wrong_token_type", "strict": "missing_claim"}
     assert_refused(present(target_of(profile), with_claim("type", "null"), path=path), code)
 
@@ -309,7 +309,7 @@ NOT_FRESH = [
 
 @rotated("literal", NOT_FRESH, profile=PROFILES)
 def test_only_true_or_a_time_to_come_is_fresh(profile: str, literal: str) -> None:
-    """Everything else is refused where a fresh token is asked for."""
+    """Every other value is refused if a fresh token is required."""
     token = with_claim("fresh", literal)
     for location in LOCATIONS:
         assert_refused(present(target_of(profile), token, location, "/fresh"), "fresh_token_required")
@@ -317,7 +317,7 @@ def test_only_true_or_a_time_to_come_is_fresh(profile: str, literal: str) -> Non
 
 @rotated("literal", ["true", "9999999999", "4102444800.5"], profile=PROFILES)
 def test_a_fresh_token_passes(profile: str, literal: str) -> None:
-    """The view that asks for one runs."""
+    """A fresh token passes where one is required."""
     assert_accepted(present(target_of(profile), with_claim("fresh", literal), path="/fresh"))
 
 
@@ -334,13 +334,14 @@ NO_CSRF: list[Any] = [
     {},
     "another",
     "\ud800",
+    "é",
     "the double submit",
 ]
 
 
 @rotated("value", NO_CSRF, ids=ascii, profile=PROFILES)
 def test_a_csrf_claim_that_is_another_does_not_match(profile: str, value: Any) -> None:
-    """The double submit value is compared with a string or with nothing."""
+    """The double submit value matches only an equal string."""
     target = target_of(profile)
     sent = carrying(target, genuine(claims(csrf=value)), "cookies")
     sent["headers"]["X-CSRF-TOKEN"] = "the double submit value"
@@ -349,14 +350,14 @@ def test_a_csrf_claim_that_is_another_does_not_match(profile: str, value: Any) -
 
 @both_profiles
 def test_a_token_without_a_csrf_claim_cannot_be_protected(profile: str) -> None:
-    """In a cookie, on a method that changes something, such a token is refused."""
+    """In a cookie, with an unsafe method, such a token is refused."""
     target = target_of(profile)
     sent = carrying(target, genuine(claims(csrf=...)), "cookies")
     sent["headers"]["X-CSRF-TOKEN"] = "the double submit value"
     assert_refused(attack(target, method="POST", **sent), "missing_claim")
 
 
-# --- claims that mean nothing here -----------------------------------------------------------------------------------
+# --- claims without a meaning here -----------------------------------------------------------------------------------
 
 FOREIGN: dict[str, str] = {
     "scope": '"admin"',
@@ -380,7 +381,7 @@ FOREIGN: dict[str, str] = {
 
 @rotated("name", FOREIGN, profile=PROFILES)
 def test_a_claim_of_no_meaning_changes_nothing(profile: str, name: str) -> None:
-    """A good token passes with it, an expired one does not."""
+    """With such a claim, a valid token passes and an expired one does not."""
     target = target_of(profile)
     extra = {name: FOREIGN[name]}
     assert_accepted(present(target, genuine(claims_json(**extra))))
@@ -389,7 +390,7 @@ def test_a_claim_of_no_meaning_changes_nothing(profile: str, name: str) -> None:
 
 @rotated("doubled", ['"exp":{},"exp":1', '"exp":9999999999,"exp":1', '"exp":1,"exp":1'], profile=PROFILES)
 def test_of_a_claim_named_twice_the_last_counts(profile: str, doubled: str) -> None:
-    """A second ``exp`` does not hide behind the first (RFC 7519, section 4)."""
+    """The last of two ``exp`` claims counts (RFC 7519, section 4)."""
     payload = claims_json()[:-1] + b"," + doubled.encode() + b"}"
     assert_refused(present(target_of(profile), genuine(payload)), "expired_token")
 
@@ -408,5 +409,5 @@ def test_of_a_claim_named_twice_the_last_counts(profile: str, doubled: str) -> N
     profile=PROFILES,
 )
 def test_expiry_is_judged_last(profile: str, wrong: dict[str, Any], code: Any) -> None:
-    """An expired token is called so only if nothing else is wrong with its claims."""
+    """A token is reported as expired only if nothing else is wrong with its claims."""
     assert_refused(present(target_of(profile), genuine(claims(**wrong))), code_in(profile, code))

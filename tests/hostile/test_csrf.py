@@ -39,7 +39,7 @@ def submit(
 
 @rotated("profile,method", GUARDED, kind=KINDS)
 def test_a_cookie_alone_changes_nothing(profile: str, method: str, kind: str) -> None:
-    """Without the value a request with an unsafe method is refused; with it, it passes."""
+    """With an unsafe method, a request passes with the value and is refused without it."""
     target = target_of(profile)
     assert_refused(submit(target, method, kind, csrf=None), "csrf")
     assert_accepted(submit(target, method, kind))
@@ -74,7 +74,7 @@ NO_MATCH = [
 
 @rotated("value", NO_MATCH, ids=lambda value: ascii(value)[:40], kind=KINDS, profile=PROFILES)
 def test_another_value_does_not_match(profile: str, kind: str, value: str) -> None:
-    """A part of it, it in another case or something beside it is another value; beyond ASCII it is no error."""
+    """A part of the value, another case or something beside it does not match; beyond ASCII it is not an error."""
     assert_refused(submit(target_of(profile), kind=kind, csrf=value), "csrf")
 
 
@@ -90,7 +90,7 @@ def test_the_value_in_another_header_does_not_count(profile: str, name: str) -> 
 
 @rotated("place", ["query_string", "data", "json", "cookie"], profile=PROFILES)
 def test_the_value_in_another_place_does_not_count(profile: str, place: str) -> None:
-    """What a page of another origin could send along with the cookie proves nothing."""
+    """What a page of another origin could send with the cookie proves nothing."""
     target = target_of(profile)
     sent = carrying(target, genuine(), "cookies")
     values: dict[str, Any] = {"csrf_token": CSRF, "X-CSRF-TOKEN": CSRF, "csrf": CSRF}
@@ -103,8 +103,8 @@ def test_the_value_in_another_place_does_not_count(profile: str, place: str) -> 
 
 @rotated("value", NO_MATCH, ids=lambda value: ascii(value)[:40], profile=PROFILES)
 def test_a_form_holds_the_value_or_it_does_not(profile: str, value: str) -> None:
-    """With ``JWT_CSRF_CHECK_FORM`` a field is read as strictly as the header."""
-    target = make_target(profile, CSRF_CHECK_FORM=True)
+    """With ``JWT_CSRF_CHECK_FORM`` a field is compared as strictly as the header."""
+    target = target_of(profile, CSRF_CHECK_FORM=True)
     sent = carrying(target, genuine(), "cookies")
     assert_refused(attack(target, method="POST", data={"csrf_token": value}, **sent), "csrf")
     assert_accepted(attack(target, method="POST", data={"csrf_token": CSRF}, **sent))
@@ -135,16 +135,16 @@ FORMS: dict[str, tuple[bytes, str]] = {
 
 @rotated("form", FORMS, profile=PROFILES)
 def test_a_form_of_any_kind_is_only_read(profile: str, form: str) -> None:
-    """What holds no such field is a missing value, not an error."""
+    """A body without the field is a missing value, not an error."""
     data, content_type = FORMS[form]
-    target = make_target(profile, CSRF_CHECK_FORM=True)
+    target = target_of(profile, CSRF_CHECK_FORM=True)
     sent = carrying(target, genuine(), "cookies")
     assert_refused(attack(target, method="POST", data=data, content_type=content_type, **sent), "csrf")
 
 
 @rotated("kind", KINDS, profile=PROFILES)
 def test_the_value_of_one_token_does_not_serve_another(profile: str, kind: str) -> None:
-    """Each token has its own."""
+    """Each token has its own value."""
     target = target_of(profile)
     sent = carrying(target, genuine(claims(type=kind, csrf="its own")), "cookies", kind)
     sent["headers"]["X-CSRF-TOKEN"] = CSRF
@@ -153,7 +153,7 @@ def test_the_value_of_one_token_does_not_serve_another(profile: str, kind: str) 
 
 @guarded
 def test_an_optional_view_is_no_way_around(profile: str, method: str) -> None:
-    """A request with a token in a cookie and no value does not pass as anonymous."""
+    """A request with a token in a cookie and without the value is not anonymous."""
     target = target_of(profile)
     sent = carrying(target, genuine(), "cookies")
     assert_refused(attack(target, "/optional", method=method, **sent), "csrf")
@@ -164,14 +164,14 @@ OVERRIDES = ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method", "X-
 
 @rotated("profile,method", GUARDED, said=["GET", "HEAD", "OPTIONS"])
 def test_a_method_is_what_it_is(profile: str, method: str, said: str) -> None:
-    """No header makes an unsafe method a safe one."""
+    """No header makes an unsafe method safe."""
     for name in OVERRIDES:
         assert_refused(submit(target_of(profile), method, csrf=None, **{name: said}), "csrf")
 
 
 @rotated("method", ["post", "Post", "pOST", "delete"], profile=PROFILES)
 def test_a_method_in_another_case_is_the_same(profile: str, method: str) -> None:
-    """Small letters are no way around."""
+    """A method in lower case is checked too."""
     target = target_of(profile)
     sent = carrying(target, genuine(), "cookies")
     verdict = attack(target, environ_overrides={"REQUEST_METHOD": method}, **sent)
@@ -181,7 +181,7 @@ def test_a_method_in_another_case_is_the_same(profile: str, method: str) -> None
 
 @rotated("methods", [["POST"], ["post", "REPORT"], "DELETE"], ids=str, profile=PROFILES)
 def test_explicit_methods_win(profile: str, methods: Any) -> None:
-    """``JWT_CSRF_METHODS`` guards what it names in either profile, and nothing else."""
+    """``JWT_CSRF_METHODS`` protects exactly the methods that it lists, in both profiles."""
     target = make_target(profile, CSRF_METHODS=methods)
     named = [method.upper() for method in ([methods] if isinstance(methods, str) else methods)]
     for method in METHODS:
@@ -194,7 +194,7 @@ def test_explicit_methods_win(profile: str, methods: Any) -> None:
 
 @rotated("profile,method", GUARDED, location=["headers", "query_string", "json"])
 def test_a_token_that_no_browser_sends_by_itself_needs_no_value(profile: str, method: str, location: str) -> None:
-    """Only cookies are guarded, and only if the token came in one."""
+    """Only tokens in cookies need the value."""
     target = target_of(profile)
     sent = carrying(target, genuine(), location)
     sent["headers"] = {**sent.get("headers", {}), "Origin": ELSEWHERE, "Sec-Fetch-Site": "cross-site"}
@@ -298,7 +298,7 @@ ORIGINS: list[tuple[dict[str, str], bool]] = [
 
 @rotated("said,here", ORIGINS, ids=lambda value: ascii(value)[:70], kind=KINDS)
 def test_strict_takes_requests_from_here_alone(kind: str, said: dict[str, str], here: bool) -> None:
-    """Though the double submit value is right, a request from elsewhere is refused."""
+    """A request from another site is refused, even with the right value."""
     verdict = submit(target_of("strict"), kind=kind, **said)
     if here:
         assert_accepted(verdict)
@@ -308,9 +308,9 @@ def test_strict_takes_requests_from_here_alone(kind: str, said: dict[str, str], 
 
 @pytest.mark.parametrize(("said", "here"), ORIGINS, ids=lambda value: ascii(value)[:70])
 def test_compat_can_be_told_to(said: dict[str, str], here: bool) -> None:
-    """``JWT_CSRF_ORIGIN_CHECK`` judges in the same way in compat, even where the double submit is off."""
+    """``JWT_CSRF_ORIGIN_CHECK`` works in compat as in strict, even with the double submit off."""
     for options in ({}, {"COOKIE_CSRF_PROTECT": False}):
-        verdict = submit(make_target("compat", CSRF_ORIGIN_CHECK=True, **options), **said)
+        verdict = submit(target_of("compat", CSRF_ORIGIN_CHECK=True, **options), **said)
         if here:
             assert_accepted(verdict)
         else:
@@ -321,7 +321,7 @@ def test_compat_can_be_told_to(said: dict[str, str], here: bool) -> None:
     "method", UNSAFE_IN_STRICT, said=[{"Sec_Fetch_Site": "cross-site"}, {"Origin": ELSEWHERE}, {"Referer": ELSEWHERE}]
 )
 def test_every_unsafe_method_is_asked_where_it_comes_from(said: dict[str, str], method: str) -> None:
-    """Known or not, a method that is not safe is guarded."""
+    """The origin is checked for every method that is not safe, known or not."""
     assert_refused(submit(target_of("strict"), method, **said), "csrf")
 
 
@@ -332,13 +332,13 @@ def test_every_unsafe_method_is_asked_where_it_comes_from(said: dict[str, str], 
     profile=PROFILES,
 )
 def test_a_link_from_elsewhere_works(profile: str, said: dict[str, str], method: str) -> None:
-    """A safe method is let through."""
+    """A safe method passes from any site."""
     assert_accepted(submit(target_of(profile), method, csrf=None, **said))
 
 
 @pytest.mark.parametrize(("said", "here"), [entry for entry in ORIGINS if entry[1]], ids=ascii)
 def test_a_request_from_here_needs_the_value_all_the_same(said: dict[str, str], here: bool) -> None:
-    """One defence does not stand in for the other."""
+    """A good origin does not replace the value."""
     for value in (None, "another"):
         assert_refused(submit(target_of("strict"), csrf=value, **said), "csrf")
 
@@ -374,7 +374,7 @@ TRUST: list[tuple[dict[str, str], bool]] = [
 @rotated("said,trusted", TRUST, ids=lambda value: ascii(value)[:70], profile=PROFILES)
 def test_a_trusted_origin_is_named_to_the_letter(profile: str, said: dict[str, str], trusted: bool) -> None:
     """Another scheme, port or subdomain is another origin."""
-    target = make_target(profile, CSRF_ORIGIN_CHECK=True, TRUSTED_ORIGINS=[TRUSTED])
+    target = target_of(profile, CSRF_ORIGIN_CHECK=True, TRUSTED_ORIGINS=(TRUSTED,))
     if trusted:
         assert_accepted(submit(target, **said))
         assert_refused(submit(target, csrf=None, **said), "csrf")
@@ -387,7 +387,7 @@ def test_a_trusted_origin_is_named_to_the_letter(profile: str, said: dict[str, s
 )
 @pytest.mark.parametrize("origin", ["null", "http://", "file://", "data:", "http:///"])
 def test_a_host_that_is_none_is_nobodys_origin(origin: str, host: str) -> None:
-    """A request that names no host, or an impossible one, does not agree with an origin that names none."""
+    """A request without a valid host matches no origin, not even one without a host."""
     verdict = submit(target_of("strict"), Origin=origin, Host=host)
     assert_refused(verdict, "csrf")
 
@@ -395,7 +395,7 @@ def test_a_host_that_is_none_is_nobodys_origin(origin: str, host: str) -> None:
 @pytest.mark.parametrize("host", ["api.example.com", "api.example.com:8443", "[::1]:5000", "API.example.com"])
 @pytest.mark.parametrize(("change", "here"), [("{}", True), ("x{}", False), ("{}.x", False), ("{}0", False)])
 def test_the_host_that_was_asked_counts(host: str, change: str, here: bool) -> None:
-    """An origin is compared with the Host of the request, port and all."""
+    """An origin is compared with the Host of the request, including the port."""
     verdict = submit(target_of("strict"), Host=host, Origin="https://" + change.format(host))
     if here:
         assert_accepted(verdict)

@@ -10,11 +10,12 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwt as joserfc_jwt
 from joserfc.errors import JoseError
@@ -26,16 +27,13 @@ from flask_jwt_extended.signals import token_refused
 from ..axes import LOCATIONS, both_profiles
 from ..conftest import SECRET
 from ..tokens import CSRF, claims, genuine, octets_of
-from . import METHODS, Target, attack, carrying, claims_json, present, target_of
+from . import METHODS, Target, attack, carrying, claims_json, examples, present, target_of
 from .test_form import ALPHABET, with_stray_bits
 
 #: More bytes than any token here has: joserfc has caps of its own, which are no matter of form.
 CAP = 1_000_000
-
-
-def examples(number: int) -> Callable[[Any], Any]:
-    """So many examples, the same ones each time, however long each takes."""
-    return settings(max_examples=number, deadline=None, derandomize=True, database=None)
+#: The same examples each time.
+fixed_examples = partial(examples, derandomize=True, database=None)
 
 
 # --- the others ------------------------------------------------------------------------------------------------------
@@ -44,7 +42,7 @@ OCTETS = OctKey.import_key(SECRET)
 
 
 def registry() -> JWSRegistry:
-    """joserfc told to take headers of any size that no specification knows."""
+    """joserfc set up to accept large headers and unregistered parameters."""
     made = JWSRegistry(algorithms=["HS256"], strict_check_header=False)
     made.max_header_length = made.max_payload_length = made.max_signature_length = CAP
     return made
@@ -65,7 +63,7 @@ def pyjwt_takes(token: str) -> bool:
 
 
 def joserfc_takes(token: str) -> bool:
-    """Whether joserfc does."""
+    """Whether joserfc verifies a token with our secret."""
     try:
         CLAIMS_REGISTRY.validate(joserfc_jwt.decode(token, OCTETS, registry=REGISTRY).claims)
     except (
@@ -168,7 +166,7 @@ REFUSED_BY_US_ALONE: dict[str, tuple[str, Callable[[], str]]] = {
 
 
 def rule_of(error: Exception) -> str:
-    """The rule that a refusal is for: the one of the table whose name begins its message, or else the message."""
+    """The rule behind a refusal: the entry of the table that begins its message, or the message itself."""
     message = str(error)
     return next(
         (rule for rule in sorted(REFUSED_BY_US_ALONE, key=len, reverse=True) if message.startswith(rule)), message
@@ -263,9 +261,9 @@ forged_tokens = st.one_of(
 
 @both_profiles
 @given(token=signed_tokens)
-@examples(300)
+@fixed_examples(300)
 def test_what_we_accept_everybody_accepts(profile: str, token: str) -> None:
-    """Of well-signed tokens we take none that PyJWT or joserfc refuses; what only they take is in the table."""
+    """We accept no signed token that PyJWT or joserfc refuses; what only they accept is in the table."""
     rule = refusal(target_of(profile), token)
     takers = [name for name, takes in PEERS.items() if takes(token)]
     if rule is None:
@@ -276,9 +274,9 @@ def test_what_we_accept_everybody_accepts(profile: str, token: str) -> None:
 
 @both_profiles
 @given(token=forged_tokens, location=st.sampled_from(["query_string", "json"]))
-@examples(300)
+@fixed_examples(300)
 def test_no_forgery_is_accepted(profile: str, token: str, location: str) -> None:
-    """A token is accepted only if its signing input was signed with our secret, and is spelt as that is spelt."""
+    """A token is accepted only if its signing input was signed with our secret, in exactly this spelling."""
     if refusal(target_of(profile), token, location) is None:
         signing_input, _, signature = token.rpartition(".")
         head, payload = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in signing_input.split("."))
@@ -291,9 +289,9 @@ def test_no_forgery_is_accepted(profile: str, token: str, location: str) -> None
 @given(
     token=signed_tokens, location=st.sampled_from(LOCATIONS), path=st.sampled_from(["/refresh", "/fresh", "/optional"])
 )
-@examples(150)
+@fixed_examples(150)
 def test_every_location_and_view_ends_in_a_verdict(profile: str, token: str, location: str, path: str) -> None:
-    """Whatever the claims, wherever the token, whatever the view asks for: accepted or a 4xx."""
+    """For any claims, location and view, the request is accepted or answered with 4xx."""
     refusal(target_of(profile), token, location, path)
 
 
@@ -315,7 +313,7 @@ header_texts = st.text(st.characters(max_codepoint=255), max_size=60) | st.lists
     csrf=header_texts,
     method=st.sampled_from(METHODS),
 )
-@examples(250)
+@fixed_examples(250)
 def test_any_request_at_all_ends_in_a_verdict(
     profile: str,
     authorization: str,
@@ -327,7 +325,7 @@ def test_any_request_at_all_ends_in_a_verdict(
     csrf: str,
     method: str,
 ) -> None:
-    """Octets of any kind in every place that is read: accepted with our token in it, or a 4xx."""
+    """With random bytes wherever we read, the request is accepted with our token in it, or answered with 4xx."""
     target = target_of(profile)
     token = genuine()
     environ = {
@@ -347,9 +345,9 @@ def test_any_request_at_all_ends_in_a_verdict(
 
 @both_profiles
 @given(method=st.sampled_from(METHODS), csrf=st.text(st.characters(max_codepoint=255), max_size=30), site=header_texts)
-@examples(150)
+@fixed_examples(150)
 def test_a_cookie_passes_no_unsafe_method_without_its_value(profile: str, method: str, csrf: str, site: str) -> None:
-    """Whatever else is sent, an unsafe method needs the double submit value."""
+    """An unsafe method always needs the double submit value."""
     target = target_of(profile)
     sent = carrying(target, genuine(), "cookies")
     environ = {"HTTP_X_CSRF_TOKEN": csrf, "HTTP_SEC_FETCH_SITE": site}

@@ -1,4 +1,4 @@
-"""What a header may ask for, and what it may only say (RFC 7515, section 4.1; RFC 8725bis, section 3).
+"""Header parameters that are refused, and those that have no effect (RFC 7515, section 4.1; RFC 8725bis, section 3).
 
 Every token here has a good signature by our own key unless a test says otherwise: what is refused is refused for its
 header.
@@ -20,7 +20,7 @@ from ..conftest import PRIVATE_KEYS, pem
 from ..tokens import asymmetric, claims, genuine, octets_of, segment
 from . import assert_accepted, assert_refused, make_target, present, target_of
 
-#: Keys of the attacker, made here and known to nobody.
+#: Keys of the attacker.
 ATTACKER_RSA = rsa.generate_private_key(65537, 2048)
 ATTACKER_EC = ec.generate_private_key(ec.SECP256R1())
 
@@ -54,7 +54,7 @@ NO_ALGORITHM: list[Any] = [
 
 @rotated("algorithm", NO_ALGORITHM, ids=lambda value: ascii(value)[:40], profile=PROFILES)
 def test_only_the_configured_algorithm_is_accepted(profile: str, algorithm: Any) -> None:
-    """Whatever else ``alg`` holds, be it a name in another case or no name at all, is refused."""
+    """Any other value of ``alg`` is refused, such as a name in another case."""
     assert_refused(present(target_of(profile), genuine(header=header(alg=algorithm))), "wrong_algorithm")
 
 
@@ -66,7 +66,7 @@ def test_only_the_configured_algorithm_is_accepted(profile: str, algorithm: Any)
     profile=PROFILES,
 )
 def test_a_header_names_its_algorithm(profile: str, location: str, without: dict[str, str]) -> None:
-    """There is no default for ``alg``, and member names are compared in their case."""
+    """There is no default for ``alg``, and member names are case-sensitive."""
     assert_refused(present(target_of(profile), genuine(header=without), location), "wrong_algorithm")
 
 
@@ -77,7 +77,7 @@ def test_a_header_names_its_algorithm(profile: str, location: str, without: dict
     profile=PROFILES,
 )
 def test_an_unsigned_token_is_refused(profile: str, location: str, signature: str, algorithm: Any) -> None:
-    """``none`` never verifies anything, with an empty signature or any other."""
+    """``none`` never verifies, with an empty signature or any other."""
     token = f"{segment(octets_of(header(alg=algorithm)))}.{segment(octets_of(claims(sub='root')))}.{signature}"
     assert_refused(present(target_of(profile), token, location), "wrong_algorithm")
 
@@ -86,7 +86,7 @@ def test_an_unsigned_token_is_refused(profile: str, location: str, signature: st
     "doubled", ['"alg":"HS256","alg":"none"', '"alg":"HS256","alg":null', '"alg":"HS256","alg":1'], profile=PROFILES
 )
 def test_of_a_member_named_twice_the_last_counts(profile: str, doubled: str) -> None:
-    """A second ``alg`` does not hide behind the first (RFC 7515, section 4)."""
+    """The last of two ``alg`` members counts (RFC 7515, section 4)."""
     assert_refused(present(target_of(profile), genuine(header=f"{{{doubled}}}".encode())), "wrong_algorithm")
 
 
@@ -95,7 +95,7 @@ def test_of_a_member_named_twice_the_last_counts(profile: str, doubled: str) -> 
 def test_a_signature_is_of_the_algorithm_that_the_header_names(
     profile: str, accepted: list[str], said: str, digest: str
 ) -> None:
-    """The hash of one algorithm is no signature of another, even where both are accepted."""
+    """The HMAC of one hash is not valid for another, even if both are accepted."""
     target = make_target(profile, DECODE_ALGORITHMS=accepted)
     code = "invalid_signature" if said in accepted else "wrong_algorithm"
     assert_refused(present(target, genuine(header=header(alg=said), digest=digest)), code)
@@ -112,7 +112,7 @@ CRITICAL: list[Any] = [
 
 @rotated("critical", CRITICAL, ids=lambda value: ascii(value)[:40], profile=PROFILES)
 def test_a_critical_extension_is_refused(profile: str, critical: Any) -> None:
-    """We implement none, so ``crit`` of any kind is refused, whether or not what it names is there (section 4.1.11)."""
+    """No extension is supported, so every ``crit`` is refused (RFC 7515, section 4.1.11)."""
     for extra in ({}, {"exp": 4102444800, "bork": 1, "cnf": {}, "b64": True}):
         token = genuine(header=header(crit=critical, **extra))
         assert_refused(present(target_of(profile), token), "invalid_token")
@@ -132,7 +132,7 @@ def test_b64_is_refused(profile: str, location: str, critical: dict[str, Any], v
 
 @rotated("payload", [b'{"sub":"root"}', b"", b"%7B%7D"], profile=PROFILES)
 def test_an_unencoded_payload_is_refused(profile: str, payload: bytes) -> None:
-    """A payload that is signed as it is, or detached, is none."""
+    """A payload that is not encoded, or detached, is refused."""
     head = segment(octets_of(header(b64=False, crit=["b64"])))
     signature = genuine().rpartition(".")[2]
     verdict = present(target_of(profile), f"{head}.{payload.decode()}.{signature}", "json")
@@ -160,7 +160,7 @@ FOREIGN_KINDS = [
 
 @rotated("typ", FOREIGN_KINDS, profile=PROFILES)
 def test_another_kind_of_jwt_is_refused(profile: str, typ: str) -> None:
-    """A DPoP proof, a logout token or a security event is no access token, whoever signed it."""
+    """A DPoP proof, a logout token or a security event is not an access token, even with a good signature."""
     assert_refused(present(target_of(profile), genuine(header=header(typ=typ))), "invalid_token")
 
 
@@ -168,7 +168,7 @@ def test_another_kind_of_jwt_is_refused(profile: str, typ: str) -> None:
     "typ", [None, 0, 1, True, False, [], ["JWT"], {}, {"JWT": 1}, 1.5], ids=repr, location=LOCATIONS, profile=PROFILES
 )
 def test_typ_is_a_string(profile: str, location: str, typ: Any) -> None:
-    """A ``typ`` of any other kind is refused."""
+    """A ``typ`` that is not a string is refused."""
     assert_refused(present(target_of(profile), genuine(header=header(typ=typ)), location), "invalid_token")
 
 
@@ -184,7 +184,7 @@ def test_our_own_kinds_pass(profile: str, typ: str | None) -> None:
 
 @rotated("kid", [None, 0, 1, 1.5, True, [], ["a"], {}, {"a": 1}], ids=repr, location=LOCATIONS, profile=PROFILES)
 def test_kid_is_a_string(profile: str, location: str, kid: Any) -> None:
-    """A ``kid`` of any other kind is refused."""
+    """A ``kid`` that is not a string is refused."""
     assert_refused(present(target_of(profile), genuine(header=header(kid=kid)), location), "invalid_token")
 
 
@@ -197,13 +197,13 @@ KIDS = [
 
 @rotated("kid", KIDS, ids=lambda kid: ascii(kid)[:40], profile=PROFILES)
 def test_kid_opens_no_file_and_asks_no_database(profile: str, kid: str) -> None:
-    """A ``kid`` that would lead elsewhere to a key that is known does not lead there."""
+    """A ``kid`` that names a file or contains code does not lead to a known key."""
     for secret in (b"\0", b"x", bytes(32), b"0"):
         token = genuine(header=header(kid=kid), secret=secret)
         assert_refused(present(target_of(profile), token), "invalid_signature")
 
 
-# --- keys that come along --------------------------------------------------------------------------------------------
+# --- keys in the header --------------------------------------------------------------------------------------------
 
 EC_JWK = ECAlgorithm.to_jwk(ATTACKER_EC.public_key(), as_dict=True)
 RSA_JWK = RSAAlgorithm.to_jwk(ATTACKER_RSA.public_key(), as_dict=True)
@@ -235,7 +235,7 @@ BROUGHT: dict[str, dict[str, Any]] = {
         "x5c": [BASE64_PEM],
     },
 }
-#: What each registered parameter may not hold (RFC 7515, section 4.1).
+#: Wrong values of the registered parameters (RFC 7515, section 4.1).
 MALFORMED: dict[str, list[Any]] = {
     "jwk": [None, True, 5, "x", json.dumps(EC_JWK), [], [EC_JWK]],
     "jku": [None, True, 5, "", "x", "file:///etc/passwd", "//x", [], ["http://127.0.0.1:9/"], {}],
@@ -249,7 +249,7 @@ MALFORMED: dict[str, list[Any]] = {
 
 @pytest.fixture
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever opens a connection fails the test."""
+    """Fail the test if anything opens a connection."""
 
     def refuse(*_arguments: Any) -> None:
         raise AssertionError("a connection was opened")
@@ -261,7 +261,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_no_network")
 @rotated("brought", BROUGHT, profile=PROFILES)
 def test_a_key_that_comes_along_is_not_trusted(profile: str, brought: str) -> None:
-    """A token signed with the key that its own header holds, or points to, is a forgery; nothing is fetched."""
+    """A token signed with a key in its own header, or that the header points to, is refused; nothing is fetched."""
     extra = BROUGHT[brought]
     target = target_of(profile)
     forged = genuine(claims(sub="root"), header(**extra), secret=b"attacker" * 8)
@@ -274,7 +274,7 @@ def test_a_key_that_comes_along_is_not_trusted(profile: str, brought: str) -> No
 @pytest.mark.usefixtures("_no_network")
 @rotated("brought", BROUGHT, algorithm=["RS256", "PS256", "ES256"], profile=PROFILES)
 def test_an_asymmetric_application_trusts_no_key_either(profile: str, brought: str, algorithm: str) -> None:
-    """Where the algorithm is the very one, the attacker's signature is still not ours."""
+    """With the same algorithm, the signature of the attacker's key is still refused."""
     key = ATTACKER_EC if algorithm == "ES256" else ATTACKER_RSA
     private, public = pem(PRIVATE_KEYS[algorithm])
     target = make_target(profile, ALGORITHM=algorithm, PRIVATE_KEY=private, PUBLIC_KEY=public)
@@ -285,7 +285,7 @@ def test_an_asymmetric_application_trusts_no_key_either(profile: str, brought: s
 @pytest.mark.usefixtures("_no_network")
 @rotated("brought", BROUGHT, profile=PROFILES)
 def test_what_a_header_merely_says_is_not_listened_to(profile: str, brought: str) -> None:
-    """Signed with our key, a token passes whatever else its header says, and nothing is fetched."""
+    """Signed with our key, a token passes whatever other parameters it has, and nothing is fetched."""
     assert_accepted(present(target_of(profile), genuine(header=header(**BROUGHT[brought]))))
 
 
@@ -297,7 +297,7 @@ def test_what_a_header_merely_says_is_not_listened_to(profile: str, brought: str
     profile=PROFILES,
 )
 def test_a_registered_parameter_has_its_form(profile: str, name: str, value: Any) -> None:
-    """Though nobody listens to it, a header that is malformed there is none; joserfc refuses it as well."""
+    """A registered parameter with a malformed value is refused, although it is not used; joserfc does the same."""
     assert_refused(present(target_of(profile), genuine(header=header(**{name: value}))), "invalid_token")
 
 
@@ -307,7 +307,7 @@ def test_a_registered_parameter_has_its_form(profile: str, name: str, value: Any
 @everywhere
 @both_profiles
 def test_a_header_once_seen_vouches_for_nothing(profile: str, location: str) -> None:
-    """After a good token, its header with another payload or signature is refused like any forgery."""
+    """After a valid token, its header with another payload or signature is refused."""
     target, good = make_target(profile), genuine()
     assert_accepted(present(target, good, location))
     head, _, signature = good.split(".")

@@ -1,4 +1,4 @@
-"""Headers, cookies, query strings and bodies that carry no token, half of one, or several."""
+"""Headers, cookies, query strings and bodies without a token, with part of one, or with several."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ HEADERS: dict[str, str] = {
     "\t": MISSING,
     ",": MISSING,
     ", ,": MISSING,
+    " , ": MISSING,
+    ",\t,": MISSING,
     ",,,,": MISSING,
     "Bearer": MALFORMED,
     "Bearer ": MALFORMED,
@@ -84,7 +86,7 @@ HEADERS: dict[str, str] = {
 
 @rotated("value", HEADERS, ids=lambda value: ascii(value)[:40], profile=PROFILES)
 def test_a_header_without_one_token_is_refused(profile: str, value: str) -> None:
-    """Another scheme is no token, a scheme without a token or with two is a malformed one."""
+    """Another scheme means no token; a scheme without a token or with two is malformed."""
     header = value if len(value) > 1000 else value.replace("T", genuine()) if "Token" not in value else value
     verdict = attack(target_of(profile), environ_overrides={"HTTP_AUTHORIZATION": header})
     assert_refused(verdict, HEADERS[value])
@@ -92,7 +94,7 @@ def test_a_header_without_one_token_is_refused(profile: str, value: str) -> None
 
 @rotated("value", HEADERS, ids=lambda value: ascii(value)[:40], profile=PROFILES)
 def test_an_optional_view_lets_no_bad_token_pass(profile: str, value: str) -> None:
-    """What is missing passes as anonymous, what is wrong does not."""
+    """A request without a token passes as anonymous; one with an invalid token is refused."""
     header = value if len(value) > 1000 else value.replace("T", genuine()) if "Token" not in value else value
     verdict = attack(target_of(profile), "/optional", environ_overrides={"HTTP_AUTHORIZATION": header})
     if HEADERS[value] == MISSING:
@@ -112,7 +114,7 @@ TWO_IN_A_HEADER = [
 
 @rotated("value", TWO_IN_A_HEADER, profile=PROFILES)
 def test_two_tokens_in_one_header_are_refused(profile: str, value: str) -> None:
-    """As two header lines arrive, joined by a comma: neither is chosen."""
+    """Two header lines arrive joined by a comma: neither token is chosen."""
     header = value.replace("T", genuine()).replace("U", genuine(claims(sub="root")))
     verdict = attack(target_of(profile), environ_overrides={"HTTP_AUTHORIZATION": header})
     assert_refused(verdict, {"compat": MISSING, "strict": "multiple_tokens"})
@@ -124,7 +126,7 @@ def test_two_tokens_in_one_header_are_refused(profile: str, value: str) -> None:
     profile=PROFILES,
 )
 def test_a_header_of_another_name_is_not_read(profile: str, name: str) -> None:
-    """Only the configured one is."""
+    """Only the configured header is read."""
     headers = {name: f"Bearer {genuine()}"}
     assert_refused(attack(target_of(profile), headers=headers), MISSING)
 
@@ -136,7 +138,7 @@ def test_a_header_of_another_name_is_not_read(profile: str, name: str) -> None:
 )
 def test_another_scheme_is_asked_for_by_its_name(profile: str, scheme: str, value: str) -> None:
     """With ``JWT_HEADER_TYPE``, or none, other values are refused."""
-    target = make_target(profile, HEADER_TYPE=scheme, HEADER_NAME="X-Auth")
+    target = target_of(profile, HEADER_TYPE=scheme, HEADER_NAME="X-Auth")
     text = value if value in ("Token", "JWT") else value.replace("T", genuine())
     verdict = attack(target, environ_overrides={"HTTP_X_AUTH": text})
     assert verdict.codes in ((MISSING,), (MALFORMED,), ("malformed_token",))
@@ -145,7 +147,7 @@ def test_another_scheme_is_asked_for_by_its_name(profile: str, scheme: str, valu
 
 
 def assert_refused_by_any_scheme(verdict: Verdict) -> None:
-    """As :func:`assert_refused`, where the challenge names another scheme."""
+    """Like :func:`assert_refused`, but with another scheme in the challenge."""
     assert not verdict.ran
     assert verdict.status in (400, 401, 422)
 
@@ -220,7 +222,7 @@ def cookie_text(target: Target, text: str) -> str:
 
 @rotated("text", COOKIES, ids=lambda text: ascii(text)[:40], profile=PROFILES)
 def test_a_cookie_header_without_a_token_is_refused(profile: str, text: str) -> None:
-    """Names are compared to the letter, values are the token and nothing else."""
+    """Names are compared exactly, and the value is the token and nothing else."""
     target = target_of(profile)
     verdict = attack(target, environ_overrides={"HTTP_COOKIE": cookie_text(target, text)})
     if COOKIES[text] == "unclear":  # an open quote: Werkzeug's reading is as good as another, if it is no error
@@ -238,7 +240,7 @@ SAME_NAME = [
 
 @pytest.mark.parametrize("text", SAME_NAME, ids=ascii)
 def test_two_cookies_of_one_name_are_refused_in_strict(text: str) -> None:
-    """A cookie that a sibling domain planted beside ours makes the request ambiguous, whatever else there is."""
+    """A cookie that a sibling domain set beside ours makes the request ambiguous."""
     target = target_of("strict")
     verdict = attack(target, environ_overrides={"HTTP_COOKIE": cookie_text(target, text)})
     assert verdict.codes in (("multiple_tokens",), (MISSING,))
@@ -247,7 +249,7 @@ def test_two_cookies_of_one_name_are_refused_in_strict(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["access_token_cookie", "__Secure-access_token_cookie", "__host-access_token_cookie"])
 def test_a_cookie_without_the_prefix_is_not_read_in_strict(name: str) -> None:
-    """The name carries the promise; a cookie that anybody could set does not count."""
+    """A cookie without the ``__Host-`` prefix, which other domains can set, does not count."""
     headers = {"Cookie": f"{name}={genuine()}"}
     assert_refused(attack(target_of("strict"), headers=headers), MISSING)
 
@@ -262,7 +264,7 @@ def test_a_cookie_of_the_other_kind_is_not_read(profile: str, kind: str) -> None
 
 @rotated("kind", ["access", "refresh"], profile=PROFILES)
 def test_a_token_in_the_cookie_of_the_other_kind_is_refused(profile: str, kind: str) -> None:
-    """The token says what it is, whatever cookie it is in."""
+    """The type in the token counts, whatever cookie it is in."""
     target, other = target_of(profile), {"access": "refresh", "refresh": "access"}[kind]
     headers = {"Cookie": f"{target.cookie(kind)}={genuine(claims(type=other))}"}
     assert_refused(attack(target, f"/{kind}", headers=headers), "wrong_token_type")
@@ -327,7 +329,7 @@ def in_query(target: Target, query: str, path: str = "/access") -> Verdict:
 
 @rotated("query", QUERIES, ids=lambda query: ascii(query)[:40], profile=PROFILES)
 def test_a_query_without_a_token_is_refused(profile: str, query: str) -> None:
-    """The parameter is compared to the letter, its value is the token and nothing else."""
+    """The parameter is compared exactly, and its value is the token and nothing else."""
     assert_refused(in_query(target_of(profile), query), QUERIES[query])
 
 
@@ -335,7 +337,7 @@ def test_a_query_without_a_token_is_refused(profile: str, query: str) -> None:
     "octets", ["jwt=\xe9", "jwt=T&x=\xff", "\xff=\xfe", "x=\xe9&jwt=T", "jwt=\xff\xfe"], ids=ascii, profile=PROFILES
 )
 def test_raw_octets_in_a_query_are_no_error(profile: str, octets: str) -> None:
-    """What no client may send ends in a refusal, or beside a token in nothing at all."""
+    """Raw bytes are refused, or ignored beside a token."""
     verdict = in_query(target_of(profile), octets)
     if not verdict.accepted:
         assert verdict.codes in ((MISSING,), ("malformed_token",))
@@ -360,8 +362,8 @@ PREFIXED = {
 
 @rotated("query", PREFIXED, profile=PROFILES)
 def test_a_prefix_is_asked_for_to_the_letter(profile: str, query: str) -> None:
-    """Where a prefix is configured, a value without it carries no token."""
-    target = make_target(profile, QUERY_STRING_VALUE_PREFIX="Bearer ")
+    """With a configured prefix, a value without it is not a token."""
+    target = target_of(profile, QUERY_STRING_VALUE_PREFIX="Bearer ")
     assert_refused(in_query(target, query), PREFIXED[query])
     assert_accepted(in_query(target, "jwt=Bearer%20T"))
 
@@ -372,7 +374,7 @@ def test_a_prefix_is_asked_for_to_the_letter(profile: str, query: str) -> None:
     profile=PROFILES,
 )
 def test_an_answer_to_a_token_in_a_query_is_not_kept(profile: str, path: str, query: str) -> None:
-    """Whether it passed or not, no cache may keep the answer to a URL that holds a token (RFC 6750, section 2.3)."""
+    """No cache may store a response to a URL with a token (RFC 6750, section 2.3)."""
     verdict = in_query(target_of(profile), query, path)
     assert verdict.status < 500
     assert verdict.response.headers["Cache-Control"] == "no-store"
@@ -391,7 +393,7 @@ OTHER_TYPES = [
 
 @rotated("content_type", OTHER_TYPES, profile=PROFILES)
 def test_a_body_of_another_type_is_not_read(profile: str, content_type: str) -> None:
-    """A form that a browser posts across sites cannot pass for JSON."""
+    """A form that a browser posts to another site cannot pass for JSON."""
     body = GOOD_BODY.replace("T", genuine())
     verdict = attack(target_of(profile), method="POST", data=body, content_type=content_type)
     assert_refused(verdict, MISSING)
@@ -399,6 +401,12 @@ def test_a_body_of_another_type_is_not_read(profile: str, content_type: str) -> 
 
 BODIES: dict[str, str] = {
     "": MISSING,
+    "[1]": MISSING,
+    "5": MISSING,
+    "null": MISSING,
+    "true": MISSING,
+    "{": MISSING,
+    "[" * 100_000: MISSING,
     "T": MISSING,
     '"T"': MISSING,
     '["T"]': MISSING,
@@ -413,6 +421,8 @@ BODIES: dict[str, str] = {
     '{"access_token":"T"}x': MISSING,
     '{"access_token":"T","access_token":""}': MISSING,
     '{"access_token":"T","access_token":null}': MISSING,
+    '{"access_token":""}': MISSING,
+    '{"access_token":null}': MISSING,
     '{"access_token":["T"]}': "malformed_token",
     '{"access_token":{"token":"T"}}': "malformed_token",
     '{"access_token":" T"}': "malformed_token",
@@ -438,7 +448,7 @@ BODIES: dict[str, str] = {
     profile=PROFILES,
 )
 def test_a_body_without_a_token_is_refused(profile: str, content_type: str, body: str) -> None:
-    """The member is looked for at the top, by its name, and holds the token and nothing else."""
+    """The member is looked up at the top level by its exact name, and its value is the token and nothing else."""
     text = body if len(body) > 1000 else body.replace("T", genuine()) if "Token" not in body else body
     verdict = attack(target_of(profile), method="POST", data=text, content_type=content_type)
     assert_refused(verdict, BODIES[body])
@@ -456,7 +466,7 @@ ENCODINGS = {
 
 @rotated("encoding", ENCODINGS, profile=PROFILES)
 def test_a_body_in_another_encoding_is_no_error(profile: str, encoding: str) -> None:
-    """Whatever the octets, the answer is a refusal."""
+    """Whatever the bytes, the answer is a refusal."""
     for content_type in ("application/json", "application/json; charset=utf-16", "application/json; charset=bogus"):
         verdict = attack(target_of(profile), method="POST", data=ENCODINGS[encoding], content_type=content_type)
         assert verdict.codes in ((MISSING,), ("malformed_token",))
@@ -480,7 +490,7 @@ PAIRS = list(permutations(LOCATIONS, 2))
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_strict_takes_one_token_from_one_place(pair: tuple[str, str]) -> None:
-    """A good token does not pass with another beside it, be that good, forged or junk (RFC 6750, section 2)."""
+    """A valid token does not pass with a second one, valid, forged or junk (RFC 6750, section 2)."""
     good, target = genuine(), target_of("strict")
     for second in (good, genuine(claims(sub="root")), genuine(secret=b"attacker" * 8), "x"):
         tokens = {pair[0]: good, pair[1]: second}
@@ -493,7 +503,7 @@ def test_strict_takes_one_token_from_one_place(pair: tuple[str, str]) -> None:
     ids="-".join,
 )
 def test_strict_takes_one_token_among_many(three: tuple[str, ...]) -> None:
-    """Three or four are refused as two are."""
+    """Three or four tokens are refused as two are."""
     target = target_of("strict")
     assert_refused(attack(target, **together(target, dict.fromkeys(three, genuine()))), "multiple_tokens")
 
@@ -501,7 +511,7 @@ def test_strict_takes_one_token_among_many(three: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("value", TWO_IN_A_HEADER)
 @pytest.mark.parametrize("location", ["cookies", "query_string", "json"])
 def test_two_tokens_in_a_header_do_not_hide_behind_a_third(location: str, value: str) -> None:
-    """In strict, a header that holds two tokens is not passed over for a good one elsewhere."""
+    """In strict, a header with two tokens is not skipped for a valid token elsewhere."""
     target = target_of("strict")
     header = value.replace("T", genuine()).replace("U", genuine(claims(sub="root")))
     sent = together(target, {location: genuine()})
@@ -519,7 +529,7 @@ def test_a_repeated_parameter_is_refused_in_strict(query: str) -> None:
 
 @pytest.mark.parametrize("second", ["T", "x", 5, ["T"]])
 def test_strict_takes_one_token_from_a_body(second: Any) -> None:
-    """Under a second key that may hold the token there is nothing, be it another token or junk."""
+    """A second key for tokens must be empty, whether its value is a token or junk."""
     target = make_target("strict", JSON_KEY=["access_token", "token"], TOKEN_LOCATION=["json"])
     body = {"access_token": genuine(), "token": genuine() if second == "T" else second}
     assert_refused(attack(target, method="POST", json=body), "multiple_tokens")
@@ -527,7 +537,7 @@ def test_strict_takes_one_token_from_a_body(second: Any) -> None:
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_in_compat_the_first_location_decides(pair: tuple[str, str]) -> None:
-    """A forged token in the first location is not made good by a good one in the next."""
+    """A forged token in the first location is refused, although the next has a valid one."""
     target = make_target("compat", TOKEN_LOCATION=list(pair))
     tokens = {pair[0]: genuine(secret=b"attacker" * 8), pair[1]: genuine()}
     assert_refused(attack(target, **together(target, tokens)), "invalid_signature")
@@ -550,7 +560,7 @@ def test_a_token_where_nobody_looks_is_missing(profile: str, configured: str, lo
 
 @both_profiles
 def test_a_body_of_a_view_that_reads_none_is_left_alone(profile: str) -> None:
-    """Where JSON is no location, a hostile body costs nothing and changes nothing."""
+    """If JSON is not a location, a hostile body changes nothing."""
     target = make_target(profile, TOKEN_LOCATION=["headers"])
     sent = carrying(target, genuine())
     assert_accepted(attack(target, method="POST", data="[" * 100_000, content_type="application/json", **sent))

@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from flask import Flask, Request
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
@@ -26,15 +26,12 @@ from flask_jwt_extended._request.extract import find_token
 from flask_jwt_extended._settings.settings import resolve
 from flask_jwt_extended.exceptions import NoAuthorizationError
 
+from ..axes import LOCATIONS
 from ..conftest import ED448, PRIVATE_KEYS, SECRET, SYMMETRIC, MakeApp, bearer, pem
 from ..tokens import ALPHABET, raw_token
+from . import examples
 
 CAP = 16384
-
-
-def examples(number: int) -> Callable[[Any], Any]:
-    """So many examples, however long each takes. The fixtures of a test are not changed by its examples."""
-    return settings(max_examples=number, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 # --- who signs -------------------------------------------------------------------------------------------------------
@@ -42,7 +39,7 @@ def examples(number: int) -> Callable[[Any], Any]:
 
 @dataclass(frozen=True)
 class Signer:
-    """An algorithm and its keys, in the forms that this package, PyJWT and joserfc take."""
+    """An algorithm and its keys, in the forms that this package, PyJWT and joserfc accept."""
 
     algorithm: str
     private: str = field(repr=False)
@@ -148,7 +145,7 @@ def test_everybody_reads_what_we_write(
 def test_we_read_what_everybody_writes(
     signer: Signer, signing_app: Flask, identity: str, claims: dict[str, Any], headers: dict[str, Any]
 ) -> None:
-    """A token of PyJWT or of joserfc is read here as it was meant, however its writer spells JSON."""
+    """A token of PyJWT or joserfc is read correctly, however the library writes JSON."""
     payload = {**claims, "sub": identity}
     header = {"alg": signer.algorithm, **headers}
     by_pyjwt = jwt.encode(payload, signer.pyjwt_keys[0], signer.algorithm, headers)
@@ -163,7 +160,7 @@ def test_we_read_what_everybody_writes(
 @given(secret=st.binary(min_size=64, max_size=200), claims=claims_of_any_kind)
 @examples(20)
 def test_every_secret_is_the_same_to_pyjwt_and_to_us(algorithm: str, secret: bytes, claims: dict[str, Any]) -> None:
-    """Any octets are a secret, and sign the same here as there."""
+    """Any bytes work as a secret, and sign the same as in PyJWT."""
     key = prepare(algorithm, secret)
     payload = json.dumps(claims, separators=(",", ":")).encode()
     token = compact.sign(b'{"alg":"%s","typ":"JWT"}' % algorithm.encode(), payload, key)
@@ -198,7 +195,7 @@ def edited(draw: st.DrawFn, text: str) -> str:
 @given(data=st.data())
 @examples(40)
 def test_no_token_survives_any_change(signer: Signer, signing_app: Flask, data: st.DataObject) -> None:
-    """One character more, less or other, and the token is refused, by an error of PyJWT and no other."""
+    """A token with one character added, removed or changed is refused with an error of PyJWT."""
     with signing_app.app_context():
         token = create_access_token("me")
         decode_token(token)
@@ -266,7 +263,7 @@ def damaged(draw: st.DrawFn, octets: st.SearchStrategy[bytes]) -> bytes:
 def test_whatever_our_parser_accepts_pyjwt_accepts_and_reads_alike(
     header: bytes, payload: bytes, data: st.DataObject
 ) -> None:
-    """This parser is the stricter one: no token means one thing here and another thing, or nothing, there."""
+    """Our parser is stricter than PyJWT's: what both accept, both read alike."""
     token = raw_token(header, payload)
     for each in (token, data.draw(edited(token))):
         try:
@@ -279,7 +276,7 @@ def test_whatever_our_parser_accepts_pyjwt_accepts_and_reads_alike(
 @given(token=st.text() | st.binary() | st.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", fullmatch=True))
 @examples(150)
 def test_anything_at_all_is_refused_by_an_error_of_pyjwt(token: str | bytes) -> None:
-    """No text and no octets make the verifier stumble."""
+    """No text and no bytes cause another error."""
     verifier = compact.Verifier(["HS256"], KeyRing([prepare("HS256", SECRET)]), CAP)
     with pytest.raises(InvalidTokenError):
         verifier.verify(token)
@@ -287,20 +284,18 @@ def test_anything_at_all_is_refused_by_an_error_of_pyjwt(token: str | bytes) -> 
 
 # --- a real application ----------------------------------------------------------------------------------------------
 
-LOCATIONS = ["headers", "cookies", "query_string", "json"]
-
 
 @pytest.fixture(params=[True, False], ids=["ASCII answers", "UTF-8 answers"])
 def open_app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
-    """An application that looks everywhere for tokens, and lets errors that nobody handles reach the test."""
-    app = make_app(TOKEN_LOCATION=LOCATIONS, CSRF_CHECK_FORM=True)
+    """An application that looks for tokens in every location, and passes unhandled errors on to the test."""
+    app = make_app(TOKEN_LOCATION=list(LOCATIONS), CSRF_CHECK_FORM=True)
     app.json.ensure_ascii = request.param  # type: ignore[attr-defined]  # of the default provider
     app.testing = True
     return app
 
 
 FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data"]
-#: Octets as a WSGI server hands them over.
+#: Bytes as a WSGI server passes them.
 wire = st.binary(max_size=40).map(lambda octets: octets.decode("latin-1"))
 hostile = (
     wire | st.text(ALPHABET + ".", max_size=60) | st.builds(raw_token, damaged(spellings(odd_headers)), st.binary())
@@ -337,7 +332,7 @@ environs = st.fixed_dictionaries(
 def test_no_hostile_request_gets_in_or_breaks_the_application(
     open_app: Flask, path: str, method: str, environ: dict[str, str], body: bytes
 ) -> None:
-    """Whatever comes from wherever a token may come from, the answer is a 4xx that says why."""
+    """Whatever a request contains, the answer is a 4xx with a message."""
     response = open_app.test_client().open(path, method=method, data=body, environ_overrides=environ)
     assert 400 <= response.status_code < 500
     assert isinstance(response.get_json()["msg"], str)
@@ -355,7 +350,7 @@ def test_no_hostile_request_gets_in_or_breaks_the_application(
     ids=json.dumps,
 )
 def test_a_header_that_cannot_be_quoted_is_refused_all_the_same(open_app: Flask, header: dict[str, Any]) -> None:
-    """A refusal that repeats what the header says may not fail on what no encoding can say."""
+    """A message that quotes the header must not fail on what cannot be encoded."""
     token = raw_token(json.dumps({"alg": "HS256", **header}).encode(), b"{}")
     assert open_app.test_client().get("/access", headers=bearer(token)).status_code == 422
 
@@ -378,9 +373,9 @@ meant_values = (
 def test_no_claim_of_a_genuine_token_breaks_the_application(
     open_app: Flask, claims: dict[str, Any], path: str, csrf: str
 ) -> None:
-    """Whatever an issuer with our key puts into the claims that matter, the answer is a yes or a 4xx."""
+    """With any values of the known claims, the request passes or is answered with 4xx."""
     # Of all that JSON can spell, a lone surrogate is what a view cannot answer with in UTF-8.
-    assume(open_app.json.ensure_ascii or "\\ud800" not in json.dumps(claims))  # type: ignore[attr-defined]
+    assume(open_app.json.ensure_ascii or "\\ud800" not in json.dumps(claims))  # type: ignore[attr-defined]  # as above
     token = raw_token(b'{"alg":"HS256"}', json.dumps(claims).replace("Infinity", "1e999").encode())
     client = open_app.test_client()
     by_header = client.get(path, headers=bearer(token))
@@ -420,7 +415,7 @@ def token_in(header: str) -> str | None:
 @given(header=cookie_headers)
 @examples(500)
 def test_a_cookie_is_found_where_werkzeug_finds_it(header: str) -> None:
-    """The value is that of ``request.cookies``, an empty one being none."""
+    """The value is the one of ``request.cookies``; an empty cookie is no token."""
     request = Request(EnvironBuilder(environ_overrides={"HTTP_COOKIE": header}).get_environ())
     assert token_in(header) == (request.cookies.get(NAME) or None)
 
@@ -428,7 +423,7 @@ def test_a_cookie_is_found_where_werkzeug_finds_it(header: str) -> None:
 @given(before=cookie_headers, after=cookie_headers, token=st.from_regex(r"[\w-]+\.[\w-]+\.[\w-]+", fullmatch=True))
 @examples(100)
 def test_a_token_is_found_among_any_other_cookies(before: str, after: str, token: str) -> None:
-    """Cookies that other software sets neither hide ours nor end up in it."""
+    """Cookies of other software do not hide ours, and do not end up in it."""
     token = token.encode("ascii", "ignore").decode()
     others = [part for part in (before, after) if NAME not in part]
     assert token_in(";".join([*others[:1], f"{NAME}={token}", *others[1:]])) == token

@@ -153,14 +153,14 @@ def assert_clean(text: str) -> None:
 
 @pytest.fixture(autouse=True)
 def everything_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """And no line of the log of this package shows a secret, whatever the test does."""
+    """Check that no log line of this package contains a secret."""
     caplog.set_level(logging.DEBUG, "flask_jwt_extended")
     yield
     assert_clean(caplog.text)
 
 
 def use(options: dict[str, Any]) -> tuple[Flask, list[str]]:
-    """Do with an application what applications do, and return it with every message that came of it."""
+    """Use an application as usual, and return it with all messages of errors and warnings."""
     app, messages = Flask("shop"), []
     app.config.update(config(**options), TESTING=True)
 
@@ -190,7 +190,7 @@ def use(options: dict[str, Any]) -> tuple[Flask, list[str]]:
 
 
 def _chain(error: BaseException) -> Iterator[str]:
-    """What a traceback would show of the errors behind this one."""
+    """The errors behind this one, as a traceback shows them."""
     behind = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if behind is not None:
         yield str(behind)
@@ -199,7 +199,7 @@ def _chain(error: BaseException) -> Iterator[str]:
 
 @pytest.mark.parametrize("options", BAD.values(), ids=BAD)
 def test_no_error_or_warning_shows_a_secret(options: dict[str, Any]) -> None:
-    """Nor does the log, which the fixture looks at."""
+    """Neither messages nor the log contain a secret."""
     _, messages = use(options)
     assert messages
     for message in messages:
@@ -208,7 +208,7 @@ def test_no_error_or_warning_shows_a_secret(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("options", GOOD.values(), ids=GOOD)
 def test_nothing_that_an_application_keeps_shows_a_secret(options: dict[str, Any]) -> None:
-    """``app.extensions`` is shown by debuggers and error reports, and so are the objects behind it."""
+    """``app.extensions`` and the objects behind it are shown by debuggers and error reports."""
     app, messages = use(options)
     assert_clean(repr(app.extensions))
     for each in _reachable(app.extensions):
@@ -218,7 +218,7 @@ def test_nothing_that_an_application_keeps_shows_a_secret(options: dict[str, Any
 
 
 def _reachable(root: Any) -> Iterator[Any]:
-    """Objects of this package that can be reached from one: plain values hold the secrets themselves."""
+    """The objects of this package that are reachable from one; plain values are the secrets themselves."""
     seen, waiting = {id(root)}, [root]
     while waiting:
         current = waiting.pop()
@@ -232,7 +232,7 @@ def _reachable(root: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("options", GOOD.values(), ids=GOOD)
 def test_settings_show_everything_but_secrets(options: dict[str, Any]) -> None:
-    """They may be logged."""
+    """The settings may be logged."""
     text = repr(resolve(config(**options)))
     assert_clean(text)
     assert "header_name='Authorization'" in text
@@ -243,7 +243,7 @@ def test_settings_show_everything_but_secrets(options: dict[str, Any]) -> None:
 )
 @pytest.mark.parametrize("name", GOOD)
 def test_no_command_shows_a_secret(name: str, command: list[str]) -> None:
-    """Also where the store or the issuer cannot be reached: drivers quote what they were given."""
+    """Nor does a command, even if the store or the issuer is unavailable: drivers quote their arguments."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         app, _ = use({**GOOD[name], "JWT_STORE_TIMEOUT": 0.2})
@@ -263,7 +263,7 @@ def test_no_command_shows_a_secret(name: str, command: list[str]) -> None:
     ],
 )
 def test_urls_are_quoted_without_credentials(url: str, expected: str) -> None:
-    """User name, password, query and fragment may each hold a secret."""
+    """User name, password, query and fragment may each contain a secret."""
     assert without_credentials(url) == expected
 
 
@@ -283,5 +283,5 @@ def test_urls_are_quoted_without_credentials(url: str, expected: str) -> None:
     ],
 )
 def test_a_message_quotes_enough_to_recognise_a_mistake(value: Any, expected: str) -> None:
-    """And nothing that is as long as a key."""
+    """Long values, which may be keys, are not quoted."""
     assert shown(value) == expected

@@ -1,12 +1,10 @@
-"""What 4.7 gets wrong, a test for each, and what it gets right that must go on passing.
+"""Errors of 4.7 that are fixed here, and correct behaviour of 4.7 that must not change, in the compat profile.
 
-Tokens are put together by hand, so that any header, claim and octet can be signed properly: what is refused here is
-refused for what it says, not for its signature.
+The other files of this folder try far more values, in both profiles.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import uuid
@@ -46,13 +44,13 @@ Answer = tuple[int, Any, "str | None"]
 
 @pytest.fixture
 def anywhere(make_app: MakeApp) -> Flask:
-    """The application that looks for tokens in every location."""
+    """An application that looks for tokens in every location."""
     return make_app(TOKEN_LOCATION=list(LOCATIONS))
 
 
 @pytest.fixture
 def cookies(make_app: MakeApp) -> Flask:
-    """The application that looks for tokens in cookies, and for CSRF values in forms too."""
+    """An application that looks for tokens in cookies, and for CSRF values in forms too."""
     return make_app(TOKEN_LOCATION="cookies", CSRF_CHECK_FORM=True)
 
 
@@ -98,106 +96,9 @@ def manager_of(app: Flask) -> JWTManager:
 # --- what was a 500 -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [", ,", ",", ",,,", " , ", ",\t,"])
-def test_a_header_of_commas_is_a_missing_header(app: Flask, value: str) -> None:
-    """``Authorization: , ,`` carries no token: 401, and an optional view lets it pass as anonymous."""
-    client = app.test_client()
-    headers = {"Authorization": value}
-    assert answer(client.get("/access", headers=headers)) == refused(401, "Missing Authorization Header")
-    assert passed_as(client.get("/optional", headers=headers)) is None
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"[1]",
-        b"5",
-        b'"x"',
-        b"null",
-        b"true",
-        b"",
-        b"{",
-        b"\xff",
-        b"[" * 100_000,
-        b'{"access_token": ' + b"[" * 100_000,
-        b'{"access_token": ' + b"9" * 5_000 + b"}",
-        b'{"access_token": ""}',
-        b'{"access_token": null}',
-    ],
-    ids=lambda body: repr(body[:24]),
-)
-def test_a_json_body_without_a_token_is_a_missing_token(make_app: MakeApp, body: bytes) -> None:
-    """Whatever the body is, 401 if there is no token in it, and an optional view lets it pass as anonymous."""
-    client = make_app(TOKEN_LOCATION="json").test_client()
-    response = client.post("/access", data=body, content_type="application/json")
-    assert answer(response) == refused(401, 'Missing "access_token" key in json data.')
-    assert passed_as(client.post("/optional", data=body, content_type="application/json")) is None
-
-
-@pytest.mark.parametrize(
-    ("token", "message"),
-    [
-        (5, f"Invalid token type. Token must be a {bytes}"),
-        (1.5, f"Invalid token type. Token must be a {bytes}"),
-        (True, f"Invalid token type. Token must be a {bytes}"),
-        (["x"], f"Invalid token type. Token must be a {bytes}"),
-        ({"x": 1}, f"Invalid token type. Token must be a {bytes}"),
-        ("\ud800", "Not enough segments"),
-        ("\ud800.\ud800.\ud800", "Invalid header padding"),
-        ("é.é.é", "Invalid header padding"),
-        ("\x00", "Not enough segments"),
-    ],
-    ids=ascii,
-)
-def test_a_json_body_whose_token_is_none_is_an_invalid_token(make_app: MakeApp, token: Any, message: str) -> None:
-    """A number, an array or a lone surrogate where the token should be: 422, with what is wrong."""
-    assert answer(ask(make_app(TOKEN_LOCATION="json"), token, "json")) == refused(422, message)
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        {"headers": {"X-CSRF-TOKEN": "é"}},
-        {"headers": {"X-CSRF-TOKEN": "☃".encode().decode("latin-1")}},
-        {"data": {"csrf_token": "☃"}},
-        {"data": b"csrf_token=%ff%fe", "content_type": "application/x-www-form-urlencoded"},
-    ],
-    ids=ascii,
-)
-def test_a_csrf_value_that_is_not_ascii_does_not_match(cookies: Flask, request_: dict[str, Any]) -> None:
-    """A non-ASCII header or form field is a mismatch, not an error."""
-    response = post_with_cookie(cookies, genuine(claims(csrf=CSRF)), **request_)
-    assert answer(response) == refused(401, MISMATCH)
-
-
-@pytest.mark.parametrize("claim", ["é", "\ud800", "", 5, True, None, [], [CSRF], {}], ids=ascii)
-def test_a_csrf_claim_of_any_kind_is_only_compared(cookies: Flask, claim: Any) -> None:
-    """A ``csrf`` claim that is no ASCII string is a mismatch, not an error."""
-    response = post_with_cookie(cookies, genuine(claims(csrf=claim)), headers={"X-CSRF-TOKEN": CSRF})
-    assert answer(response) == refused(401, MISMATCH)
-
-
 def test_csrf_values_match_beyond_ascii(cookies: Flask) -> None:
-    """Equal is equal, in any alphabet."""
+    """Equal values match, also beyond ASCII."""
     assert passed_as(post_with_cookie(cookies, genuine(claims(csrf="☃")), data={"csrf_token": "☃"})) == "ann"
-
-
-@rotated(
-    "fresh",
-    [b'"true"', b'"9999999999"', b"null", b"[]", b"[true]", b"{}", b"0", b"-1", b"1.5", b"false", b"1e999", b"-1e999"],
-    location=LOCATIONS,
-)
-def test_fresh_of_an_odd_type_is_not_fresh(anywhere: Flask, fresh: bytes, location: str) -> None:
-    """Only ``true`` and a time to come are fresh; all else is refused where a fresh token is asked for, no more."""
-    token = genuine(b'{"sub": "ann", "fresh": %s}' % fresh)
-    assert answer(ask(anywhere, token, location, "/fresh")) == refused(401, "Fresh token required")
-    assert passed_as(ask(anywhere, token, location)) == "ann"
-
-
-@pytest.mark.parametrize("fresh", [b"true", b"9999999999", b"9999999999.5", b"1" + b"0" * 400])
-def test_fresh_is_true_or_a_time_to_come(app: Flask, fresh: bytes) -> None:
-    """A fresh token passes where one is asked for."""
-    assert passed_as(ask(app, genuine(b'{"sub": "ann", "fresh": %s}' % fresh), path="/fresh")) == "ann"
 
 
 FOREIGN_ALGORITHMS = ["RS256", "PS512", "ES256", "ES512", "ES256K", "EdDSA"]
@@ -205,26 +106,16 @@ FOREIGN_ALGORITHMS = ["RS256", "PS512", "ES256", "ES512", "ES256K", "EdDSA"]
 
 @rotated("algorithm", FOREIGN_ALGORITHMS, location=LOCATIONS)
 def test_an_algorithm_that_does_not_fit_the_secret_is_refused(make_app: MakeApp, algorithm: str, location: str) -> None:
-    """An algorithm that no configured key serves stands in JWT_DECODE_ALGORITHMS in vain, and hurts no other."""
+    """An algorithm without a configured key in JWT_DECODE_ALGORITHMS verifies nothing, and does not affect others."""
     app = make_app(TOKEN_LOCATION=list(LOCATIONS), DECODE_ALGORITHMS=[algorithm, "HS256"])
     foreign = genuine(claims(), {"alg": algorithm})
     assert answer(ask(app, foreign, location)) == refused(422, "The specified alg value is not allowed")
     assert passed_as(ask(app, genuine(claims()), location)) == "ann"
 
 
-@pytest.mark.parametrize("algorithm", ["HS256", "ES256", "EdDSA", "ES256K"])
-def test_a_public_key_serves_its_own_algorithm_alone(make_app: MakeApp, algorithm: str) -> None:
-    """A token that is signed with the public key as an HMAC secret is refused (CVE-2022-29217)."""
-    private, public = pem(PRIVATE_KEYS["RS256"])
-    app = make_app(ALGORITHM="RS256", PRIVATE_KEY=private, PUBLIC_KEY=public, DECODE_ALGORITHMS=["RS256", algorithm])
-    forged = genuine(claims(), {"alg": algorithm}, secret=public)
-    assert answer(ask(app, forged)) == refused(422, "The specified alg value is not allowed")
-    assert passed_as(ask(app, jwt.encode(claims(), private, "RS256"))) == "ann"
-
-
 @pytest.mark.parametrize("container", [tuple, list, set], ids=lambda container: container.__name__)
 def test_decode_algorithms_may_be_any_container(make_app: MakeApp, container: Callable[[Iterable[str]], Any]) -> None:
-    """JWT_DECODE_ALGORITHMS as a tuple works, and JWT_ALGORITHM is accepted beside what it lists."""
+    """JWT_DECODE_ALGORITHMS may be a tuple, and JWT_ALGORITHM is accepted in addition."""
     app = make_app(DECODE_ALGORITHMS=container(["HS384", "HS512"]))
     for algorithm, digest in (("HS256", "sha256"), ("HS384", "sha384"), ("HS512", "sha512")):
         assert passed_as(ask(app, genuine(claims(), {"alg": algorithm}, digest=digest))) == "ann"
@@ -257,13 +148,13 @@ def _returns_nothing(_header: Any, _claims: Any) -> Any:
 def test_a_decode_key_loader_that_knows_no_key_refuses(
     anywhere: Flask, loader: Callable[[Any, Any], Any], token: str, location: str
 ) -> None:
-    """Raising LookupError, stumbling over what the token says, or returning None: 422."""
+    """A loader that raises LookupError, fails because of the token, or returns None ends in a 422."""
     manager_of(anywhere).decode_key_loader(loader)
     assert answer(ask(anywhere, token, location)) == refused(422, NO_KEY)
 
 
 def test_a_decode_key_loader_whose_key_does_not_fit_refuses(app: Flask) -> None:
-    """A key that is none for the algorithm of the token refuses it."""
+    """A key that does not fit the algorithm of the token refuses it."""
     manager_of(app).decode_key_loader(lambda _header, _claims: pem(PRIVATE_KEYS["RS256"])[1])
     refusal = refused(422, "The key of this token does not fit its algorithm")
     assert answer(ask(app, genuine(claims()))) == refusal
@@ -271,14 +162,14 @@ def test_a_decode_key_loader_whose_key_does_not_fit_refuses(app: Flask) -> None:
 
 @pytest.mark.parametrize("path", ["/access", "/refresh", "/fresh", "/optional", "/any"])
 def test_an_options_request_is_anonymous(app: Flask, path: str) -> None:
-    """A preflight has no identity and no claims: the view that asks gets None."""
+    """A preflight has no identity and no claims."""
     response = app.test_client().options(path)
     assert response.status_code == 200
     assert response.get_json() == {"identity": None, "claims": {}}
 
 
 def test_an_options_request_has_no_user_and_no_location(app: Flask) -> None:
-    """A preflight has no current user either, even where a lookup is registered."""
+    """A preflight has no current user either, even with a user_lookup_loader."""
     manager_of(app).user_lookup_loader(lambda _header, _claims: "a user")
 
     def view() -> dict[str, Any]:
@@ -302,65 +193,6 @@ def test_jwt_required_without_parentheses_names_the_fix() -> None:
 # --- what was accepted ----------------------------------------------------------------------------------------------
 
 
-@rotated(
-    "kind", ["password_reset", "refresh ", "access ", "ACCESS", "", None, True, 1, [], {}], ids=repr, location=LOCATIONS
-)
-def test_only_the_type_access_is_an_access_token(anywhere: Flask, kind: Any, location: str) -> None:
-    """Kinds of token are told apart by equality: no other passes for an access or a refresh token."""
-    token = genuine(claims(type=kind))
-    assert answer(ask(anywhere, token, location)) == refused(422, "Only access tokens are allowed")
-    assert answer(ask(anywhere, token, location, "/refresh")) == refused(422, "Only refresh tokens are allowed")
-    assert passed_as(ask(anywhere, token, location, "/any")) == "ann"
-
-
-@everywhere
-def test_access_and_refresh_tokens_are_not_exchanged(anywhere: Flask, location: str) -> None:
-    """Each of the two is refused where the other is asked for, in 4.7's words."""
-    access, refresh = genuine(claims()), genuine(claims(type="refresh"))
-    assert answer(ask(anywhere, refresh, location)) == refused(422, "Only non-refresh tokens are allowed")
-    assert answer(ask(anywhere, access, location, "/refresh")) == refused(422, "Only refresh tokens are allowed")
-    assert passed_as(ask(anywhere, refresh, location, "/refresh")) == "ann"
-
-
-DATES = {
-    "exp": "Expiration Time claim (exp) must be an integer.",
-    "nbf": "Not Before claim (nbf) must be an integer.",
-    "iat": "Issued At claim (iat) must be an integer.",
-}
-ARABIC_DIGITS = "".join(chr(0x0660 + digit) for digit in (9, 9, 9, 9, 9, 9, 9, 9, 9, 9))
-
-
-@rotated(
-    "claim,value",
-    product(
-        DATES,
-        ['"9999999999"', '"1"', f'"{ARABIC_DIGITS}"', '""', "true", "false", "null", "[]", "{}", "1e999", "-1e999"],
-    ),
-    ids=ascii,
-    location=LOCATIONS,
-)
-def test_a_date_is_a_finite_number(anywhere: Flask, claim: str, value: str, location: str) -> None:
-    """``exp``, ``nbf`` and ``iat`` are JSON numbers: no string in any digits, no bool, no infinity."""
-    token = genuine(f'{{"sub": "ann", "{claim}": {value}}}'.encode())
-    assert answer(ask(anywhere, token, location)) == refused(422, DATES[claim])
-
-
-@pytest.mark.parametrize(
-    ("claim", "value", "expected"),
-    [
-        ("exp", -(10**400), refused(401, "Token has expired")),
-        ("exp", 0, refused(401, "Token has expired")),
-        ("exp", -1.5, refused(401, "Token has expired")),
-        ("nbf", 10**400, refused(422, "The token is not yet valid (nbf)")),
-        ("iat", 10**400, refused(422, "The token is not yet valid (iat)")),
-        ("iat", 1e300, refused(422, "The token is not yet valid (iat)")),
-    ],
-)
-def test_a_date_of_any_size_is_judged(app: Flask, claim: str, value: float, expected: Answer) -> None:
-    """A number beyond what a clock can show is compared like any other."""
-    assert answer(ask(app, genuine(claims(**{claim: value})))) == expected
-
-
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
 def test_a_date_may_have_a_fraction(app: Flask, claim: str) -> None:
     """A NumericDate need not be whole (RFC 7519, section 2)."""
@@ -368,104 +200,9 @@ def test_a_date_may_have_a_fraction(app: Flask, claim: str) -> None:
     assert passed_as(ask(app, genuine(claims(**{claim: time.time() + offset})))) == "ann"
 
 
-@rotated(
-    "part,encoding",
-    product(["header", "payload"], ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1"]),
-    location=LOCATIONS,
-)
-def test_json_that_is_not_plain_utf_8_is_refused(anywhere: Flask, part: str, encoding: str, location: str) -> None:
-    """UTF-16, UTF-32, a byte order mark, Latin-1: no JSON of a JWT (RFC 7519, section 7.2)."""
-    parts = {"header": {"alg": "HS256", "x": "é"}, "payload": claims(name="é")}
-    spelt = {**parts, part: json.dumps(parts[part], ensure_ascii=False).encode(encoding)}
-    response = ask(anywhere, genuine(spelt["payload"], spelt["header"]), location)
-    status, body, challenge = answer(response)
-    assert (status, challenge) == (422, None)
-    assert body["msg"].startswith(f"Invalid {part} string: ")
-
-
-@rotated(
-    "claim,constant",
-    product(["fresh", "exp", "nbf", "iat", "anything"], ["Infinity", "-Infinity", "NaN"]),
-    location=LOCATIONS,
-)
-def test_a_constant_that_json_does_not_know_is_refused(
-    anywhere: Flask, claim: str, constant: str, location: str
-) -> None:
-    """``{"fresh": Infinity}`` is no JSON and stays fresh nowhere."""
-    token = genuine(f'{{"sub": "ann", "{claim}": {constant}}}'.encode())
-    expected = refused(422, f"Invalid payload string: {constant} is not a JSON value")
-    assert answer(ask(anywhere, token, location, "/fresh")) == expected
-
-
-FOREIGN_KINDS = [
-    "dpop+jwt",
-    "DPoP+JWT",
-    "application/dpop+jwt",
-    "logout+jwt",
-    "secevent+jwt",
-    "kb+jwt",
-    "oauth-authz-req+jwt",
-    "JOSE",
-    "JOSE+JSON",
-]
-
-
-@rotated("typ", FOREIGN_KINDS, location=LOCATIONS)
-def test_a_token_that_says_it_is_another_kind_of_jwt_is_refused(anywhere: Flask, typ: str, location: str) -> None:
-    """A DPoP proof or a logout token is no access token, whoever signed it (RFC 8725bis, section 3.12)."""
-    token = genuine(claims(), {"alg": "HS256", "typ": typ})
-    assert answer(ask(anywhere, token, location)) == refused(422, f"A token of type '{typ}' is not accepted")
-
-
-@pytest.mark.parametrize("typ", [None, 5, True, [], ["JWT"], {}], ids=repr)
-def test_a_typ_that_is_no_string_is_refused(app: Flask, typ: Any) -> None:
-    """The ``typ`` of a header is a string or absent."""
-    refusal = refused(422, "Type header parameter must be a string")
-    assert answer(ask(app, genuine(claims(), {"alg": "HS256", "typ": typ}))) == refusal
-
-
-@pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "application/jwt"])
-def test_a_token_that_says_it_is_a_jwt_or_an_access_token_passes(app: Flask, typ: str) -> None:
-    """In any case of letters and with or without ``application/`` (RFC 9068, section 4)."""
-    assert passed_as(ask(app, genuine(claims(), {"alg": "HS256", "typ": typ}))) == "ann"
-
-
-def _padded(number: int) -> Callable[[str], str]:
-    def pad(token: str) -> str:
-        segments = token.split(".")
-        segments[number] += "="
-        return ".".join(segments)
-
-    return pad
-
-
-def _stray_bits(number: int) -> Callable[[str], str]:
-    """Set a bit of the last character that no octet is made of."""
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-    def respell(token: str) -> str:
-        segments = token.split(".")
-        assert len(segments[number]) % 4, "every bit of this segment is used"
-        segments[number] = segments[number][:-1] + alphabet[alphabet.index(segments[number][-1]) + 1]
-        return ".".join(segments)
-
-    return respell
-
-
-@pytest.mark.parametrize("respell", [_padded, _stray_bits], ids=["padding", "stray bits"])
-@rotated("number,name", [(0, "header"), (1, "payload"), (2, "crypto")], location=LOCATIONS)
-def test_a_second_spelling_of_a_token_is_refused(
-    anywhere: Flask, respell: Callable[[int], Callable[[str], str]], number: int, name: str, location: str
-) -> None:
-    """An appended ``=`` or a stray bit stands for the same octets: one token has one spelling."""
-    token = genuine(b'{"sub": "annie"}', b'{"alg":"HS256","k":11}')
-    assert passed_as(ask(anywhere, token, location)) == "annie"
-    assert answer(ask(anywhere, respell(number)(token), location)) == refused(422, f"Invalid {name} padding")
-
-
 @pytest.mark.parametrize(("number", "name"), [(1, "payload"), (2, "crypto")])
 def test_the_alphabet_of_plain_base64_is_refused(app: Flask, number: int, name: str) -> None:
-    """``+`` and ``/`` are no base64url."""
+    """``+`` and ``/`` are not base64url."""
     tokens = (genuine(claims(name="x" * (salt % 3) + "?>" * 9, salt=salt)) for salt in range(1000))
     segments = next(token for token in tokens if {"-", "_"} <= set(token.split(".")[number])).split(".")
     assert passed_as(ask(app, ".".join(segments))) == "ann"
@@ -475,7 +212,7 @@ def test_the_alphabet_of_plain_base64_is_refused(app: Flask, number: int, name: 
 
 @everywhere
 def test_an_async_token_verification_loader_refuses(anywhere: Flask, location: str) -> None:
-    """The False of a coroutine function is a False, not a truthy coroutine."""
+    """The result of the coroutine counts, not the coroutine, which is truthy."""
 
     async def accepts(_header: Any, claims: Any) -> bool:
         return bool(claims["sub"] == "bob")
@@ -487,7 +224,7 @@ def test_an_async_token_verification_loader_refuses(anywhere: Flask, location: s
 
 
 def test_an_async_user_lookup_loader_finds_the_user(app: Flask) -> None:
-    """The current user is what the coroutine comes to, not the coroutine."""
+    """The current user is the result of the coroutine."""
 
     async def find(_header: Any, claims: Any) -> str | None:
         return None if claims["sub"] == "nobody" else f"the user {claims['sub']}"
@@ -503,7 +240,7 @@ def test_an_async_user_lookup_loader_finds_the_user(app: Flask) -> None:
 def test_a_second_manager_warns_that_it_drops_the_loaders_of_the_first(
     app: Flask, bind: Callable[[Flask], object]
 ) -> None:
-    """The last manager wins, as in 4.7, but no longer in silence."""
+    """The last manager wins, as in 4.7, but with a warning."""
     manager_of(app).unauthorized_loader(lambda _message: ("the first", 401))
     with pytest.warns(UserWarning, match="already has a JWTManager") as caught:
         bind(app)
@@ -514,38 +251,18 @@ def test_a_second_manager_warns_that_it_drops_the_loaders_of_the_first(
 
 
 def test_the_same_manager_twice_keeps_its_loaders(app: Flask) -> None:
-    """To bind a manager again is no mistake: nothing is lost, so nothing is said."""
+    """Calling init_app again with the same manager loses nothing, so there is no warning."""
     manager = manager_of(app)
     manager.unauthorized_loader(lambda _message: ("still here", 401))
     manager.init_app(app)
     assert app.test_client().get("/access").text == "still here"
 
 
-@pytest.mark.parametrize("methods", [["POST", "REPORT"], ("report",), {"Report"}], ids=repr)
-def test_an_unknown_method_asks_for_csrf_once_it_is_listed(make_app: MakeApp, methods: Any) -> None:
-    """``REPORT`` in JWT_CSRF_METHODS is checked like ``POST``, in any case of letters."""
-    app = make_app(TOKEN_LOCATION="cookies", CSRF_METHODS=methods)
-    token = genuine(claims(csrf=CSRF))
-    assert answer(post_with_cookie(app, token, method="REPORT")) == refused(401, "Missing CSRF token")
-    wrong = {"X-CSRF-TOKEN": "another"}
-    assert answer(post_with_cookie(app, token, method="REPORT", headers=wrong)) == refused(401, MISMATCH)
-    right = {"X-CSRF-TOKEN": CSRF}
-    assert passed_as(post_with_cookie(app, token, method="REPORT", headers=right)) == "ann"
-
-
-@rotated("method", ["POST", "PUT", "PATCH", "DELETE"], spell=[str.upper, str.lower])
-def test_a_method_that_changes_things_asks_for_csrf(cookies: Flask, method: str, spell: Callable[[str], str]) -> None:
-    """However the client spells it."""
-    environ = {"REQUEST_METHOD": spell(method)}
-    response = post_with_cookie(cookies, genuine(claims(csrf=CSRF)), environ_overrides=environ)
-    assert answer(response) == refused(401, "Missing CSRF token")
-
-
 @rotated("seconds", [2, 0, -1, -28], ids=lambda seconds: f"{seconds:+} s", location=LOCATIONS)
 def test_a_revoked_token_stays_revoked_until_no_leeway_revives_it(
     make_app: MakeApp, seconds: int, location: str
 ) -> None:
-    """As long as a token would pass, up to ``exp`` and the leeway, the blocklist is asked about it."""
+    """As long as a token would pass, until ``exp`` and the leeway, the blocklist is checked."""
     app = make_app(TOKEN_LOCATION=list(LOCATIONS), DECODE_LEEWAY=30)
     manager_of(app).token_in_blocklist_loader(lambda _header, claims: bool(claims["jti"] == "revoked"))
     exp = int(time.time()) + seconds
@@ -555,7 +272,7 @@ def test_a_revoked_token_stays_revoked_until_no_leeway_revives_it(
 
 
 def test_a_revoked_token_is_expired_after_the_leeway(make_app: MakeApp) -> None:
-    """On and after ``exp`` and the leeway no record is needed any more."""
+    """After ``exp`` and the leeway, the blocklist need not contain it any more."""
     app = make_app(DECODE_LEEWAY=30)
     manager_of(app).token_in_blocklist_loader(lambda _header, _claims: False)
     token = genuine(claims(jti="revoked", exp=int(time.time()) - 30))
@@ -569,7 +286,7 @@ def test_a_revoked_token_is_expired_after_the_leeway(make_app: MakeApp) -> None:
     "scheme", ["Bearer", "bearer", "BEARER", "bEaReR"] * 2, frame=["{}", "Basic dTpw, {}", "{}, Basic dTpw", " {} ,"]
 )
 def test_the_scheme_is_known_in_any_case_of_letters(app: Flask, scheme: str, frame: str) -> None:
-    """``bearer`` and ``BEARER`` are the same scheme (RFC 9110, section 11.1), also among others."""
+    """``bearer`` and ``BEARER`` are the same scheme (RFC 9110, section 11.1), also beside others."""
     value = frame.format(f"{scheme} {genuine(claims())}")
     assert passed_as(app.test_client().get("/access", headers={"Authorization": value})) == "ann"
 
@@ -577,7 +294,7 @@ def test_the_scheme_is_known_in_any_case_of_letters(app: Flask, scheme: str, fra
 @pytest.mark.parametrize("order", [["headers", "cookies"], ["cookies", "headers"]], ids=repr)
 @pytest.mark.parametrize("value", ["Bearer", "Bearer a b", "Basic dTpw", "Bearer a, Bearer b", "token", ", ,"])
 def test_a_malformed_header_does_not_hide_a_good_cookie(make_app: MakeApp, order: list[str], value: str) -> None:
-    """A header that holds no token leaves the word to the cookie, in every order."""
+    """If the header has no token, the cookie counts, in either order of locations."""
     app = make_app(TOKEN_LOCATION=order)
     headers = {"Authorization": value, "Cookie": f"access_token_cookie={genuine(claims(csrf=CSRF))}"}
     client = app.test_client(use_cookies=False)
@@ -586,7 +303,7 @@ def test_a_malformed_header_does_not_hide_a_good_cookie(make_app: MakeApp, order
 
 
 def test_a_malformed_header_alone_is_still_named(make_app: MakeApp) -> None:
-    """Where nothing else carries a token, the answer says what is wrong with the header."""
+    """Without another token, the answer says what is wrong with the header."""
     client = make_app(TOKEN_LOCATION=["cookies", "headers"]).test_client()
     refusal = refused(422, "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'")
     assert answer(client.get("/access", headers={"Authorization": "Bearer a b"})) == refusal
@@ -594,7 +311,7 @@ def test_a_malformed_header_alone_is_still_named(make_app: MakeApp) -> None:
 
 
 def test_a_query_parameter_without_its_prefix_does_not_hide_a_good_cookie(make_app: MakeApp) -> None:
-    """The same holds for the query string."""
+    """If the query parameter has no token, the cookie counts."""
     app = make_app(TOKEN_LOCATION=["query_string", "cookies"], QUERY_STRING_VALUE_PREFIX="Bearer ")
     client = app.test_client(use_cookies=False)
     headers = {"Cookie": f"access_token_cookie={genuine(claims())}"}
@@ -611,12 +328,6 @@ HUGE = {
     "dots": "." * MEGABYTE,
     "signed": genuine(claims(padding="a" * MEGABYTE)),
 }
-
-
-@rotated("shape", HUGE, location=LOCATIONS)
-def test_a_megabyte_of_token_is_refused_by_its_size(anywhere: Flask, shape: str, location: str) -> None:
-    """Even a genuine one: nothing is decoded to find out."""
-    assert answer(ask(anywhere, HUGE[shape], location)) == refused(422, "The token is longer than 16384 bytes")
 
 
 @pytest.mark.parametrize("token", [*HUGE.values(), "é" * MEGABYTE], ids=[*HUGE, "not ASCII"])
@@ -644,7 +355,7 @@ def test_a_token_may_be_as_long_as_the_option_says(make_app: MakeApp) -> None:
 
 
 def calls_during(action: Callable[[], object]) -> Counter[str]:
-    """How often each function was called, by its name, whoever owns it."""
+    """The number of calls of each function by name."""
     calls: Counter[str] = Counter()
 
     def note(frame: FrameType, event: str, argument: Any) -> None:
@@ -664,7 +375,7 @@ def calls_during(action: Callable[[], object]) -> Counter[str]:
 
 @pytest.mark.parametrize("location", ["headers", "cookies", "query_string"])
 def test_a_good_token_is_parsed_once(anywhere: Flask, location: str) -> None:
-    """One look at the JSON of the payload, one decoding of each segment, one signature; 4.7 takes four of each."""
+    """The payload is parsed once, each segment decoded once, and one signature computed; 4.7 does each four times."""
     ask(anywhere, genuine(claims()), location)  # keys are made ready, and the header is known from now on
     token = genuine(claims())
     calls = calls_during(lambda: ask(anywhere, token, location))
@@ -678,7 +389,7 @@ def test_a_good_token_is_parsed_once(anywhere: Flask, location: str) -> None:
 
 @pytest.fixture
 def judged(anywhere: Flask) -> Flask:
-    """The application that has something against ``revoked``, ``refused`` and ``nobody``."""
+    """An application that refuses the identities ``revoked``, ``refused`` and ``nobody``."""
     manager = manager_of(anywhere)
     manager.token_in_blocklist_loader(lambda _header, claims: bool(claims["sub"] == "revoked"))
     manager.token_verification_loader(lambda _header, claims: bool(claims["sub"] != "refused"))
@@ -702,7 +413,7 @@ def judged(anywhere: Flask) -> Flask:
 def test_every_401_says_which_scheme_is_asked_for(
     judged: Flask, changes: dict[str, Any], path: str, expected: Answer, location: str
 ) -> None:
-    """``WWW-Authenticate: Bearer`` comes with a 401 and with nothing else (RFC 6750, section 3)."""
+    """``WWW-Authenticate: Bearer`` comes with a 401 and only then (RFC 6750, section 3)."""
     response = ask(judged, genuine(claims(**changes)), location, path)
     assert answer(response) == expected
 
@@ -717,7 +428,7 @@ def test_every_401_says_which_scheme_is_asked_for(
     ],
 )
 def test_a_missing_token_is_answered_with_the_challenge(make_app: MakeApp, location: str, message: str) -> None:
-    """The challenge is the same wherever the token is looked for, and carries no error code."""
+    """The challenge is the same in every location, and has no error code."""
     client = make_app(TOKEN_LOCATION=location).test_client()
     assert answer(client.get("/access")) == (401, {"msg": message}, "Bearer")
 
@@ -729,7 +440,7 @@ def test_a_missing_token_is_answered_with_the_challenge(make_app: MakeApp, locat
 def test_an_answer_of_the_application_gets_the_challenge_if_it_lacks_one(
     app: Flask, status: int, own: str | None, sent: str | None
 ) -> None:
-    """A loader that answers 401 need not think of it; what it says itself stands."""
+    """A 401 of a loader gets the challenge, unless it has one."""
     headers = {"WWW-Authenticate": own} if own else {}
     manager_of(app).unauthorized_loader(lambda message: ({"own": message}, status, headers))
     expected = (status, {"own": "Missing Authorization Header"}, sent)
@@ -741,14 +452,14 @@ def test_an_answer_of_the_application_gets_the_challenge_if_it_lacks_one(
 
 @rotated("path", ["/access", "/any", "/optional"], location=LOCATIONS)
 def test_a_token_that_says_little_passes(anywhere: Flask, path: str, location: str) -> None:
-    """Without ``type`` it is an access token, without ``jti`` it has none, without ``exp`` it lasts."""
+    """Without ``type`` it is an access token, without ``jti`` it has none, without ``exp`` it never expires."""
     response = ask(anywhere, genuine({"sub": "ann"}), location, path)
     assert passed_as(response) == "ann"
     assert response.get_json()["claims"] == {"sub": "ann", "type": "access", "fresh": False, "jti": None}
 
 
 def test_a_token_that_says_little_is_neither_fresh_nor_for_refreshing(app: Flask) -> None:
-    """What is assumed of it is the least."""
+    """Missing claims never allow more."""
     token = genuine({"sub": "ann"})
     assert answer(ask(app, token, path="/fresh")) == refused(401, "Fresh token required")
     assert answer(ask(app, token, path="/refresh")) == refused(422, "Only refresh tokens are allowed")
@@ -758,20 +469,13 @@ def test_a_token_that_says_little_is_neither_fresh_nor_for_refreshing(app: Flask
 
 @pytest.mark.parametrize("audience", ["others", ["others", "more"], []], ids=repr)
 def test_an_audience_is_let_pass_where_none_is_configured(app: Flask, audience: Any) -> None:
-    """Who asks for no audience takes tokens meant for others."""
+    """Without a configured audience, tokens for other audiences pass."""
     assert passed_as(ask(app, genuine(claims(aud=audience)))) == "ann"
-
-
-def test_an_audience_is_checked_where_one_is_configured(make_app: MakeApp) -> None:
-    """Who asks for one does not."""
-    app = make_app(DECODE_AUDIENCE="us")
-    assert passed_as(ask(app, genuine(claims(aud=["others", "us"])))) == "ann"
-    assert answer(ask(app, genuine(claims(aud="others")))) == refused(422, "Audience doesn't match")
 
 
 @pytest.mark.parametrize("first", LOCATIONS)
 def test_the_order_of_locations_decides_between_several_tokens(make_app: MakeApp, first: str) -> None:
-    """A request may carry a token in every location at once."""
+    """With a token in every location, the first location counts."""
     app = make_app(TOKEN_LOCATION=[first, *(each for each in LOCATIONS if each != first)])
     tokens = {location: genuine(claims(sub=location)) for location in LOCATIONS}
     response = app.test_client(use_cookies=False).get(
@@ -783,28 +487,21 @@ def test_the_order_of_locations_decides_between_several_tokens(make_app: MakeApp
 
 
 def test_the_first_of_a_repeated_query_parameter_counts(anywhere: Flask) -> None:
-    """As in 4.7."""
+    """The first value counts, as in 4.7."""
     first, second = genuine(claims(sub="first")), genuine(claims(sub="second"))
     assert passed_as(anywhere.test_client().get(f"/access?jwt={first}&jwt={second}")) == "first"
 
 
 @pytest.mark.parametrize("other", ["", 'x="y"; '], ids=["plain", "beside a quoted one"])
 def test_the_first_of_a_repeated_cookie_counts(anywhere: Flask, other: str) -> None:
-    """As in 4.7, however the header is read."""
+    """The first value counts, as in 4.7, whichever way the header is read."""
     pairs = "; ".join(f"access_token_cookie={genuine(claims(sub=name))}" for name in ("first", "second"))
     response = anywhere.test_client(use_cookies=False).get("/access", headers={"Cookie": other + pairs})
     assert passed_as(response) == "first"
 
 
-@pytest.mark.parametrize(("method", "options"), [("REPORT", {}), ("DELETE", {"CSRF_METHODS": ["POST"]}), ("GET", {})])
-def test_a_method_that_is_not_listed_asks_for_no_csrf(make_app: MakeApp, method: str, options: dict[str, Any]) -> None:
-    """Methods outside JWT_CSRF_METHODS pass without the double submit value."""
-    app = make_app(TOKEN_LOCATION="cookies", **options)
-    assert passed_as(post_with_cookie(app, genuine(claims(csrf=CSRF)), method=method)) == "ann"
-
-
 def test_a_guessable_secret_signs_and_verifies_with_a_warning(make_app: MakeApp) -> None:
-    """PyJWT's warning about its length is let through; the token passes."""
+    """PyJWT's warning about the length is shown, and the token passes."""
     secret = uuid.uuid4().hex[:8]  # a key is made ready, and warned about, once in a process
     app = make_app(SECRET_KEY=secret)
     with app.app_context(), pytest.warns(InsecureKeyLengthWarning):
@@ -831,5 +528,5 @@ def test_a_guessable_secret_signs_and_verifies_with_a_warning(make_app: MakeApp)
     location=LOCATIONS,
 )
 def test_an_invalid_token_is_answered_with_422(anywhere: Flask, token: str, message: str, location: str) -> None:
-    """4.7's status stays, and so does the message that says what is wrong."""
+    """The status and the message are those of 4.7."""
     assert answer(ask(anywhere, token, location)) == refused(422, message)

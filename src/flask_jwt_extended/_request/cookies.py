@@ -1,4 +1,4 @@
-"""The four cookies, two for each kind of token, and the one writer that sets and unsets them."""
+"""Set and delete the cookies: for each kind of token one with the token, and one with its CSRF value."""
 
 from __future__ import annotations
 
@@ -22,38 +22,36 @@ def set_cookies(
     longest: int | None = None,
     domain: str | None = None,
 ) -> None:
-    """Put a token and its double submit value into cookies.
+    """Set the cookies of a token and its double submit value.
 
-    :param csrf_value: ``None`` if the value is not set as a cookie
-    :param max_age: seconds that the cookies live; ``None``: as JWT_SESSION_COOKIE says
-    :param longest: seconds that they live at most, unless they end with the browser session; ``None``: no limit
+    :param csrf_value: ``None``: do not set that cookie
+    :param max_age: seconds until the cookies expire; ``None``: as JWT_SESSION_COOKIE says
+    :param longest: the maximum of ``max_age``. It does not apply to session cookies; ``None``: no limit
     :param domain: ``None``: as JWT_COOKIE_DOMAIN says
-    :raises ConfigurationError: if browsers would drop a cookie with that domain
+    :raises ConfigurationError: if browsers would reject a cookie with this domain
     """
     if domain:
         check_domain(domain, "domain")
-        _refuse_bound_names(kind, settings)
+        _refuse_host_prefix(kind, settings)
     if max_age is None and not settings.session_cookie:
         max_age = COOKIE_YEAR
     if max_age is not None and longest is not None:
         max_age = min(max_age, longest)
-    values = (encoded, csrf_value)
-    _write(response, kind, settings, values=values, domain=domain, lifetime={"max_age": max_age})
+    _write(response, kind, settings, encoded, csrf_value, domain=domain, max_age=max_age)
 
 
 def unset_cookies(response: Response, kind: TokenKind, settings: Settings, *, domain: str | None = None) -> None:
-    """Delete the cookies of one kind of token. A ``__Host-`` cookie has no domain and is deleted without one.
+    """Delete the cookies of one kind of token.
 
     :param domain: ``None``: as JWT_COOKIE_DOMAIN says
-    :raises ConfigurationError: if browsers accept no cookie with that domain
+    :raises ConfigurationError: if it is not a valid domain for cookies
     """
     if domain:
         check_domain(domain, "domain")
-    values = ("", "" if settings.with_csrf_cookie else None)
-    _write(response, kind, settings, values=values, domain=domain, lifetime={"expires": 0})
+    _write(response, kind, settings, "", "" if settings.with_csrf_cookie else None, domain=domain, expires=0)
 
 
-def _refuse_bound_names(kind: TokenKind, settings: Settings) -> None:
+def _refuse_host_prefix(kind: TokenKind, settings: Settings) -> None:
     names = (kind.cookie_name, *((kind.csrf_cookie_name,) if settings.with_csrf_cookie else ()))
     for name in filter(is_bound_to_host, names):
         raise ConfigurationError(
@@ -66,22 +64,21 @@ def _write(
     response: Response,
     kind: TokenKind,
     settings: Settings,
+    token: str,
+    csrf_value: str | None,
     *,
-    values: tuple[str, str | None],
     domain: str | None,
-    lifetime: dict[str, Any],
+    **attributes: Any,
 ) -> None:
-    token, csrf_value = values
     domain = domain or settings.cookie_domain
-    shared = {
-        "secure": settings.cookie_secure,
-        "samesite": settings.cookie_samesite,
-        **lifetime,
-    }
+    attributes |= {"secure": settings.cookie_secure, "samesite": settings.cookie_samesite}
     if settings.cookie_partitioned:
-        shared["partitioned"] = True
-    token_domain = None if is_bound_to_host(kind.cookie_name) else domain
-    response.set_cookie(kind.cookie_name, token, path=kind.cookie_path, domain=token_domain, httponly=True, **shared)
-    if csrf_value is not None:  # scripts must be able to read this one
-        csrf_domain = None if is_bound_to_host(kind.csrf_cookie_name) else domain
-        response.set_cookie(kind.csrf_cookie_name, csrf_value, path=kind.csrf_cookie_path, domain=csrf_domain, **shared)
+        attributes["partitioned"] = True
+
+    def write(name: str, value: str, path: str, *, httponly: bool) -> None:
+        its_domain = None if is_bound_to_host(name) else domain
+        response.set_cookie(name, value, path=path, domain=its_domain, httponly=httponly, **attributes)
+
+    write(kind.cookie_name, token, kind.cookie_path, httponly=True)
+    if csrf_value is not None:
+        write(kind.csrf_cookie_name, csrf_value, kind.csrf_cookie_path, httponly=False)  # scripts read it

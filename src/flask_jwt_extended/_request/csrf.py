@@ -1,7 +1,7 @@
-"""Cross-site request forgery: which requests need protection, and what must come with them.
+"""Cross-site request forgery: which requests are checked, and how.
 
-Two defences, each an option: the double submit value, which is compared with the token's claims elsewhere, and where
-the request comes from.
+There are two checks, each an option: the double submit value, which is compared with the claims of the token elsewhere,
+and the origin of the request.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 
 
 def protect(request: Request, kind: TokenKind, settings: Settings) -> str | None:
-    """Hold a request whose token came in a cookie against both defences.
+    """Check a request whose token is in a cookie.
 
-    :return: the double submit value that must match the token; ``None`` if none is asked for
+    :return: the double submit value that the token must have; ``None`` if it need not have one
     :raises CSRFError: if the value is missing, or the request comes from another site
     """
     if is_handshake(request.environ):
@@ -45,10 +45,10 @@ def _submitted_value(request: Request, kind: TokenKind, settings: Settings) -> s
 
 
 def same_site(request: Request, settings: Settings) -> bool:
-    """Tell whether a page of ours, or of an origin that is trusted, sent this request.
+    """Return whether a page of this site, or of a trusted origin, sent the request.
 
-    ``Sec-Fetch-Site`` is judged by the browser itself. Without it, hosts are compared and schemes are not: behind a
-    proxy that ends TLS, this application may not know that it is reached over HTTPS.
+    Browsers compute ``Sec-Fetch-Site``. Without it, hosts are compared but not schemes: behind a proxy that terminates
+    TLS, the application may not know that clients use HTTPS.
     """
     origin = request.headers.get("Origin", "").lower()
     if origin in settings.trusted_origins:
@@ -60,10 +60,7 @@ def same_site(request: Request, settings: Settings) -> bool:
 
 
 def is_handshake(environ: Mapping[str, Any]) -> bool:
-    """Whether a request opens a WebSocket (RFC 6455, section 4.1).
-
-    One sign is enough: a request that any server library takes for a handshake is one here.
-    """
+    """Return whether a request opens a WebSocket (RFC 6455, section 4.1), to any of the server libraries."""
     return (
         "HTTP_SEC_WEBSOCKET_KEY" in environ
         or "wsgi.websocket" in environ  # gevent-websocket, Eventlet
@@ -72,16 +69,15 @@ def is_handshake(environ: Mapping[str, Any]) -> bool:
 
 
 def check_socket_origin(request: Request, settings: Settings) -> None:
-    """Refuse a WebSocket that a page of another site opens.
+    """Refuse a WebSocket that a page of another site opens: browsers send cookies with it, and CORS does not apply.
 
-    Browsers send cookies with it, and CORS does not apply. They always send ``Origin``, so a request without one comes
-    from another kind of client.
+    Browsers always send ``Origin`` with it, so a request without one is not from a browser.
 
     :raises CSRFError: if the page is neither of this site nor of JWT_TRUSTED_ORIGINS
     """
     origin = request.headers.get("Origin", "").lower()
     is_ours = not origin or origin in settings.trusted_origins or _host_of(origin) == request.host.lower()
-    # "none" means that no page is involved, a browser extension for example. Its origin decides.
+    # "none" means that no page sent it but, for example, a browser extension. The origin decides.
     if not same_site(request, settings) or (request.headers.get("Sec-Fetch-Site") == "none" and not is_ours):
         raise CSRFError("Cross-site WebSocket refused")
 

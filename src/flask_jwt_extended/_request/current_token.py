@@ -1,8 +1,8 @@
-"""Whose token a request has. It is kept with the request, and copied to ``g`` for applications of 4.7.
+"""The verified token of a request. It is kept with the request, and copied to ``g`` for applications written for 4.7.
 
 ``g`` belongs to an application context, and several requests may share one: a view that calls another view with a test
-client, nested test requests, an application context that a test pushes. So the request decides. What an application
-writes into ``g`` itself wins all the same: tests of 4.7 log in that way.
+client, nested test requests, an application context that a test pushes. So the token of the request counts, unless the
+application itself has written to ``g``: that is how tests log in with 4.7.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from flask import Flask, Request, request, request_tearing_down
 from .._context import get_app
 from .._jose.token import Token
 
-#: Where a request keeps its token and its application, and ``g`` the token that its four names were copied from.
+#: The names of the token and the application in a request. In ``g``, the first is the token that was copied there.
 _TOKEN, _APP = "_jwt_extended_token", "_jwt_extended_app"
-#: What 4.7 calls the parts of a token in ``g``.
+#: The names of 4.7 for the parts of a token in ``g``.
 _IN_G = {
     "claims": "_jwt_extended_jwt",
     "header": "_jwt_extended_jwt_header",
@@ -26,9 +26,8 @@ _IN_G = {
 
 
 def remember(g: Any, token: Token | None, incoming: Request | None = None, app: Flask | None = None) -> None:
-    """Keep the token of the current request.
+    """Keep the token of the current request, or that it is anonymous.
 
-    :param token: ``None``: the request is anonymous
     :param incoming: the current request, if the caller has it
     :param app: the current application, if the caller has it
     """
@@ -52,7 +51,7 @@ def remember(g: Any, token: Token | None, incoming: Request | None = None, app: 
 def recall(g: Any, part: str) -> Any:
     """Return a part of the token of the current request: ``claims``, ``header``, ``user`` or ``location``.
 
-    :return: ``None`` if nothing has verified this request
+    :return: ``None`` if this request was not verified
     """
     shared = g.__dict__
     written, copied = shared.get(_IN_G[part]), shared.get(_TOKEN)
@@ -69,7 +68,7 @@ def recall(g: Any, part: str) -> Any:
 
 
 def _kept_with_request() -> dict[str, Any] | None:
-    """What the current request keeps; ``None`` if there is no request."""
+    """The attributes of the current request; ``None`` if there is no request."""
     try:
         return request._get_current_object().__dict__  # type: ignore[attr-defined,no-any-return]  # of LocalProxy
     except RuntimeError:
@@ -81,7 +80,7 @@ def _current_request() -> Request:
 
 
 def _restore_after_request(shared: dict[str, Any]) -> None:
-    """When this request ends, give ``g`` back what it holds of the request around it, or of the application."""
+    """When this request ends, restore in ``g`` the values of the outer request or of the application."""
     names = (_TOKEN, *_IN_G.values())
     before, inner = {name: shared[name] for name in names if name in shared}, _current_request()
 

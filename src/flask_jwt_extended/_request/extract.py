@@ -1,11 +1,11 @@
-"""From a request to the encoded token: where it is, and the CSRF value that must go with it.
+"""Find the encoded token in a request, and the CSRF value that must match it. Nothing is decoded here.
 
-Nothing is decoded here. Locations are tried in order; one that holds no token, or holds it in a form that cannot be
-one, does not hide a token in the next.
+Locations are tried in order. One without a token, or with something that cannot be a token, does not hide a token in
+the next.
 
-The header and the cookies are read from the WSGI environment, which is cheap, if nothing else would be read from the
-request. A class or an object may override ``headers``, ``cookies``, ``args``, ``form`` and ``get_json``, with whatever
-has a ``get``: then that counts.
+Header and cookies are read from the WSGI environment, which is cheap, if the request itself would return the same.
+Applications and tests may override ``headers``, ``cookies``, ``args``, ``form`` and ``get_json`` of a request or its
+class with any object that has a ``get``; then that is used.
 """
 
 from __future__ import annotations
@@ -31,12 +31,11 @@ from ..exceptions import (
 )
 from .csrf import protect
 
-#: A token as it came (text from everywhere but a JSON body, which may hold anything), its location, and the CSRF double
-#: submit value that must go with it.
+#: A token (text, except that a JSON body may have any value), its location, and the CSRF double submit value that must
+#: match it.
 Found = tuple[Any, str, "str | None"]
 
-
-#: What a location is passed over for: it holds no token, or something that cannot be one.
+#: Errors that make the search continue in the next location: there is no token, or something that cannot be one.
 NOT_HERE = (NoAuthorizationError, InvalidHeaderError, InvalidQueryParamError)
 
 
@@ -44,10 +43,10 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
     """Return the first token in these locations.
 
     :raises NoAuthorizationError: if there is none
-    :raises InvalidHeaderError: if there is none but the header tried to be one
-    :raises InvalidQueryParamError: if there is none but the query parameter tried to be one
-    :raises MultipleTokensError: if there are more, and JWT_SINGLE_TOKEN is on
-    :raises CSRFError: if it is in a cookie and not protected
+    :raises InvalidHeaderError: if there is none, and the header is malformed
+    :raises InvalidQueryParamError: if there is none, and the query parameter is malformed
+    :raises MultipleTokensError: if there are several, and JWT_SINGLE_TOKEN is on
+    :raises CSRFError: if it is in a cookie, and the request fails the checks of :mod:`csrf`
     """
     refusals: list[JWTExtendedException] = []
     for location in locations:
@@ -66,17 +65,15 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
 
 
 def refuse_several(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> None:
-    """Count every token of a request, in all locations and in each (RFC 6750, section 2).
+    """Count the tokens of a request in all locations (RFC 6750, section 2).
 
     :raises MultipleTokensError: if there is more than one
     """
     count = 0
     for location in set(locations):
-        try:
+        with suppress(*NOT_HERE):
             _READERS[location](request, kind, settings)
-        except NOT_HERE:
-            continue
-        count += 1
+            count += 1
     if (
         count > 1
         or ("cookies" in locations and _count_cookies(request, kind.cookie_name) > 1)
@@ -87,12 +84,10 @@ def refuse_several(request: Request, locations: Sequence[str], kind: TokenKind, 
 
 
 def none_found(locations: Sequence[str], refusals: Sequence[JWTExtendedException]) -> JWTExtendedException:
-    """Make one error of those that the locations were passed over for."""
-    for refusal in refusals:
-        if not isinstance(refusal, NoAuthorizationError):
-            return refusal
-    if len(refusals) == 1:
-        return refusals[0]
+    """Return one error for those of all locations: the first malformed one, if any."""
+    malformed = [refusal for refusal in refusals if not isinstance(refusal, NoAuthorizationError)]
+    if malformed or len(refusals) == 1:
+        return (malformed or refusals)[0]
     return NoAuthorizationError(
         f"Missing JWT in {', '.join(locations[:-1])} or {locations[-1]} ({'; '.join(map(str, refusals))})"
     )
@@ -108,11 +103,11 @@ def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> str
     prefix = settings.header_prefix
     if value[: len(prefix)].lower() == prefix:
         if len(value) > len(prefix) + settings.max_token_bytes:
-            return value  # uncopied: it will be refused for its size
+            return value  # not copied: it will be refused because of its size
         encoded = value[len(prefix) :]
         if encoded and "," not in encoded and " " not in encoded and "\t" not in encoded:
             return encoded
-    # Not "<scheme> <token>": no token, another scheme, or several credentials in one header.
+    # Not "<scheme> <token>", but no token, another scheme, or several credentials in one header.
     name, scheme = settings.header_name, settings.header_type
     value = value.strip(" \t,")
     if not value:
@@ -125,7 +120,7 @@ def _from_headers(request: Request, _kind: TokenKind, settings: Settings) -> str
 
 
 def _credentials(value: str, settings: Settings) -> list[str]:
-    """Pick the one field of this scheme from a header that may list several, separated by commas."""
+    """Return the credentials of our scheme from a header that may have several, separated by commas."""
     name, scheme = settings.header_name, settings.header_type
     fields = [parts for field in value.split(",") if (parts := field.split())]
     ours = [parts for parts in fields if parts[0].lower() == scheme.lower()]
@@ -146,12 +141,12 @@ def _from_cookies(request: Request, kind: TokenKind, _settings: Settings) -> str
 def _cookie(request: Request, name: str) -> str | None:
     """Return the first cookie of this name, as ``request.cookies`` does.
 
-    The header is searched as it came: to parse every cookie into a mapping costs more than to verify a token. Only
-    quoting, which no token needs, is left to Werkzeug.
+    It is searched in the header, because parsing all cookies costs more than verifying a token. Headers with quotes,
+    which no token needs, are left to Werkzeug.
     """
     header: str = request.environ.get("HTTP_COOKIE", "")
     is_plain = "cookies" not in request.__dict__ and '"' not in header
-    if not (is_plain and _leaves_cookies_alone(request) and _has_own_headers(request)):
+    if not (is_plain and _inherits_cookies(request) and _has_own_headers(request)):
         return next(iter(_parsed_cookies(request, name)), None)
     for pair in header.split(";"):
         key, _, value = pair.partition("=")
@@ -161,8 +156,8 @@ def _cookie(request: Request, name: str) -> str | None:
 
 
 def _count_cookies(request: Request, name: str) -> int:
-    """Count the cookies of a name, also those that only another reader than Werkzeug would take for one."""
-    is_own = _leaves_cookies_alone(request) and _has_own_headers(request)
+    """Count the cookies of a name, including those that Werkzeug ignores but other parsers may not."""
+    is_own = _inherits_cookies(request) and _has_own_headers(request)
     header: str = request.environ.get("HTTP_COOKIE", "") if is_own else ""
     named = sum(pair.partition("=")[0].strip(" \t") == name for pair in header.split(";"))
     return max(named, len(_parsed_cookies(request, name)))
@@ -172,37 +167,35 @@ def _count_cookies(request: Request, name: str) -> int:
 _COOKIES: Any = Request.cookies
 
 
-def _leaves_cookies_alone(request: Request) -> bool:
-    """Return whether the class of a request reads cookies as Flask's own does. A test may patch it at any time."""
+def _inherits_cookies(request: Request) -> bool:
+    """Return whether the class of a request reads cookies as Flask's does. Tests may patch it at any time."""
     request_class: Any = type(request)
     return request_class.cookies is _COOKIES
 
 
 def _has_own_headers(request: Request) -> bool:
     """Return whether the headers of a request are those of its environment."""
-    headers = request.__dict__.get("headers")
     request_class: Any = type(request)
-    return (
-        type(headers) is EnvironHeaders and headers.environ is request.environ and _leaves_headers_alone(request_class)
-    )
+    headers = request.__dict__.get("headers")
+    return type(headers) is EnvironHeaders and headers.environ is request.environ and _inherits_headers(request_class)
 
 
 @lru_cache(64)
-def _leaves_headers_alone(request_class: Any) -> bool:
-    """Return whether a class of requests reads its headers as Flask's own does."""
+def _inherits_headers(request_class: Any) -> bool:
+    """Return whether a class of requests reads headers as Flask's does."""
     names = ("dict_storage_class", "__getattribute__")
     return not hasattr(request_class, "headers") and all(
         getattr(request_class, name) is getattr(Request, name) for name in names
     )
 
 
-# Werkzeug decodes the cookie header and the query string strictly: octets that are no UTF-8 would end in a 500.
+# Werkzeug decodes the cookie header and the query string strictly, so invalid UTF-8 would end in a 500.
 
 
 def _parsed_cookies(request: Request, name: str) -> list[Any]:
-    is_unread = "cookies" not in request.__dict__ and _leaves_cookies_alone(request)
+    is_unread = "cookies" not in request.__dict__ and _inherits_cookies(request)
     if is_unread and not hasattr(request.headers, "getlist"):
-        return []  # Werkzeug cannot find them in a plain dictionary
+        return []  # Werkzeug cannot read them from a plain dictionary
     try:
         return _values(request.cookies, name)
     except UnicodeDecodeError:
@@ -210,7 +203,7 @@ def _parsed_cookies(request: Request, name: str) -> list[Any]:
 
 
 def query_values(request: Request, settings: Settings) -> list[Any]:
-    """Return what stands in the query string where a token may."""
+    """Return the values of the parameter for tokens in the query string."""
     try:
         return _values(request.args, settings.query_string_name)
     except UnicodeDecodeError:
@@ -247,7 +240,7 @@ def _from_json(request: Request, kind: TokenKind, _settings: Settings) -> Any:
 
 
 def _json_values(request: Request, kind: TokenKind) -> list[Any]:
-    """Return what stands in a JSON body where a token may."""
+    """Return the values of the keys for tokens in a JSON body."""
     try:
         body = request.json if request.is_json else None
     except (BadRequest, UnsupportedMediaType, RecursionError):
@@ -264,7 +257,7 @@ _READERS: dict[str, Callable[[Request, TokenKind, Settings], Any]] = {
 
 
 def sent_tokens(request: Request, settings: Settings) -> Iterator[Any]:
-    """Yield what may be a token, of both kinds, in the cookies of a request and in JWT_TOKEN_LOCATION."""
+    """Yield the tokens of both kinds, unverified, in the cookies of a request and in JWT_TOKEN_LOCATION."""
     for kind in (settings.access, settings.refresh):
         for location in {"cookies", *settings.token_location}:
             with suppress(*NOT_HERE, MultipleTokensError):

@@ -1,4 +1,4 @@
-"""Our JWK Set as a response (RFC 7517, section 8.5): public keys, to be cached and asked for again cheaply."""
+"""The JWK Set of this application as a response (RFC 7517, section 8.5)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from flask import Request, Response
 
-#: Seconds that a verifier may keep the set. A key is published as *next* for longer than this before it signs.
+#: Seconds that clients may cache the set. A key is published as *next* for longer than this before it signs.
 MAX_AGE = 300
 
 
 def jwks_response(document: Mapping[str, Any], request: Request) -> Response:
-    """Return the answer to a request for a JWK Set; 304 if the client has it already (RFC 9110, section 13.1.2).
+    """Return the response with a JWK Set; 304 if the client has it already (RFC 9110, section 13.1.2).
 
-    :param document: the set; it must hold no private member
+    :param document: the set, without private members
     """
     octets = json.dumps(document, separators=(",", ":")).encode()
     response = Response(octets, mimetype="application/jwk-set+json")

@@ -1,6 +1,6 @@
-"""What one protected view demands of a token, and the check of it.
+"""What a protected view requires of a token, and the check.
 
-Values and pure functions: made once when a view is decorated, held against each token.
+A policy is made once, when the view is decorated, and checked against each token.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from ..exceptions import (
 )
 from ..typing import Claims
 
-#: What demands scopes or roles: one, several of which any will do, or :func:`all_of` them.
+#: The values of ``scopes=`` and ``roles=``: one name, several of which any suffices, or :func:`all_of` them.
 Requirements: TypeAlias = "str | Collection[str] | Requirement | None"
 
-#: What a scope and an ``acr`` value are written with (RFC 6749, section 3.3): no space, no quote and no backslash.
-_SCOPE_TOKEN = frozenset(map(chr, range(0x21, 0x7F))) - {'"', "\\"}
+#: The characters of a scope and of an ``acr`` value (RFC 6749, section 3.3): no space, no quote and no backslash.
+_SCOPE_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - {'"', "\\"}
 
 
 class Requirement(NamedTuple):
-    """Scopes or roles, one of which is asked for, or every one.
+    """Required scopes or roles.
 
     :ivar names: at least one
-    :ivar every: whether all of them are asked for
+    :ivar every: whether all of them are required; if not, one suffices
     """
 
     names: frozenset[str]
     every: bool = False
 
     def met_by(self, held: Collection[str]) -> bool:
-        """Tell whether somebody who holds these may pass."""
+        """Return whether the scopes or roles of a token suffice."""
         return self.names.issubset(held) if self.every else not self.names.isdisjoint(held)
 
     def __str__(self) -> str:
@@ -47,69 +47,55 @@ class Requirement(NamedTuple):
 
 
 def all_of(*names: str) -> Requirement:
-    """Require every one of several scopes or roles: ``@jwt_required(scopes=all_of("orders:read", "orders:write"))``."""
+    """Require every one of several scopes or roles: ``@jwt_required(scopes=all_of("orders:read", "orders:write"))``.
+
+    :raises ConfigurationError: if there is no name, or one is empty or not a string
+
+    .. versionadded:: 5.0
+    """
     return _requirement(names, "all_of", every=True)
 
 
-def parse_scopes(scopes: Any) -> Requirement | None:
-    """Take what ``scopes=`` may be: one, several of which any will do, or :func:`all_of` them.
-
-    :raises ConfigurationError: if it is none of that, or no scope can be written like that
-    """
-    demand = _requirements(scopes, "scopes")
-    for name in demand.names if demand else ():
-        check_written(name, "scopes")
-    return demand
-
-
-def parse_roles(roles: Any) -> Requirement | None:
-    """Take what ``roles=`` may be: one, several of which any will do, or :func:`all_of` them.
-
-    :raises ConfigurationError: if it is none of that
-    """
-    return _requirements(roles, "roles")
-
-
-def _requirements(value: Any, what: str) -> Requirement | None:
+def _parse(value: Any, argument: str) -> Requirement | None:
+    """Parse ``scopes=``, ``roles=`` or ``acr=``."""
     if value is None or isinstance(value, Requirement):
         return value
-    return _requirement((value,) if isinstance(value, str) else value, what)
+    return _requirement((value,) if isinstance(value, str) else value, argument)
 
 
-def _requirement(names: Any, what: str, *, every: bool = False) -> Requirement:
+def _parse_quotable(value: Any, argument: str) -> Requirement | None:
+    """Parse names that a challenge has to quote (RFC 6750, section 3)."""
+    requirement = _parse(value, argument)
+    for name in requirement.names if requirement else ():
+        if not _SCOPE_CHARACTERS.issuperset(name):
+            raise ConfigurationError(f"{argument} has {name!r}: spaces, quotes and characters beyond ASCII do not work")
+    return requirement
+
+
+def _requirement(names: Any, argument: str, *, every: bool = False) -> Requirement:
     if not isinstance(names, (tuple, list, set, frozenset)) or not all(isinstance(name, str) for name in names):
-        raise ConfigurationError(f"{what} must be a string, a list of strings or all_of(...), not {names!r}")
-    chosen = frozenset(names)
-    if not chosen or not all(chosen):
-        raise ConfigurationError(f"{what} cannot be empty: leave it away to demand nothing")
-    return Requirement(chosen, every)
-
-
-def check_written(name: str, what: str) -> None:
-    """See that a name can be written into a challenge (RFC 6750, section 3).
-
-    :raises ConfigurationError: if it cannot
-    """
-    if not _SCOPE_TOKEN.issuperset(name):
-        raise ConfigurationError(f"{what} has {name!r}, which has a space in it, a quote, or what is not ASCII")
+        raise ConfigurationError(f"{argument} must be a string, a list of strings or all_of(...), not {names!r}")
+    if not names or not all(names):
+        raise ConfigurationError(f"{argument} cannot be empty: leave it out to require nothing")
+    return Requirement(frozenset(names), every)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The demands of one view.
+    """What one view requires. The arguments of ``jwt_required``, parsed.
 
-    :ivar optional: whether a request without a token may pass; ``"if-valid"``: also one whose token is refused
+    :ivar optional: whether a request without a token may pass; ``"if-valid"``: one with an invalid token too
     :ivar fresh: whether the token must be fresh
-    :ivar refresh: whether a refresh token is asked for, in place of an access token
-    :ivar locations: where to look for it; empty: where the settings say
-    :ivar verify_type: whether the kind of token matters at all
+    :ivar refresh: whether a refresh token is required instead of an access token
+    :ivar locations: where to look for the token; empty: JWT_TOKEN_LOCATION
+    :ivar verify_type: whether the type of the token matters
     :ivar skip_revocation_check: whether a revoked token may pass
-    :ivar scopes: the scopes that it must have
-    :ivar roles: the roles that it must have
-    :ivar token_type: the kind of token; ``None``: as ``refresh`` says
-    :ivar max_age: seconds since its owner was authenticated, at most
-    :ivar acr: authentication contexts, one of which it must have
-    :ivar report_only: whether a request that is refused may pass all the same, and is told of
+    :ivar scopes: the required scopes
+    :ivar roles: the required roles
+    :ivar token_type: the required type; by default ``"access"``, or ``"refresh"`` with ``refresh``
+    :ivar max_age: seconds since the last login, at most
+    :ivar acr: authentication contexts, one of which is required
+    :ivar report_only: whether a request that would be refused passes, and is reported
     """
 
     optional: bool | Literal["if-valid"] = False
@@ -127,7 +113,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         if self.refresh and self.token_type not in (None, "refresh"):
-            raise ConfigurationError(f"refresh=True asks for another kind of token than token_type={self.token_type!r}")
+            raise ConfigurationError(f"refresh=True and token_type={self.token_type!r} contradict: leave one out")
         if isinstance(self.optional, str) and self.optional != "if-valid":
             raise ConfigurationError(f'optional must be True, False or "if-valid", not {self.optional!r}')
         if self.token_type is None:
@@ -142,50 +128,42 @@ class Policy:
     def from_arguments(
         cls,
         *,
-        optional: bool | Literal["if-valid"] = False,
-        fresh: bool = False,
-        refresh: bool = False,
         locations: str | Iterable[str] | None = None,
-        verify_type: bool = True,
-        skip_revocation_check: bool = False,
         scopes: Requirements = None,
         roles: Requirements = None,
-        token_type: str | None = None,
         max_age: timedelta | float | None = None,
         acr: str | Collection[str] | None = None,
-        report_only: bool = False,
+        **others: Any,
     ) -> Policy:
-        """Make a policy from the arguments of ``jwt_required``.
+        """Make a policy from the arguments of ``jwt_required``. Those that need no parsing are in ``others``.
 
         :raises ConfigurationError: if a requirement cannot be met, or two contradict each other
         """
+        contexts = _parse_quotable(acr, "acr")
+        if contexts is not None and contexts.every:
+            raise ConfigurationError("acr takes no all_of(...): a token states one authentication context")
         return cls(
-            optional=optional,
-            fresh=fresh,
-            refresh=refresh,
             locations=parse_locations(locations),
-            verify_type=verify_type,
-            skip_revocation_check=skip_revocation_check,
-            scopes=parse_scopes(scopes),
-            roles=parse_roles(roles),
-            token_type=token_type,
-            max_age=seconds_of(max_age),
-            acr=contexts(acr),
-            report_only=report_only,
+            scopes=_parse_quotable(scopes, "scopes"),
+            roles=_parse(roles, "roles"),
+            max_age=_parse_max_age(max_age),
+            acr=tuple(sorted(contexts.names)) if contexts else (),
+            **others,
         )
 
     def check(self, token: Token, now: float, *, leeway: float = 0.0) -> None:
-        """Hold a verified token against the demands, but for roles, which an application may look up.
+        """Check a verified token against everything but ``roles``, which an application may look up.
 
         :param now: seconds since the epoch
         :param leeway: seconds by which ``auth_time`` may be in the future, because clocks differ
-        :raises WrongTokenError: if it is of another kind; kinds are told apart by equality alone
+        :raises WrongTokenError: if it has another type; types are compared by equality alone
         :raises FreshTokenRequired: if it is not fresh and must be
-        :raises InsufficientAuthenticationError: if its owner was authenticated too long ago, or not well enough
+        :raises InsufficientAuthenticationError: if the login is too long ago, or was not strong enough
         :raises InsufficientScopeError: if it lacks a scope
         """
         if self.verify_type and token.claims["type"] != self.token_type:
-            raise WrongTokenError(_wrong_type(str(self.token_type), token.claims["type"]))
+            is_refresh = self.token_type == "access" and token.claims["type"] == "refresh"
+            raise WrongTokenError(f"Only {'non-refresh' if is_refresh else self.token_type} tokens are allowed")
         if self.fresh and not _is_fresh(token.claims["fresh"], now):
             raise FreshTokenRequired("Fresh token required", token.header, token.claims)
         if self.max_age is not None or self.acr:
@@ -194,49 +172,32 @@ class Policy:
             raise InsufficientScopeError(token.header, token.claims, tuple(sorted(self.scopes.names)))
 
     def check_roles(self, token: Token, held: Collection[str]) -> None:
-        """Hold the roles of a token against those asked for.
+        """Check the roles of a token.
 
-        :raises InsufficientScopeError: if one is lacking
+        :raises InsufficientScopeError: if it lacks a role
         """
         if self.roles is not None and not self.roles.met_by(held):
             raise InsufficientScopeError(token.header, token.claims)
 
     def _check_authentication(self, token: Token, now: float, leeway: float) -> None:
-        """Ask how its owner was authenticated, and when (RFC 9470)."""
+        """Check when and how the user logged in (RFC 9470)."""
         claims = token.claims
-        is_recent = self.max_age is None or _is_recent(authenticated_at(claims), self.max_age, now, leeway)
-        is_good = (
-            not self.acr or claims.get("acr") in self.acr or not set(self.acr).isdisjoint(_texts(claims.get("amr")))
-        )
-        if not is_recent or not is_good:
+        is_recent = self.max_age is None or _is_recent(_login_time(claims), self.max_age, now, leeway)
+        held = (claims.get("acr"), *_texts(claims.get("amr")))
+        if not is_recent or (self.acr and not any(each in self.acr for each in held)):
             raise InsufficientAuthenticationError(token.header, claims, max_age=self.max_age, acr_values=self.acr)
 
 
 def parse_locations(locations: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Take what ``locations=`` may be: one, several, or ``None``."""
+    """Parse ``locations=``: one, several, or ``None`` for those of the settings."""
     return (locations,) if isinstance(locations, str) else tuple(locations or ())
 
 
-def seconds_of(max_age: Any) -> float | None:
-    """Take what ``max_age=`` may be: a ``timedelta``, seconds, or ``None``.
-
-    :raises ConfigurationError: if it is none of that
-    """
+def _parse_max_age(max_age: Any) -> float | None:
     seconds = max_age.total_seconds() if isinstance(max_age, timedelta) else max_age
     if seconds is not None and (not is_finite(seconds) or seconds < 0):
         raise ConfigurationError(f"max_age must be a timedelta or seconds, not {max_age!r}")
     return seconds
-
-
-def contexts(acr: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Take what ``acr=`` may be: one authentication context, several of which any will do, or ``None``.
-
-    :raises ConfigurationError: if one cannot be written like that
-    """
-    demand = _requirements(acr, "acr")
-    for name in demand.names if demand else ():
-        check_written(name, "acr")
-    return tuple(sorted(demand.names)) if demand else ()
 
 
 def scopes_of(claims: Claims) -> Collection[str]:
@@ -252,10 +213,8 @@ def roles_of(claims: Claims) -> Collection[str]:
     return [*_texts(claims.get("roles")), *_texts(claims.get("groups"))]
 
 
-def authenticated_at(claims: Claims) -> float | None:
-    """When the owner of a token was authenticated, seconds since the epoch: its ``auth_time``, or its ``iat`` if it was
-    fresh then; ``None``: it does not say.
-    """
+def _login_time(claims: Claims) -> float | None:
+    """The time of the login in seconds since the epoch: ``auth_time``, or ``iat`` if the token is fresh."""
     moment = claims.get("auth_time")
     if moment is None and (claims["fresh"] is True or is_finite(claims["fresh"])):
         moment = claims.get("iat")
@@ -263,7 +222,7 @@ def authenticated_at(claims: Claims) -> float | None:
 
 
 def _is_recent(moment: float | None, max_age: float, now: float, leeway: float) -> bool:
-    """A login in the future has not happened, so it is not recent."""
+    # A login in the future has not happened, so it is not recent.
     return moment is not None and moment <= now + leeway and now - moment <= max_age
 
 
@@ -277,12 +236,6 @@ def _texts(value: object) -> Iterable[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else ()
 
 
-def _wrong_type(wanted: str, actual: object) -> str:
-    if wanted == "access" and actual == "refresh":
-        return "Only non-refresh tokens are allowed"
-    return f"Only {wanted} tokens are allowed"
-
-
 def _is_fresh(fresh: object, now: float) -> bool:
-    """``fresh`` is a bool, or the time until which it holds. Anything else is not fresh."""
+    """``fresh`` is a bool, or the time until which the token is fresh. Anything else is not fresh."""
     return fresh is True or (is_finite(fresh) and fresh >= now)  # type: ignore[operator]  # a number, by is_finite

@@ -1,4 +1,4 @@
-"""From an error to the response it is answered with: a loader's if the application has one, else the default."""
+"""From an error to the response: what a loader of the application returns, or the default."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from ..exceptions import (
 )
 from ..signals import logger, store_outage, token_refused
 
-#: The error classes with a handler of their own. The set is 4.7's to the letter: the more specific handler wins in
-#: Flask, so a class more or less here would change which of an application's handlers answers.
+#: The error classes that get a handler, the same as in 4.7. In Flask the more specific handler wins, so a change here
+#: would change which handler of an application answers.
 HANDLED: tuple[type[Exception], ...] = (
     CSRFError,
     jwt.DecodeError,
@@ -56,7 +56,7 @@ HANDLED: tuple[type[Exception], ...] = (
     WrongTokenError,
 )
 
-#: What 4.7 does not know. An application that never meets one has no handler for it.
+#: The error classes that 4.7 does not have. Their handlers are registered when one is raised for the first time.
 HANDLED_BESIDE: tuple[type[Exception], ...] = (
     UnavailableError,
     InsufficientAuthenticationError,
@@ -66,10 +66,10 @@ HANDLED_BESIDE: tuple[type[Exception], ...] = (
 #: Printable ASCII.
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
-#: Seconds after which a client may ask again for what a store could not say.
+#: Seconds after which a client may try again if a store or keys are unavailable.
 RETRY_AFTER = 1
 
-#: What a default answer says where it does not repeat the error's own message.
+#: The messages of default answers by loader. Other answers have the error's own message.
 _FIXED_MESSAGES = {
     "expired_token": "Token has expired",
     "insufficient_authentication": "More recent or stronger authentication is required",
@@ -81,11 +81,11 @@ _FIXED_MESSAGES = {
 
 
 def loader_for(error: Exception) -> tuple[str, tuple[Any, ...]]:
-    """Return the name of the loader that answers an error, and the arguments it takes."""
+    """Return the name of the loader for an error, and its arguments."""
     if isinstance(error, TokenRefused):
         return error.loader, (error.jwt_header, error.jwt_data)
     if isinstance(error, jwt.ExpiredSignatureError):
-        # Raised by an application's own call of PyJWT, it carries neither.
+        # An application may raise it itself, without header and claims.
         return "expired_token", (getattr(error, "jwt_header", {}), getattr(error, "jwt_data", {}))
     return getattr(error, "loader", "invalid_token"), (str(error),)
 
@@ -101,7 +101,7 @@ def default_answer(error: Exception, settings: Settings, app: Flask) -> Response
 
 
 def compat_answer(loader: str, arguments: tuple[Any, ...], settings: Settings, app: Flask) -> Response:
-    """Answer as 4.7 does, in the place of a loader."""
+    """Answer as 4.7 does without a loader."""
     if loader == "user_lookup_error":
         message = f"Error loading the user {arguments[1].get(settings.identity_claim)}"
     else:
@@ -110,7 +110,7 @@ def compat_answer(loader: str, arguments: tuple[Any, ...], settings: Settings, a
 
 
 def _json(app: Flask, body: dict[str, str], status: int) -> Response:
-    # A message may quote what no encoding takes, a lone surrogate of the token say.
+    # A message may quote a lone surrogate from the token, which cannot be encoded.
     body = {key: text.encode("utf-8", "replace").decode() for key, text in body.items()}
     response = app.make_response(app.json.response(body))
     response.status_code = status
@@ -126,21 +126,20 @@ _STATUSES = {
 
 
 class Refusal(NamedTuple):
-    """What RFC 6750, section 3.1 lets a client know of an error. No code: no credentials came."""
+    """What a client is told about an error (RFC 6750, section 3.1). Without credentials there is no code."""
 
     status: int
     code: str | None
     description: str
 
 
+_NOT_ONE_TOKEN = Refusal(400, "invalid_request", "The request does not carry one token in the expected form")
 _REFUSALS: dict[type[Exception], Refusal] = {
     NoAuthorizationError: Refusal(401, None, "Authentication is required"),
     CSRFError: Refusal(400, "invalid_request", "The request does not prove that it comes from this site"),
-    MultipleTokensError: Refusal(400, "invalid_request", "The request does not carry one token in the expected form"),
-    InvalidHeaderError: Refusal(400, "invalid_request", "The request does not carry one token in the expected form"),
-    InvalidQueryParamError: Refusal(
-        400, "invalid_request", "The request does not carry one token in the expected form"
-    ),
+    MultipleTokensError: _NOT_ONE_TOKEN,
+    InvalidHeaderError: _NOT_ONE_TOKEN,
+    InvalidQueryParamError: _NOT_ONE_TOKEN,
     jwt.ExpiredSignatureError: Refusal(401, "invalid_token", "The token has expired"),
     FreshTokenRequired: Refusal(401, "insufficient_user_authentication", "A fresh token is required"),
     InsufficientAuthenticationError: Refusal(
@@ -153,7 +152,7 @@ _REFUSALS: dict[type[Exception], Refusal] = {
 
 
 def refusal_for(error: Exception) -> Refusal:
-    """Return what a client may know of an error: of a bad token, no more than that it is bad."""
+    """Return what a client is told about an error. About an invalid token, it is told only that it is invalid."""
     for each in type(error).__mro__:
         if each in _REFUSALS:
             return _REFUSALS[each]
@@ -161,14 +160,14 @@ def refusal_for(error: Exception) -> Refusal:
 
 
 def finish(response: Response, error: Exception, settings: Settings, app: Flask) -> Response:
-    """Add the headers that an answer needs, whoever made it."""
+    """Add the headers that an answer needs, also if a loader made it."""
     if isinstance(error, UnavailableError):
         response.headers.setdefault("Retry-After", str(RETRY_AFTER))
     return challenge(response, error, settings, app)
 
 
 def challenge(response: Response, error: Exception, settings: Settings, app: Flask) -> Response:
-    """Say which scheme is asked for, as a 401 must (RFC 9110, section 11.6.1), and what was wrong (RFC 6750, 3)."""
+    """Add the challenge: the scheme, as a 401 must (RFC 9110, section 11.6.1), and the error (RFC 6750, section 3)."""
     if "WWW-Authenticate" in response.headers:
         return response
     scheme = settings.header_type or "Bearer"
@@ -186,8 +185,8 @@ def challenge(response: Response, error: Exception, settings: Settings, app: Fla
 
 
 def _quoted_string(text: str) -> str:
-    """Write a text as a quoted string (RFC 9110, section 5.6.4). What is not printable ASCII is percent-encoded: a
-    header cannot hold it, or clients disagree on what it is.
+    """Write a text as a quoted string (RFC 9110, section 5.6.4). All but printable ASCII is percent-encoded, because
+    headers cannot contain it, or clients disagree about it.
     """
     if not (text.isascii() and text.isprintable()):
         text = quote(text, safe=_PRINTABLE, errors="replace")
@@ -195,7 +194,7 @@ def _quoted_string(text: str) -> str:
 
 
 def _asked_for(error: Exception) -> dict[str, str] | None:
-    """What a challenge asks for (RFC 6750, section 3; RFC 9470, section 3); ``None``: a good token is enough."""
+    """What the challenge requires (RFC 6750, section 3; RFC 9470, section 3); ``None``: a valid token is enough."""
     if isinstance(error, InsufficientScopeError):
         return {"scope": " ".join(error.scopes)} if error.scopes else {}
     if isinstance(error, InsufficientAuthenticationError):
@@ -207,12 +206,12 @@ def _asked_for(error: Exception) -> dict[str, str] | None:
 # --- flask-restful and flask-restx ----------------------------------------------------------------------------------
 
 
-class _PassedOn(Exception):  # noqa: N818  # a state of an error, not one more
-    """Makes an error one that an ``Api`` leaves to Flask, unless it was told how to answer it.
+class _PassedOn(Exception):  # noqa: N818  # mixed into an error, not an error of its own
+    """Makes an ``Api`` leave an error to Flask, unless the ``Api`` has an answer for it.
 
-    Both libraries put a router in front of Flask's error handling that turns every error but an HTTPException into a
-    500, and leaves to Flask whatever fails meanwhile. Both ask the error for its ``data`` before they answer, so the
-    error itself finds out who is asking. What else stands in front of Flask's error handling makes no difference.
+    Both libraries put a router in front of Flask's error handling. It turns every error except HTTPException into a
+    500, but leaves errors that occur meanwhile to Flask. Both read the ``data`` of an error before they answer, so the
+    error raises itself then. This works whatever else is in front of Flask's error handling.
     """
 
     @property
@@ -224,17 +223,14 @@ class _PassedOn(Exception):  # noqa: N818  # a state of an error, not one more
 
 
 def pass_on(error: Exception, app: Flask) -> Exception:
-    """Ready an error for the way through the ``Api`` that serves this request, if one does.
-
-    An error that the ``Api`` was told how to answer is left to it, as in 4.7.
-    """
-    if "handle_user_exception" in vars(app):  # something stands in front of Flask's error handling
+    """Prepare an error for the ``Api`` that may serve this request. As in 4.7, the ``Api`` may have its own answer."""
+    if "handle_user_exception" in vars(app):  # something is in front of Flask's error handling
         error.__class__ = _passed_on(type(error))  # type: ignore[arg-type]  # a class is hashable
     return error
 
 
 def _asking_api() -> Any:
-    """The ``Api`` whose error handler asks for an attribute; ``None``: other code does."""
+    """The ``Api`` whose error handler reads the attribute; ``None`` if other code does."""
     frame = sys._getframe(2)
     while frame is not None and frame.f_code.co_name != "error_router":
         if frame.f_code.co_name == "handle_error":
@@ -244,11 +240,11 @@ def _asking_api() -> Any:
 
 
 def _answers(api: Any, error: Exception) -> bool:
-    """Whether an ``Api`` was told how to answer: by ``errors=`` or ``@api.errorhandler``."""
+    """Whether an ``Api`` has an answer, from ``errors=`` or ``@api.errorhandler``."""
     errors: Any = getattr(api, "errors", None)
     handling = (api, *getattr(api, "namespaces", ()))  # flask-restx
     return (
-        (hasattr(errors, "get") and type(error).__name__ in errors)  # flask-restful cannot use anything else
+        (hasattr(errors, "get") and type(error).__name__ in errors)  # all that flask-restful can use
         or bool(getattr(api, "_default_error_handler", None))
         or any(isinstance(error, tuple(getattr(each, "error_handlers", ()))) for each in handling)
     )
@@ -263,15 +259,15 @@ def _passed_on(error_class: type[Exception]) -> type[Exception]:
 
 
 def signal_refusal(app: Flask, error: Exception) -> Exception:
-    """Log a refusal and send its signal, and return the error to raise.
+    """Log a refusal, send its signal, and return the error to raise. Called once for every refusal.
 
-    Every refusal passes here once. The log line and the signal say why; neither holds the token.
+    Log and signal have the reason, never the token.
     """
     code = code_of(error)
     logger.debug("Refused: %s", code)
     token_refused.send(app, code=code, error=error)
     for each in HANDLED_BESIDE:
-        if isinstance(error, each):  # registered now: after the first request Flask takes no more
+        if isinstance(error, each):  # register_error_handler does not work after the first request
             app.error_handler_spec[None][None].setdefault(each, get_manager(app)._answer)
     if isinstance(error, StoreUnavailableError):
         logger.error("The store is unavailable: %s", error.reason)
