@@ -31,7 +31,7 @@ from flask_jwt_extended import (
     unset_jwt_cookies,
     verify_jwt_in_request,
 )
-from flask_jwt_extended._diagnostics.routes import routes
+from flask_jwt_extended.audit import routes
 from flask_jwt_extended.exceptions import NoAuthorizationError, RevokedTokenError
 
 MAX_LABEL = 40
@@ -243,6 +243,5 @@ def rotate() -> Response:
 @api.get("/routes")
 @jwt_exempt
 def audit() -> Response:
-    """List what each route demands, read from the decorators: what ``flask jwt routes`` prints."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
-    return jsonify(routes=[route._asdict() for route in routes(app)])
+    """List what each route requires, read from the decorators: what ``flask jwt routes`` prints."""
+    return jsonify(routes=[route._asdict() for route in routes()])

@@ -34,7 +34,7 @@ LAYERS = [
     {"utils"},
     {"_legacy"},
     {"view_decorators", "sessions"},
-    {"openapi", "sockets", "testing", "_cli", "internal_utils", "tokens"},
+    {"audit", "openapi", "sockets", "testing", "_cli", "internal_utils", "tokens"},
     {"config"},
 ]
 #: Imports inside a function that point up: (from, to).
@@ -47,7 +47,7 @@ FIND_THE_APPLICATION = {"_context", "config"}
 LEGACY = {"internal_utils", "config", "tokens"}
 #: What is imported when it is first used.
 OPTIONAL = [
-    *("_diagnostics", "_cli", "testing", "openapi", "sockets", "_protection.socket_guard"),
+    *("_diagnostics", "_cli", "audit", "testing", "openapi", "sockets", "_protection.socket_guard"),
     *("stores.sql", "stores.redis", "stores._deadline", "_keys.files", "_keys.jwks_client"),
 ]
 

@@ -1,4 +1,4 @@
-"""Thirty-odd common mistakes, made as a newcomer makes them: what is seen is on the page "When it refuses"."""
+"""Common mistakes, made as a newcomer makes them: each message is an entry of the page "Troubleshooting"."""
 
 from __future__ import annotations
 

@@ -242,9 +242,9 @@ async function loadRoutes() {
   byId("route-rows").replaceChildren(...(data.routes ?? []).map(routeRow));
 }
 
-function routeRow({ method, rule, guard, demands }) {
+function routeRow({ method, rule, guard, requirements }) {
   const row = element("tr");
-  row.append(...[method, rule, guard, demands].map((text, place) => cell(text, place === 1 ? "code" : "span")));
+  row.append(...[method, rule, guard, requirements].map((text, place) => cell(text, place === 1 ? "code" : "span")));
   return row;
 }
 

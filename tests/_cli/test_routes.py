@@ -44,9 +44,9 @@ def shop() -> Flask:
 
 
 TABLE = """\
-method  rule      guard      demands                                                                                               endpoint
+method  rule      guard      requires                                                                                              endpoint
 GET     /         none       nothing                                                                                               index
-GET     /health   exempt     nothing, on purpose                                                                                   health
+GET     /health   exempt     public (exempt)                                                                                       health
 DELETE  /orders   decorator  cancel token, acr gold or mfa, reported only                                                          orders
 GET     /orders   decorator  access token, scope orders:read or orders:write, or none, if it is not valid                          orders
 POST    /orders   decorator  fresh access token, scope orders:write and pay, role clerk, authenticated within 5 minutes            orders

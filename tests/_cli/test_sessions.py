@@ -41,7 +41,7 @@ COMMANDS = [
     ["list", "--json"],
     ["end", "some-session"],
     ["end-all", "ada", "--yes"],
-    ["end-all", "--everybody", "--yes", "--json"],
+    ["end-all", "--all-identities", "--yes", "--json"],
     ["init"],
     ["prune"],
     ["prune", "--dry-run"],
@@ -261,10 +261,10 @@ def test_a_session_that_is_not_there_makes_the_exit_status_one(shop: Flask, stor
     first, second = keep(store), keep(store)
     result = sessions(shop, "end", first, "no-such", second)
     assert result.exit_code == 1
-    assert result.stdout.splitlines() == [f"ended: {first}", "not there: no-such", f"ended: {second}"]
+    assert result.stdout.splitlines() == [f"ended: {first}", "not found: no-such", f"ended: {second}"]
     result = sessions(shop, "end", first, "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout) == {"ended": [], "not_there": [first]}
+    assert json.loads(result.stdout) == {"ended": [], "not_found": [first]}
     assert sessions(shop, "end").exit_code == 2
 
 
@@ -272,7 +272,7 @@ def test_hostile_names_of_sessions_are_not_there(shop: Flask) -> None:
     """They are escaped where they are repeated."""
     result = sessions(shop, "end", "\x1b[31m", "' OR '1'='1", "*")
     assert result.exit_code == 1
-    assert result.stdout.splitlines() == ["not there: \\x1b[31m", "not there: ' OR '1'='1", "not there: *"]
+    assert result.stdout.splitlines() == ["not found: \\x1b[31m", "not found: ' OR '1'='1", "not found: *"]
 
 
 def test_end_all_ends_those_of_one_identity(shop: Flask, store: SessionStore) -> None:
@@ -297,11 +297,11 @@ def test_end_all_of_everybody_leaves_nothing(shop: Flask, store: SessionStore) -
     for number in range(7):
         keep(store, identity=str(number))
     keep(store, deadline=time.time() - 1)
-    assert as_json(shop, "end-all", "--everybody", "--yes") == {"ended": 7}
+    assert as_json(shop, "end-all", "--all-identities", "--yes") == {"ended": 7}
     assert list(store.sessions()) == []
 
 
-@pytest.mark.parametrize("whom", [["ada"], ["--everybody"]])
+@pytest.mark.parametrize("whom", [["ada"], ["--all-identities"]])
 @pytest.mark.parametrize("answer", ["n\n", "\n", ""])
 def test_end_all_asks_back(shop: Flask, store: SessionStore, whom: list[str], answer: str) -> None:
     """Nothing is ended unless the answer is yes; no answer is a no."""
@@ -313,7 +313,7 @@ def test_end_all_asks_back(shop: Flask, store: SessionStore, whom: list[str], an
     assert json.loads(sessions(shop, "end-all", *whom, "--json", input="y\n").stdout) == {"ended": 1}
 
 
-@pytest.mark.parametrize("arguments", [[], ["ada", "--everybody"], ["nonsense", "--literal"]])
+@pytest.mark.parametrize("arguments", [[], ["ada", "--all-identities"], ["nonsense", "--literal"]])
 def test_end_all_wants_to_know_whose(shop: Flask, store: SessionStore, arguments: list[str]) -> None:
     """One identity or everybody: neither and both are typed wrongly."""
     keep(store, identity="ada")
@@ -378,7 +378,7 @@ def test_a_store_in_memory_is_said_to_be_empty_elsewhere(make_app: MakeApp) -> N
     """Who counts none should not believe that there are none."""
     result = sessions(make_app(STORE_URI="memory://"), "stats", "--json")
     assert json.loads(result.stdout) == {"sessions": 0, "revoked_tokens": 0, "prunable": 0}
-    assert "sees none but its own" in result.stderr
+    assert "cannot see those of other processes" in result.stderr
 
 
 def test_connections_are_let_go_of_when_a_command_ends(make_app: MakeApp) -> None:
@@ -465,9 +465,9 @@ def test_an_operator_at_work(tmp_path: Path, jwt_db: SessionStore) -> None:
     ended_long_ago(jwt_db, 3)
     assert {each["session_id"] for each in told(flask_sessions(tmp_path, "list", "--json"))} == {ada, bob}
     assert told(flask_sessions(tmp_path, "prune", "--batch", "2", "--json")) == {"removed": 3}
-    assert told(flask_sessions(tmp_path, "end", ada, "--json")) == {"ended": [ada], "not_there": []}
+    assert told(flask_sessions(tmp_path, "end", ada, "--json")) == {"ended": [ada], "not_found": []}
     assert told(flask_sessions(tmp_path, "stats", "--json")) == {"sessions": 1, "revoked_tokens": 0, "prunable": 0}
-    assert told(flask_sessions(tmp_path, "end-all", "--everybody", "--yes", "--json")) == {"ended": 1}
+    assert told(flask_sessions(tmp_path, "end-all", "--all-identities", "--yes", "--json")) == {"ended": 1}
     assert list(jwt_db.sessions()) == []
 
 

@@ -35,7 +35,8 @@ from flask_jwt_extended import (
 from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.application import CHECKS, check, startup_checks
 from flask_jwt_extended._diagnostics.humanize import duration, time_in_words
-from flask_jwt_extended._diagnostics.keys import KEY_CHECKS, differing_keys, key_digest
+from flask_jwt_extended._diagnostics.key_digest import key_digest
+from flask_jwt_extended._diagnostics.keys import KEY_CHECKS
 from flask_jwt_extended._diagnostics.token import Inspection, Verdict, inspect_token
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
 from flask_jwt_extended.stores.base import SessionStore, Status
@@ -334,7 +335,7 @@ def test_a_route_below_its_decorator_is_found(source: str) -> None:
     assert findings(app) == {"unprotected_view": "error"}
     (found,) = startup_checks(app, get_state(app))
     assert found.code == "unprotected_view"
-    assert found.message.startswith("/x: anybody may call x")
+    assert found.message.startswith("/x: anyone can call x, because its @jwt_required() is above the route")
     assert app.test_client().get("/x").status_code == 200
 
 
@@ -407,8 +408,6 @@ def test_a_digest_tells_keys_apart(make_app: MakeApp, key: Any, same: Any, other
     assert digest(key) == digest(same)
     assert digest(key) != digest(other)
     assert digest(key) != digest(key, b"pepper")
-    assert not list(differing_keys(digest(key), digest(same)))
-    assert [finding.code for finding in differing_keys(digest(key), digest(other))] == ["key_differs"]
 
 
 def test_a_key_that_cannot_be_compared_is_no_crash(make_app: MakeApp) -> None:
@@ -678,7 +677,7 @@ def shop(make_app: MakeApp, store: SessionStore) -> Flask:
     return app
 
 
-GOES_ON = "it goes on for 29 days if it is not refreshed"
+ACTIVE = "active for another 29 days unless it is refreshed"
 
 
 def tokens_of_all_standings(app: Flask) -> list[tuple[str, str]]:
@@ -694,16 +693,16 @@ def tokens_of_all_standings(app: Flask) -> list[tuple[str, str]]:
     successor = rotate(headers=bearer(stolen.refresh_token)).get_json()["refresh_token"]
     rotate(headers=bearer(successor))
     return [
-        (current.access_token, GOES_ON),
-        (current.refresh_token, f"{GOES_ON}; this is its refresh token"),
-        (refreshed.access_token, GOES_ON),
-        (refreshed.refresh_token, f"{GOES_ON}; the token was used, a moment ago, and is answered with its successor"),
-        (stolen.refresh_token, f"{GOES_ON}; the token was used before: using it again ends the session"),
-        (ended.access_token, "it has ended, or there was none"),
-        (ended.refresh_token, "it has ended, or there was none"),
-        (revoked.access_token, "the token was revoked"),
-        (alone, "it was not"),
-        (alone_revoked, "the token was revoked"),
+        (current.access_token, ACTIVE),
+        (current.refresh_token, f"{ACTIVE}; this is its current refresh token"),
+        (refreshed.access_token, ACTIVE),
+        (refreshed.refresh_token, f"{ACTIVE}; the token was just used: a retry gets the same successor"),
+        (stolen.refresh_token, f"{ACTIVE}; the token was already used: using it again ends the session"),
+        (ended.access_token, "the session has ended or does not exist"),
+        (ended.refresh_token, "the session has ended or does not exist"),
+        (revoked.access_token, "the token is revoked"),
+        (alone, "not revoked"),
+        (alone_revoked, "the token is revoked"),
     ]
 
 
@@ -726,7 +725,7 @@ def test_a_session_that_ended_by_itself_is_over(make_app: MakeApp) -> None:
         pair = start_session("ada")
     for token in (pair.access_token, pair.refresh_token):
         told = verdict(inspect(app, token, time.time() + 1000 + 200), "session")
-        assert (told.passed, told.why) == (False, "it ended 3 minutes ago")
+        assert (told.passed, told.why) == (False, "the session ended 3 minutes ago")
 
 
 @pytest.mark.parametrize("type_", ["access", "refresh"])
@@ -754,7 +753,7 @@ def test_a_store_that_is_away_decides_nothing(make_app: MakeApp, error: Exceptio
     inspection = inspect(make_app(STORE_URI=Away()), genuine(claims_at_now(type=type_, sid="s")))
     told = verdict(inspection, "session")
     assert told.passed is None
-    assert told.why in ("the store could not be asked: TimeoutError", "the store could not be asked: ZeroDivisionError")
+    assert told.why in ("the store is unavailable: TimeoutError", "the store is unavailable: ZeroDivisionError")
     assert inspection.accepted
 
 

@@ -15,7 +15,7 @@ from flask import Flask
 
 from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.application import check, startup_checks
-from flask_jwt_extended._diagnostics.keys import key_digest
+from flask_jwt_extended._diagnostics.key_digest import key_digest
 from flask_jwt_extended._diagnostics.token import Inspection, inspect_token
 from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended.exceptions import ConfigurationError
@@ -194,7 +194,7 @@ def test_a_set_without_a_usable_key_is_an_error(make_app: MakeApp, caplog: pytes
     assert found(app) == {"no_usable_key": "error"}
     caplog.clear()
     app.test_client().get("/")
-    assert [record.getMessage()[:34] for record in caplog.records] == ["JWT_KEYS has no key that can be us"]
+    assert [record.getMessage()[:34] for record in caplog.records] == ["JWT_KEYS has no usable key. flask "]
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_inspection_names_the_issuer(make_app: MakeApp, server: LyingServer) -> 
     good = inspect(app, signed())
     assert good.accepted, good.verdicts
     assert why(good, "signature") == f"made by a key of {ISSUER}"
-    assert why(good, "type") == "for views that ask for tokens of type access"
+    assert why(good, "type") == "for views that require access tokens"
     refused = inspect(app, signed(aud="them"))
     assert not refused.accepted
     assert "udience" in why(refused, "aud")

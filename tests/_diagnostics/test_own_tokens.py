@@ -262,7 +262,7 @@ def test_such_settings_are_found(make_app: MakeApp, name: str) -> None:
     found = refused(app)
     assert found
     assert {each.severity for each in found} == {"error"}
-    assert all(each.fix.startswith(("Let ", "Set ", "Take ", "Such ")) for each in found)
+    assert all(each.fix.startswith(("Set ", "Remove ", "This ")) for each in found)
     refuses = []
     for view, create in (("access", create_access_token), ("refresh", create_refresh_token)):
         with app.app_context():

@@ -342,11 +342,11 @@ def test_the_audit_the_check_and_the_client_agree(plan: Plan) -> None:
         told = {each.code for each in findings(app) if route.rule in each.message.split(": ")[0].split(", ")}
         note(f"{good=} {anonymous=} {told}")
         # A hook or a second decorator may ask for an access token where a refresh token is asked for, too.
-        assert good or is_socket or "refresh" in route.demands
+        assert good or is_socket or "refresh" in route.requirements
         if route.guard in ("none", "exempt"):
             assert anonymous
         elif route.guard in ("decorator", "default", "hook"):
-            assert not anonymous or all("or none" in each for each in route.demands.split("; "))
+            assert not anonymous or all("or none" in each for each in route.requirements.split("; "))
         assert anonymous or "unprotected_view" not in told
         assert route.guard != "below" or "covered_decorator" in told
     assert routes(app) == listed

@@ -239,7 +239,7 @@ def test_settings_show_everything_but_secrets(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["config"], ["config", "--json"], ["check"], ["check", "--json"], ["check", "--moving"]]
+    "command", [["config"], ["config", "--json"], ["check"], ["check", "--json"], ["check", "--preview-strict"]]
 )
 @pytest.mark.parametrize("name", GOOD)
 def test_no_command_shows_a_secret(name: str, command: list[str]) -> None:

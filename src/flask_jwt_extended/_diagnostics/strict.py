@@ -1,7 +1,4 @@
-"""What ``JWT_PROFILE = "strict"`` would change for the application at hand, option by option.
-
-Judges and explains, and prints nothing: ``cli`` does. Changes nothing either.
-"""
+"""What ``JWT_PROFILE = "strict"`` would change for an application, option by option."""
 
 from __future__ import annotations
 
@@ -17,8 +14,8 @@ from ..stores.findings import Finding, Severity
 from .application import token_locations
 from .keys import weak_keys
 
-#: The loaders that answer instead of the default errors.
-_ANSWERING = (
+#: The loaders that replace the default error responses.
+_ERROR_LOADERS = (
     "expired_token",
     "invalid_token",
     "needs_fresh_token",
@@ -27,13 +24,13 @@ _ANSWERING = (
     "unauthorized",
     "user_lookup_error",
 )
-#: Methods that ask for no CSRF value in either profile, and those that do so in both.
+#: Methods that both profiles treat alike: safe ones need no CSRF value, the others do.
 _SAME_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE"}
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is known of an application."""
+    """What the effects depend on."""
 
     app: Flask
     state: ExtensionState
@@ -52,30 +49,28 @@ class _Facts:
 
     @property
     def other_methods(self) -> list[str]:
-        """Methods of its routes that only strict asks for a CSRF value on."""
+        """Methods of its routes that need a CSRF value only in strict."""
         methods = {method for rule in self.app.url_map.iter_rules() for method in rule.methods or ()}
         return sorted(methods - _SAME_METHODS)
-
-    @property
-    def unanswered(self) -> list[str]:
-        """Loaders that it does not have, so that the default answers."""
-        return [name for name in _ANSWERING if getattr(self.state.loaders, name) is None]
 
 
 @dataclass(frozen=True)
 class _Effect:
-    """What somebody notices of an option; ``None``: nobody does in this application."""
+    """What users or clients notice of an option.
 
-    of: Callable[[_Facts], str | None]
+    :ivar describe: ``None`` means that this application is not affected
+    """
+
+    describe: Callable[[_Facts], str | None]
     severity: Severity = "warning"
 
 
 def _answers(facts: _Facts) -> str | None:
-    if not facts.unanswered:
+    if all(getattr(facts.state.loaders, name) is not None for name in _ERROR_LOADERS):
         return None
     return (
-        "Where no loader of yours answers, clients see other statuses and bodies: 401 for a token that is not valid "
-        "(422 now), 400 for a missing CSRF value (401 now), 403 where token_verification_loader refuses (400 now)."
+        "Clients see other statuses and bodies, unless a loader of yours makes the response: 401 for an invalid token "
+        "(now 422), 400 for a missing CSRF value (now 401), 403 where token_verification_loader refuses (now 400)."
     )
 
 
@@ -83,8 +78,8 @@ def _required_claims(facts: _Facts) -> str:
     settings = facts.settings
     endless = [kind.name for kind in (settings.access, settings.refresh) if kind.token_expires is False]
     if endless:
-        return f"Your {' and '.join(endless)} tokens never expire, so each of them is refused."
-    return "Tokens that others made, or expires_delta=False, are refused if one of these claims is missing."
+        return f"Your {' and '.join(endless)} tokens never expire, so all of them are refused."
+    return "Tokens without one of these claims are refused: those made elsewhere, or with expires_delta=False."
 
 
 def _audience(facts: _Facts) -> str | None:
@@ -92,26 +87,26 @@ def _audience(facts: _Facts) -> str | None:
         return None
     if facts.settings.encode_audience is not None:
         return "Tokens whose aud does not name JWT_ENCODE_AUDIENCE are refused."
-    return "Tokens with an aud are refused: those are for somebody else, as long as JWT_DECODE_AUDIENCE is not set."
+    return "Tokens with an aud are refused until JWT_DECODE_AUDIENCE names it: they are for another audience."
 
 
 def _as_encoded(claim: str) -> Callable[[_Facts], str | None]:
-    return lambda _facts: f"Tokens without {claim}, or with another one, are refused."
+    return lambda _facts: f"Tokens without the value of {claim} are refused."
 
 
 def _weak_keys(facts: _Facts) -> str | None:
     weaknesses = [finding.message for finding in weak_keys(facts.state)]
     if weaknesses:
-        return f"The key cannot be used any more: {' '.join(weaknesses)}"
+        return f"The key is refused: {' '.join(weaknesses)}"
     if facts.state.loaders.encode_key or facts.state.loaders.decode_key:
-        return "Keys that your loaders return are refused if they are short or can be guessed."
+        return "Keys that your loaders return are refused if they are short or guessable."
     return None
 
 
 def _several_tokens(facts: _Facts) -> str | None:
     if len(facts.locations) < 2:
         return None
-    return "A request that carries a token in two places is refused, where the first counts now."
+    return "A request with tokens in two places is refused. Now the first one is used."
 
 
 def _bound_tokens(facts: _Facts) -> str | None:
@@ -127,14 +122,14 @@ def _with_cookies(text: str) -> Callable[[_Facts], str | None]:
 def _kept_cookies(facts: _Facts) -> str | None:
     if not facts.has_cookies or facts.settings.session_cookie:
         return None
-    return "Browsers forget a cookie when its token expires, and not after a year."
+    return "Browsers delete a cookie when its token expires, not after a year."
 
 
 def _readable_cookies(facts: _Facts) -> str | None:
     settings = facts.settings
     if not (facts.has_cookies and settings.cookie_csrf_protect and settings.csrf_in_cookies):
         return None
-    return "Scripts that read the cookie by its old name send no CSRF value, and are refused."
+    return "Scripts that read the cookie by its old name send no CSRF value, so their requests are refused."
 
 
 def _methods(facts: _Facts) -> str | None:
@@ -148,10 +143,10 @@ def _options_views(facts: _Facts) -> str | None:
     own = [rule.rule for rule in rules if "OPTIONS" in (rule.methods or ()) and not rule.provide_automatic_options]  # type: ignore[attr-defined]  # Flask sets it
     if not own:
         return None
-    return f"OPTIONS requests without a token are refused by protected views, CORS preflights apart: {', '.join(own)}."
+    return f"OPTIONS requests without a token are refused by protected views, except CORS preflights: {', '.join(own)}."
 
 
-_OLD_COOKIES = _Effect(_with_cookies("Who is logged in has the cookie with the old name, and has to log in again."))
+_OLD_COOKIES = _Effect(_with_cookies("Users have to log in again, because their cookie has the old name."))
 _READABLE = _Effect(_readable_cookies)
 
 _EFFECTS: dict[str, _Effect] = {
@@ -160,17 +155,21 @@ _EFFECTS: dict[str, _Effect] = {
     "verify_aud": _Effect(_audience),
     "decode_audience": _Effect(_as_encoded("JWT_ENCODE_AUDIENCE")),
     "decode_issuer": _Effect(_as_encoded("JWT_ENCODE_ISSUER")),
-    "max_token_bytes": _Effect(lambda _: "Tokens that are longer are refused: those with many claims, if any.", "info"),
+    "max_token_bytes": _Effect(lambda _: "Longer tokens are refused: those with many claims, if you have any.", "info"),
     "key_strength": _Effect(_weak_keys),
     "single_token": _Effect(_several_tokens),
     "protect_options_method": _Effect(_options_views),
     "bound_tokens": _Effect(_bound_tokens),
     "cookie_secure": _Effect(
-        _with_cookies("Browsers keep the cookies over HTTPS and on localhost only; over plain HTTP nobody can log in."),
+        _with_cookies(
+            "Browsers accept the cookies over HTTPS and on localhost only: users cannot log in over plain HTTP."
+        ),
         "info",
     ),
     "cookie_samesite": _Effect(
-        _with_cookies("Requests that other sites start come without the cookies, links apart: embedded pages, say."),
+        _with_cookies(
+            "Requests from other sites, for example embedded pages, come without the cookies. Links still work."
+        ),
         "info",
     ),
     "cookie_outlives_token": _Effect(_kept_cookies, "info"),
@@ -180,15 +179,15 @@ _EFFECTS: dict[str, _Effect] = {
     "refresh_csrf_cookie_name": _READABLE,
     "csrf_methods": _Effect(_methods),
     "csrf_origin_check": _Effect(
-        _with_cookies("Requests of pages of other origins are refused, unless JWT_TRUSTED_ORIGINS names them.")
+        _with_cookies("Requests from other origins are refused, unless JWT_TRUSTED_ORIGINS names them.")
     ),
 }
 
 
 def what_changes(app: Flask, state: ExtensionState, left: Container[str]) -> Iterator[Finding]:
-    """Tell what the strict profile would change.
+    """Find what the strict profile would change.
 
-    :param left: the options that the application has left to their defaults; the others stay as they are
+    :param left: the options that the application leaves at their defaults; the others keep their values
     """
     facts = _Facts(app, state)
     chosen = {name: app.config[name] for name in NAMES if name in app.config and name not in left}
@@ -197,7 +196,7 @@ def what_changes(app: Flask, state: ExtensionState, left: Container[str]) -> Ite
         before, after = app.config[option.name], option.default_for(strict)
         if option.name not in chosen and before != after:
             effect = _EFFECTS[option.attribute]
-            why = effect.of(facts)
+            why = effect.describe(facts)
             if why is not None:
                 yield _change(option, before, after, effect.severity, why)
 
@@ -208,5 +207,5 @@ def _change(option: Option, before: Any, after: Any, severity: Severity, why: st
         f"strict_{option.attribute}",
         f"{option.name}: {before!r} becomes {after!r}",
         why,
-        f"To keep what you have: {option.name} = {before!r}",
+        f"To keep the current value: {option.name} = {before!r}",
     )
