@@ -196,13 +196,13 @@ def test_the_keys_are_listed(shop: Flask, path: Path) -> None:
     """Their names, and where they stand; not what they are."""
     write_set(path, EC, public(RSA) | {"state": "retiring", "until": 4_102_444_800}, OKP | {"state": "next"})
     assert keys(shop, "list").stdout.splitlines() == [
-        "kid                                          algorithm  state     verifies until        half",
+        "kid                                          algorithm  state     verifies until        material",
         f"{EC['kid']}  ES256      active    -                     private",
         f"{RSA['kid']}  RS256      retiring  2100-01-01T00:00:00Z  public",
         f"{OKP['kid']}  EdDSA      next      -                     private",
     ]
     first, second, third = json.loads(keys(shop, "list", "--json").stdout)
-    assert first == {"kid": EC["kid"], "alg": "ES256", "state": "active", "until": "-", "half": "private"}
+    assert first == {"kid": EC["kid"], "alg": "ES256", "state": "active", "until": "-", "material": "private"}
     assert (second["until"], third["state"]) == ("2100-01-01T00:00:00Z", "next")
 
 

@@ -91,12 +91,12 @@ def generate_command(algorithm: str) -> None:
 def list_command(as_json: bool) -> None:
     """List the keys and their states."""
     listed = current_state().keys.at(time.time()).listed
-    rows = [(each.kid, each.key.algorithm, each.state.value, _until(each), _half(each)) for each in listed]
+    rows = [(each.kid, each.key.algorithm, each.state.value, _until(each), _material(each)) for each in listed]
     if as_json:
-        names = ("kid", "alg", "state", "until", "half")
+        names = ("kid", "alg", "state", "until", "material")
         echo_json([dict(zip(names, row, strict=True)) for row in rows])
         return
-    for line in aligned([("kid", "algorithm", "state", "verifies until", "half"), *rows]):
+    for line in aligned([("kid", "algorithm", "state", "verifies until", "material"), *rows]):
         click.echo(line)
 
 
@@ -104,7 +104,7 @@ def _until(key: jwks.JWK) -> str:
     return "-" if key.until == float("inf") else f"{datetime.fromtimestamp(key.until, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _half(key: jwks.JWK) -> str:
+def _material(key: jwks.JWK) -> str:
     if key.jwk["kty"] == "oct":
         return "secret"
     return "private" if "d" in key.jwk else "public"
@@ -137,7 +137,10 @@ def _longest_lifetime(state: ExtensionState, now: float) -> float:
 @click.argument("kid")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Seconds for which the key still verifies.")
 def retire_command(kid: str, after: int) -> None:
-    """Retire a key that has leaked: every token that it signed is refused."""
+    """Retire a key, for example one that has leaked.
+
+    Every token that it signed is refused.
+    """
     now = time.time()
     _change(current_state(), now, partial(key_states.retired, kid=kid, until=now + after))
     click.echo(f"{printable(kid)} has retired" if not after else f"{printable(kid)} retires in {after} seconds")

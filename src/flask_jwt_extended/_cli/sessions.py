@@ -86,7 +86,10 @@ _HEAD = ("session", "identity", "label", "created (UTC)", "refreshed", "expires"
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after this many.")
 @json_option
 def list_command(identity: str | None, literal: bool, limit: int | None, as_json: bool) -> None:
-    """List the active sessions: those of IDENTITY, newest first, or all of them, in any order."""
+    """List the active sessions.
+
+    Those of IDENTITY are listed newest first; without IDENTITY, all sessions are listed in any order.
+    """
     state, now = _current_state(), time.time()
     if identity is None:
         found = lifecycle.all_sessions(state, now)
