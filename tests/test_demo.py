@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
@@ -778,3 +779,11 @@ def paste(lines: list[str]) -> list[str]:
     shell = subprocess.run(["bash"], input=script, env=direct, capture_output=True, text=True, timeout=60, check=True)
     assert shell.stderr == ""
     return [part.strip() for part in shell.stdout.split(marker)[:-1]]
+
+
+@pytest.mark.parametrize("path", sorted(DEMO.glob("*.py")), ids=lambda path: path.name)
+def test_the_demo_imports_public_names_only(path: Path) -> None:
+    """It shows what an application may use."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = [f"{getattr(node, 'module', '')}.{alias.name}" for node in nodes for alias in node.names]
+    assert not [name for name in names if "flask_jwt_extended" in name and "._" in name]

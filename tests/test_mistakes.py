@@ -30,7 +30,7 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended._issue import _tell_of_subject
 
-from ._cli.test_cli import run
+from ._cli.helpers import run
 from .conftest import SECRET
 from .tokens import access_token
 

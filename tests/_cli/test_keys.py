@@ -6,9 +6,8 @@ import fcntl
 import json
 import os
 import re
+import signal
 import stat
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -32,7 +31,7 @@ from .._keys.test_current import made_by, status, write_pem
 from .._sessions.helpers import stopped_clock
 from ..conftest import PRIVATE_KEYS, MakeApp, bearer
 from ..tokens import access_token
-from .test_cli import HEAD, run, run_flask, write
+from .helpers import HEAD, run, run_flask, write
 
 EC, RSA, OKP = JWKS["ES256"], JWKS["RS256"], JWKS["EdDSA"]
 SHOP = (
@@ -165,7 +164,7 @@ def test_a_secret_is_not_added_to_key_pairs(shop: Flask) -> None:
     assert "must not mix secrets with public keys" in refusal(shop, "generate", "--algorithm", "HS256")
 
 
-@pytest.mark.parametrize("processes", [8])
+@pytest.mark.parametrize("processes", [4])
 def test_commands_at_once_lose_no_key(tmp_path: Path, processes: int) -> None:
     """Two operators, or a cron job beside one."""
     shop = write(tmp_path, SHOP)
@@ -176,17 +175,26 @@ def test_commands_at_once_lose_no_key(tmp_path: Path, processes: int) -> None:
     assert sorted(state for _, state in lives(tmp_path / "keys.json")) == ["active"] + ["next"] * (processes - 1)
 
 
-def test_a_command_that_is_killed_leaves_a_whole_file(tmp_path: Path) -> None:
-    """At any moment of it."""
-    shop, path = write(tmp_path, SHOP), tmp_path / "keys.json"
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+def test_a_command_that_is_killed_leaves_a_whole_file(tmp_path: Path, step: str) -> None:
+    """Before the new file is complete, and before it replaces the old one. The lock is free again."""
+    path = tmp_path / "keys.json"
     write_set(path, EC | {"state": "active"})
-    command = [sys.executable, "-m", "flask", "--app", shop, "jwt", "keys", "generate"]
-    for delay in (0.1, 0.3, 0.5, 0.6, 0.7, 0.8):
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(delay)
-            process.kill()
-        assert members(path)[0]["kid"] == EC["kid"]
-    assert run_flask(tmp_path, "--app", shop, "jwt", "keys", "generate").returncode == 0  # nobody holds the lock
+    shop = write(tmp_path, f"{SHOP}import pathlib, signal\n{step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n")
+    done = run_flask(tmp_path, "--app", shop, "jwt", "keys", "generate")
+    assert done.returncode == -signal.SIGKILL
+    assert [jwk["kid"] for jwk in members(path)] == [EC["kid"]]
+    assert not is_locked(path)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a file of keys."""
+    with path.with_name(f".{path.name}.lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 # --- list -----------------------------------------------------------------------------------------------------------
@@ -408,22 +416,18 @@ def test_a_key_is_not_imported_twice(shop: Flask, path: Path, tmp_path: Path) ->
 # --- all of it, as a process ----------------------------------------------------------------------------------------
 
 
-def test_a_life_of_keys_from_the_shell(tmp_path: Path) -> None:
-    """generate, generate, rotate, retire, list: each a process of its own, as an operator types them."""
-    shop = write(tmp_path, SHOP)
-
-    def typed(*arguments: str) -> str:
-        done = run_flask(tmp_path, "--app", shop, "jwt", "keys", *arguments)
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-        return done.stdout.strip()
-
-    first, second = typed("generate"), typed("generate", "--algorithm", "RS256")
-    assert typed("rotate", "--now", "--overlap", "600") == f"{second} signs now"
-    assert typed("retire", first) == f"{first} has retired"
-    (only,) = json.loads(typed("list", "--json"))
+def test_a_life_of_keys_from_the_shell(tmp_path: Path, make_app: MakeApp) -> None:
+    """generate and check as processes, as an operator types them; rotate, retire and export between them."""
+    shop, path = write(tmp_path, SHOP), tmp_path / "keys.json"
+    generated = run_flask(tmp_path, "--app", shop, "jwt", "keys", "generate")
+    assert (generated.returncode, generated.stderr) == (0, "")
+    first, app = generated.stdout.strip(), make_app(KEYS=path, SECRET_KEY=None)
+    second = keys(app, "generate", "--algorithm", "RS256").stdout.strip()
+    assert keys(app, "rotate", "--now", "--overlap", "600").stdout == f"{second} signs now\n"
+    assert keys(app, "retire", first).stdout == f"{first} has retired\n"
+    (only,) = json.loads(keys(app, "list", "--json").stdout)
     assert (only["kid"], only["state"]) == (second, "active")
-    (exported,) = json.loads(typed("export"))["keys"]
+    (exported,) = json.loads(keys(app, "export").stdout)["keys"]
     assert thumbprint(exported) == second
     checked = run_flask(tmp_path, "--app", shop, "jwt", "check", "--json")
     assert [finding["code"] for finding in json.loads(checked.stdout)] == ["no_next_key"]

@@ -13,7 +13,7 @@ from flask.views import MethodView
 from flask_jwt_extended import JWTManager, all_of, jwt_exempt, jwt_required
 
 from ..conftest import SECRET
-from .test_cli import BARE_VIEW, FIXED, run, run_flask, write
+from .helpers import BARE_VIEW, FIXED, run, run_module, write
 
 
 @pytest.fixture
@@ -97,9 +97,9 @@ def test_what_is_no_snapshot_is_told(shop: Flask, tmp_path: Path, content: str) 
     assert "flask jwt routes --json makes one" in result.stderr if content != "{}" else result.stderr == ""
 
 
-def test_a_decorator_above_its_route_is_seen(tmp_path: Path) -> None:
-    """As a process, as it is typed: the view that is served demands nothing."""
-    shop = write(tmp_path, FIXED + BARE_VIEW)
-    done = run_flask(tmp_path, "--app", shop, "jwt", "routes", "--fail-on-unprotected", "--json")
-    assert done.returncode == 1
+def test_a_decorator_above_its_route_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The view that is served requires nothing."""
+    write(tmp_path, FIXED + BARE_VIEW)
+    done = run_module(monkeypatch, tmp_path, "routes", "--fail-on-unprotected", "--json")
+    assert done.exit_code == 1
     assert {route["rule"]: route["guard"] for route in json.loads(done.stdout)}["/reports"] == "none"

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -29,10 +30,10 @@ from flask_jwt_extended.stores.memory import MemoryStore
 from flask_jwt_extended.stores.records import NEVER, SessionRecord, digest
 from flask_jwt_extended.testing.store_contract import new_session
 
-from .._diagnostics.test_application import claims_at_now
+from .._diagnostics.test_token import claims_at_now
 from ..conftest import SECRET, MakeApp, bearer
 from ..tokens import genuine
-from .test_cli import HEAD, HOSTILE, run, run_flask, write
+from .helpers import HEAD, HOSTILE, run, run_flask, run_module, write
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
@@ -444,64 +445,64 @@ def test_the_password_of_a_store_is_never_told(
 # --- as a process ---------------------------------------------------------------------------------------------------
 
 
-def flask_sessions(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``flask --app shop jwt sessions`` in a folder, and let it complain of whatever it leaves open."""
-    return run_flask(folder, "--app", "shop", "jwt", "sessions", *arguments, PYTHONWARNINGS="always::ResourceWarning")
+def test_an_operator_at_work(tmp_path: Path, jwt_db: SessionStore, make_app: MakeApp) -> None:
+    """Every command on one SQLite database: the first and the last as processes, which leave nothing open."""
+    sqlite_shop(tmp_path)
+    assert told_by_process(tmp_path, "init") == {"ready": True}
+    assert (tmp_path / "jwt.db").exists()
+    app = make_app(STORE_URI=f"sqlite:///{tmp_path / 'jwt.db'}")
+    assert sessions(app, "init").stdout == "The store is ready\n"
+    ada, bob = (keep(jwt_db, identity=name) for name in ("ada", "bob"))
+    ended_long_ago(jwt_db, 3)
+    assert {each["session_id"] for each in as_json(app, "list")} == {ada, bob}
+    assert as_json(app, "prune", "--batch", "2") == {"removed": 3}
+    assert as_json(app, "end", ada) == {"ended": [ada], "not_found": []}
+    assert as_json(app, "stats") == {"sessions": 1, "revoked_tokens": 0, "prunable": 0}
+    assert told_by_process(tmp_path, "end-all", "--all-identities", "--yes") == {"ended": 1}
+    assert list(jwt_db.sessions()) == []
 
 
-def told(done: subprocess.CompletedProcess[str]) -> Any:
-    """What a process printed as JSON; nothing else may it have said."""
+def told_by_process(folder: Path, *arguments: str) -> Any:
+    """What ``flask --app shop jwt sessions`` prints as JSON. It prints nothing else, not even a ResourceWarning."""
+    command = ("--app", "shop", "jwt", "sessions", *arguments, "--json")
+    done = run_flask(folder, *command, PYTHONWARNINGS="always::ResourceWarning")
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
 
 
-def test_an_operator_at_work(tmp_path: Path, jwt_db: SessionStore) -> None:
-    """Every command, one process after the other, on a database that the test looks into."""
-    sqlite_shop(tmp_path)
-    assert flask_sessions(tmp_path, "init").stdout == "The store is ready\n"
-    assert (tmp_path / "jwt.db").exists()
-    assert told(flask_sessions(tmp_path, "init", "--json")) == {"ready": True}
-    ada, bob = (keep(jwt_db, identity=name) for name in ("ada", "bob"))
-    ended_long_ago(jwt_db, 3)
-    assert {each["session_id"] for each in told(flask_sessions(tmp_path, "list", "--json"))} == {ada, bob}
-    assert told(flask_sessions(tmp_path, "prune", "--batch", "2", "--json")) == {"removed": 3}
-    assert told(flask_sessions(tmp_path, "end", ada, "--json")) == {"ended": [ada], "not_found": []}
-    assert told(flask_sessions(tmp_path, "stats", "--json")) == {"sessions": 1, "revoked_tokens": 0, "prunable": 0}
-    assert told(flask_sessions(tmp_path, "end-all", "--all-identities", "--yes", "--json")) == {"ended": 1}
-    assert list(jwt_db.sessions()) == []
-
-
 def test_a_reader_that_leaves_early_is_no_failure(tmp_path: Path, jwt_db: SessionStore) -> None:
-    """``flask jwt sessions list | head -1`` ends without a traceback."""
+    """``flask jwt sessions list | head -1`` ends without a traceback, although much is left to write."""
     sqlite_shop(tmp_path)
-    for _ in range(600):
-        keep(jwt_db)
+    for _ in range(40):
+        keep(jwt_db, user_agent="x" * 5000)
     command = f"{sys.executable} -m flask --app shop jwt sessions list --json | head -1"
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
 
 
-def test_prune_shows_its_progress_on_a_terminal(tmp_path: Path, jwt_db: SessionStore) -> None:
-    """On standard error, so that what is piped on stays JSON."""
-    sqlite_shop(tmp_path)
-    ended_long_ago(jwt_db, 25)
+def test_prune_shows_its_progress_on_a_terminal(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On standard error, so that standard output stays JSON."""
+    app = make_app(STORE_URI=(store := MemoryStore()))
+    ended_long_ago(store, 25)
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "flask", "--app", "shop", "jwt", "sessions", "prune", "--batch", "5", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=120)
-    os.close(theirs)
-    shown = os.read(ours, 100_000).decode()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys.modules["flask_jwt_extended._cli.sessions"], "sys", SimpleNamespace(stderr=terminal))
+        result = sessions(app, "prune", "--batch", "5", "--json")
+        shown = os.read(ours, 100_000).decode()
     os.close(ours)
-    assert json.loads(done.stdout) == {"removed": 25}
+    assert json.loads(result.stdout) == {"removed": 25}
     assert "Removing" in shown
     assert "100%" in shown
 
 
-@pytest.mark.parametrize(("scheme", "module", "extra"), [("sqlite", "sqlalchemy", "sql"), ("redis", "redis", "redis")])
-@pytest.mark.parametrize("arguments", [["sessions", "stats"], ["check"]])
+@pytest.mark.parametrize(
+    ("scheme", "module", "extra", "arguments"),
+    [("sqlite", "sqlalchemy", "sql", ["sessions", "stats"]), ("redis", "redis", "redis", ["check"])],
+)
 def test_an_extra_that_is_missing_is_named(
     tmp_path: Path, scheme: str, module: str, extra: str, arguments: list[str]
 ) -> None:
-    """The application cannot be loaded, and the one line that is left says what to install."""
+    """The application cannot be loaded, and one line says what to install."""
     sqlite_shop(tmp_path, f"{scheme}:///jwt.db")
     (tmp_path / "shop.py").write_text(
         f"import sys\nsys.modules[{module!r}] = None\n{(tmp_path / 'shop.py').read_text()}"
@@ -514,14 +515,14 @@ def test_an_extra_that_is_missing_is_named(
 
 
 @pytest.mark.parametrize("uri", ["postgresql://shop:tiger@db:port/x", "mysql://shop:tiger@[db/x", "oracle-of://tiger"])
-def test_a_uri_that_makes_no_sense_is_not_repeated(tmp_path: Path, uri: str) -> None:
-    """There is a password in it, wherever that may begin."""
+def test_a_uri_that_makes_no_sense_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    """It contains a password, wherever that may begin."""
     sqlite_shop(tmp_path, uri)
-    done = flask_sessions(tmp_path, "stats")
-    assert done.returncode == 1
-    assert done.stderr.startswith("Error: ")
-    assert "tiger" not in done.stdout + done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    result = run_module(monkeypatch, tmp_path, "sessions", "stats")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert "tiger" not in result.output
+    assert len(result.stderr.splitlines()) == 1
 
 
 # --- as documented --------------------------------------------------------------------------------------------------

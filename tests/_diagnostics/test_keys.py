@@ -20,7 +20,7 @@ from flask_jwt_extended._diagnostics.token import Inspection, inspect_token
 from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended.exceptions import ConfigurationError
 
-from .._cli.test_cli import HEAD, run_flask, write
+from .._cli.helpers import HEAD, run_module, write
 from .._keys.helpers import JWKS, public, write_set
 from .._keys.lying_server import LyingServer, serves
 from .._keys.test_current import made_by
@@ -237,13 +237,13 @@ def test_a_resource_server_needs_no_key_of_its_own(make_app: MakeApp, server: Ly
     assert found(make_app(SECRET_KEY=None, **trusting(server))) == {"missing_key": "info"}
 
 
-def test_a_set_that_differs_from_process_to_process_is_found(tmp_path: Path) -> None:
+def test_a_set_that_differs_from_process_to_process_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made when the application is loaded, of the same name each time."""
     from_file = f"{HEAD}\napp = Flask(__name__)\napp.config.update(JWT_PROFILE='strict', JWT_KEYS=['made'])\n"
     made = "[generate('ES256', 0) | {'kid': 'k', 'state': 'active'}]"
     source = "from flask_jwt_extended._jose.key_states import generate\n" + from_file.replace("['made']", made)
-    shop = write(tmp_path, source + "JWTManager(app)\n")
-    told = json.loads(run_flask(tmp_path, "--app", shop, "jwt", "check", "--json").stdout)
+    write(tmp_path, source + "JWTManager(app)\n")
+    told = json.loads(run_module(monkeypatch, tmp_path, "check", "--json").stdout)
     assert [finding["code"] for finding in told] == ["key_differs", "no_next_key"]
 
 

@@ -12,7 +12,7 @@ from flask_jwt_extended import JWTManager, create_access_token, jwt_required
 from flask_jwt_extended._diagnostics.strict import _EFFECTS
 from flask_jwt_extended._settings.settings import OPTIONS, UNSET
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from ..conftest import SECRET, MakeApp, bearer
 
 ALWAYS = {"strict_error_style", "strict_required_claims", "strict_verify_aud", "strict_max_token_bytes"}

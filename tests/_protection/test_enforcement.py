@@ -24,7 +24,7 @@ from flask.views import MethodView, View
 from flask_jwt_extended import JWTManager, all_of, create_access_token, jwt_exempt, jwt_required, verify_jwt_in_request
 from flask_jwt_extended.sockets import sock_required
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from .._keys.helpers import JWKS
 from ..conftest import SECRET, bearer
 from .frameworks import RestxApi, codes, findings, make_app, route_of, routes, status, statuses

@@ -10,7 +10,7 @@ from flask import Flask
 
 from flask_jwt_extended import JWTConfigWarning, JWTManager
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from ..conftest import SECRET
 
 #: What people write, and the option that they mean.

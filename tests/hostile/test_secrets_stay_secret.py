@@ -18,7 +18,7 @@ from flask_jwt_extended import JWTManager, create_access_token, decode_token, jw
 from flask_jwt_extended._settings.redaction import shown, without_credentials
 from flask_jwt_extended._settings.settings import resolve
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from ..conftest import PRIVATE_KEYS, SECRET, bearer, pem
 
 #: Planted wherever a secret may stand.
