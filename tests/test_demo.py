@@ -31,6 +31,7 @@ from flask_jwt_extended import end_all_sessions
 from flask_jwt_extended._context import get_state
 
 from . import servers
+from .axes import rotated
 from .examples.servers import free_port
 
 DEMO = Path(__file__).parent.parent / "demo"
@@ -536,33 +537,34 @@ class TestDevices:
         assert views.device_name(agent) == name
 
 
+NO_LOGINS = {
+    body[:40].decode("ascii", "replace") or "empty": body
+    for body in [
+        b"",
+        b"{",
+        b'{"username": "ada", "password"',
+        b"\xff\xfe",
+        b'{"username": ' + b"9" * 5000 + b"}",
+        b"[" * 10_000,
+        b"null",
+        b'["ada", "lovelace"]',
+        b"{}",
+        b'{"username": "ada"}',
+        b'{"username": "ada", "password": null}',
+        b'{"username": ["ada"], "password": "lovelace"}',
+        b'{"username": "ada", "password": ""}',
+        b'{"username": "ada", "password": "\\ud800"}',
+        b'{"username": "ada\\u0000", "password": "lovelace"}',
+        b'{"username": "ada", "password": "' + b"x" * 201 + b'"}',
+    ]
+}
+
+
 class TestInput:
     """Whatever arrives, the answer is a 4xx with a message."""
 
-    @pytest.mark.parametrize(
-        "body",
-        [
-            b"",
-            b"{",
-            b'{"username": "ada", "password"',
-            b"\xff\xfe",
-            b'{"username": ' + b"9" * 5000 + b"}",
-            b"[" * 10_000,
-            b"null",
-            b'["ada", "lovelace"]',
-            b"{}",
-            b'{"username": "ada"}',
-            b'{"username": "ada", "password": null}',
-            b'{"username": ["ada"], "password": "lovelace"}',
-            b'{"username": "ada", "password": ""}',
-            b'{"username": "ada", "password": "\\ud800"}',
-            b'{"username": "ada\\u0000", "password": "lovelace"}',
-            b'{"username": "ada", "password": "' + b"x" * 201 + b'"}',
-        ],
-        ids=lambda body: body[:40].decode("ascii", "replace") or "empty",
-    )
-    @pytest.mark.parametrize("path", ["/api/login", "/api/session"])
-    def test_a_body_that_is_no_login_is_a_400(self, program: FlaskClient, path: str, body: bytes) -> None:
+    @rotated("body", NO_LOGINS, path=["/api/login", "/api/session"])
+    def test_a_body_that_is_not_a_login_is_a_400(self, program: FlaskClient, path: str, body: bytes) -> None:
         """Broken JSON, the wrong shape, what is no text."""
         response = program.post(path, data=body, content_type="application/json")
         assert response.status_code == 400
@@ -702,12 +704,13 @@ class TestProcess:
         assert json.loads(refreshed)["access_token"].count(".") == 2
         assert json.loads(refreshed)["refresh_token"].count(".") == 2
 
-    def test_a_port_that_is_taken_ends_it_with_a_sentence(self, served: Served) -> None:
+    def test_a_port_that_is_taken_ends_it_with_a_sentence(
+        self, served: Served, keys: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """Not with a traceback."""
-        second = subprocess.run(command(served.port), capture_output=True, text=True, timeout=60, check=False)
-        assert second.returncode == 1
-        assert f"Port {served.port} is in use" in second.stderr
-        assert "Traceback" not in second.stderr
+        with pytest.raises(SystemExit, match="1"):
+            demo.serve(served.port, keys, "memory://")
+        assert f"Port {served.port} is in use" in capsys.readouterr().err
 
     @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
     def test_it_leaves_nothing_behind(self, end: signal.Signals, tmp_path: Path) -> None:
@@ -745,25 +748,14 @@ class TestProcess:
         path = tmp_path / "keys.json" if content else tmp_path / "missing" / "keys.json"
         if content:
             path.write_text(content)
-        second = subprocess.run(
-            [*command(free_port()), "--keys", str(path)], capture_output=True, text=True, timeout=60, check=False
-        )
-        assert second.returncode == 1
-        assert second.stderr.startswith("--keys: ")
-        assert "Traceback" not in second.stderr
+        with pytest.raises(SystemExit, match=r"^--keys: "):
+            demo.serve(free_port(), path, "memory://")
 
-    def test_a_store_that_there_is_not_ends_it_with_a_sentence(self) -> None:
+    def test_an_unknown_store_ends_it_with_a_sentence(self, keys: Path) -> None:
         """Which does not repeat a password."""
-        second = subprocess.run(
-            [*command(free_port()), "--store", "nothing://ada:lovelace@localhost/"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert second.returncode == 1
-        assert second.stderr.startswith("--store: ")
-        assert "lovelace" not in second.stderr
+        with pytest.raises(SystemExit, match=r"^--store: ") as error:
+            demo.serve(free_port(), keys, "nothing://ada:lovelace@localhost/")
+        assert "lovelace" not in str(error.value)
 
 
 def curl_lines(served: Served) -> list[str]:

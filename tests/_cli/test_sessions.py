@@ -31,6 +31,7 @@ from flask_jwt_extended.stores.records import NEVER, SessionRecord, digest
 from flask_jwt_extended.testing.store_contract import new_session
 
 from .._diagnostics.test_token import claims_at_now
+from ..axes import rotated
 from ..conftest import SECRET, MakeApp, bearer
 from ..tokens import genuine
 from .helpers import HEAD, HOSTILE, run, run_flask, run_module, write
@@ -302,8 +303,7 @@ def test_end_all_of_everybody_leaves_nothing(shop: Flask, store: SessionStore) -
     assert list(store.sessions()) == []
 
 
-@pytest.mark.parametrize("whom", [["ada"], ["--all-identities"]])
-@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+@rotated("answer", ["n\n", "\n", ""], whom=[["ada"], ["--all-identities"]])
 def test_end_all_asks_back(shop: Flask, store: SessionStore, whom: list[str], answer: str) -> None:
     """Nothing is ended unless the answer is yes; no answer is a no."""
     keep(store, identity="ada")

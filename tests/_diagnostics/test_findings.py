@@ -25,7 +25,7 @@ def test_every_code_is_documented_with_its_severity() -> None:
 def test_the_texts_are_filled_in(code: str) -> None:
     """Each placeholder once it has a value; what is filled in is not a template itself."""
     names = {name for text in TEXTS[code][1:] for _, name, _, _ in Formatter().parse(text) if name}
-    found = finding(code, **dict.fromkeys(names, "{x} and more"))
+    found = finding(code, None, **dict.fromkeys(names, "{x} and more"))
     assert (found.code, found.severity) == (code, TEXTS[code].severity)
     assert ("{x}" in found.message + found.why + found.fix) is bool(names)
     assert min(len(found.message.split()), len(found.why.split()), len(found.fix.split())) >= 2

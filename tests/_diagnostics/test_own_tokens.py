@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import jwt as pyjwt
@@ -29,9 +30,9 @@ from flask_jwt_extended._diagnostics.application import check
 from flask_jwt_extended._diagnostics.token import inspect_token
 from flask_jwt_extended.stores.findings import Finding
 
+from ..axes import PROFILES, both_profiles, rotated
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 
-PROFILES = ["compat", "strict"]
 ISSUER = "https://login.example"
 NAMED: dict[str, Any] = {"ENCODE_ISSUER": ISSUER, "ENCODE_AUDIENCE": "orders-api"}
 RFC_9068: dict[str, Any] = {**NAMED, "ACCESS_TOKEN_TYP": "at+jwt", "CLIENT_ID": "shop"}
@@ -64,15 +65,15 @@ def status(app: Flask, token: str, view: str = "access") -> int:
 # --- JWT_ACCESS_TOKEN_TYP -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=PROFILES)
-def oauth(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
-    """An application whose access tokens are those of RFC 9068."""
-    app = make_app(PROFILE=request.param, **RFC_9068)
+@pytest.fixture
+def oauth(profile: str, make_app: MakeApp) -> Flask:
+    """An application whose access tokens are those of RFC 9068, in the profile of the test."""
+    app = make_app(PROFILE=profile, **RFC_9068)
     app.add_url_rule("/reset", "reset", jwt_required(token_type="reset")(lambda: "x"))
     return app
 
 
-@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
+@rotated("typ", ["at+jwt", "AT+JWT", "application/at+jwt"], profile=PROFILES)
 def test_own_tokens_pass(oauth: Flask, typ: str) -> None:
     """Of each kind, and however the type is spelled."""
     with oauth.app_context():
@@ -87,23 +88,26 @@ def test_own_tokens_pass(oauth: Flask, typ: str) -> None:
     assert status(oauth, forged(typ)) == 200
 
 
-@pytest.mark.parametrize("claims", [{}, {"type": None}], ids=["access", "no type"])
-@pytest.mark.parametrize("typ", ["JWT", "jwt", "application/jwt", "", "mine", None, "at+jwt+x", "dpop+jwt", "at-jwt"])
-def test_an_access_token_must_say_that_it_is_one(oauth: Flask, typ: str | None, claims: dict[str, Any]) -> None:
-    """In every profile; a token that says nothing of its kind is an access token in compat."""
-    assert status(oauth, forged(typ, **claims)) in (401, 422)
-    assert status(oauth, forged(typ, **claims), "any") in (401, 422)
+@rotated(
+    "typ",
+    ["JWT", "jwt", "application/jwt", "", "mine", None, "at+jwt+x", "dpop+jwt", "at-jwt"],
+    profile=PROFILES,
+    kind=["access", None],
+)
+def test_an_access_token_must_say_that_it_is_one(oauth: Flask, typ: str | None, kind: str | None) -> None:
+    """In both profiles. In compat, a token without a type is an access token."""
+    assert status(oauth, forged(typ, type=kind)) in (401, 422)
+    assert status(oauth, forged(typ, type=kind), "any") in (401, 422)
 
 
-@pytest.mark.parametrize("view", ["access", "refresh", "reset", "any"])
-@pytest.mark.parametrize("kind", ["refresh", "reset"])
+@rotated("view, kind", product(["access", "refresh", "reset", "any"], ["refresh", "reset"]), profile=PROFILES)
 def test_no_other_token_may_say_so(oauth: Flask, kind: str, view: str) -> None:
     """A refresh token with that type passes nowhere, without it in its view."""
     assert status(oauth, forged(type=kind), view) in (401, 422)
     assert status(oauth, forged("JWT", type=kind), kind) == 200
 
 
-@pytest.mark.parametrize(
+@rotated(
     "claims",
     [
         {"iss": "https://other.example"},
@@ -117,7 +121,7 @@ def test_no_other_token_may_say_so(oauth: Flask, kind: str, view: str) -> None:
         {"aud": ""},
         {"aud": None},
     ],
-    ids=repr,
+    profile=PROFILES,
 )
 def test_an_access_token_names_its_issuer_and_audience(oauth: Flask, claims: dict[str, Any]) -> None:
     """Ours, though JWT_DECODE_ISSUER and JWT_DECODE_AUDIENCE are not set."""
@@ -151,8 +155,16 @@ def test_after_the_option_is_turned_off_access_tokens_are_good(make_app: MakeApp
     assert status(after, access) == 200
 
 
-@pytest.mark.parametrize("by_loader", [True, False], ids=["loader", "argument"])
-@pytest.mark.parametrize(("create", "typ"), [(create_access_token, "JWT"), (create_refresh_token, "at+jwt")])
+@rotated(
+    "create, typ, by_loader",
+    [
+        pytest.param(create_access_token, "JWT", True, id="access-loader"),
+        pytest.param(create_access_token, "JWT", False, id="access-argument"),
+        pytest.param(create_refresh_token, "at+jwt", True, id="refresh-loader"),
+        pytest.param(create_refresh_token, "at+jwt", False, id="refresh-argument"),
+    ],
+    profile=PROFILES,
+)
 def test_a_token_that_would_be_refused_is_not_made(oauth: Flask, create: Any, typ: str, by_loader: bool) -> None:
     """The error names the option, and where the type comes from."""
     headers = {"typ": typ}
@@ -162,6 +174,7 @@ def test_a_token_that_would_be_refused_is_not_made(oauth: Flask, create: Any, ty
         create("ada", additional_headers=None if by_loader else headers)
 
 
+@both_profiles
 def test_a_token_of_another_type_is_not_marked_as_an_access_token(oauth: Flask) -> None:
     """Applications of 4.7 make kinds of their own with additional claims."""
     with oauth.app_context():
@@ -170,21 +183,23 @@ def test_a_token_of_another_type_is_not_marked_as_an_access_token(oauth: Flask) 
     assert status(oauth, token) != 200
 
 
+@both_profiles
 def test_inspect_agrees(oauth: Flask) -> None:
     """``flask jwt inspect`` refuses what requests refuse."""
-    runtime, now = get_state(oauth), time.time()
-    assert inspect_token(forged(), runtime, now).accepted
-    assert not inspect_token(forged("JWT"), runtime, now).accepted
-    assert not inspect_token(forged(iss="https://other.example"), runtime, now).accepted
-    assert not inspect_token(forged(type="refresh"), runtime, now).accepted
+    state, now = get_state(oauth), time.time()
+    assert inspect_token(forged(), state, now).accepted
+    assert not inspect_token(forged("JWT"), state, now).accepted
+    assert not inspect_token(forged(iss="https://other.example"), state, now).accepted
+    assert not inspect_token(forged(type="refresh"), state, now).accepted
 
 
 # --- what is encoded is required in strict --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("view", ["access", "refresh"])
-@pytest.mark.parametrize(
-    "claims", [{"iss": None}, {"iss": "https://other.example"}, {"aud": None}, {"aud": "other-api"}], ids=repr
+@rotated(
+    "claims",
+    [{"iss": None}, {"iss": "https://other.example"}, {"aud": "other-api"}, {"aud": None}],
+    view=["access", "refresh"],
 )
 def test_strict_requires_what_it_encodes(make_app: MakeApp, claims: dict[str, Any], view: str) -> None:
     """Of tokens of every kind. Compat requires what JWT_DECODE_ISSUER and JWT_DECODE_AUDIENCE say, as 4.7."""
@@ -276,7 +291,7 @@ _GOOD: dict[str, dict[str, Any]] = {
     "an audience of several": {"DECODE_AUDIENCE": ["a", "b"], "ENCODE_AUDIENCE": ["b", "c"]},
     "an issuer of several": {"DECODE_ISSUER": [ISSUER, "x"], "ENCODE_ISSUER": "x"},
     "an issuer that is not looked at": {"ENCODE_ISSUER": ISSUER},
-    "tokens without an end": {"ACCESS_TOKEN_EXPIRES": False},
+    "tokens without an end": {"ACCESS_TOKEN_EXPIRES": False, "REQUIRED_CLAIMS": ()},
     "a relativedelta": {"ACCESS_TOKEN_EXPIRES": relativedelta(months=1)},
     "a second": {"ACCESS_TOKEN_EXPIRES": 1},
     "another identity claim": {"IDENTITY_CLAIM": "user", "REQUIRED_CLAIMS": ["sub", "user"]},
@@ -288,13 +303,9 @@ _GOOD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("name", _GOOD)
-def test_good_settings_are_left_alone(make_app: MakeApp, name: str, profile: str, caplog: Any) -> None:
+@rotated("options", _GOOD, profile=PROFILES)
+def test_good_settings_are_left_alone(make_app: MakeApp, options: dict[str, Any], profile: str, caplog: Any) -> None:
     """By the check, and in the log."""
-    options = _GOOD[name]
-    if profile == "strict" and name == "tokens without an end":
-        options = {**options, "REQUIRED_CLAIMS": ()}
     app = make_app(PROFILE=profile, **options)
     assert refused(app) == []
     with app.app_context():
@@ -378,8 +389,7 @@ def test_the_exit_status_of_the_check(make_app: MakeApp) -> None:
 _LIFETIMES = [0, -1, -0.5, timedelta(0), timedelta(seconds=-1), relativedelta(months=-1)]
 
 
-@pytest.mark.parametrize("value", _LIFETIMES, ids=repr)
-@pytest.mark.parametrize("option", ["ACCESS_TOKEN_EXPIRES", "REFRESH_TOKEN_EXPIRES"])
+@rotated("value", _LIFETIMES, option=["ACCESS_TOKEN_EXPIRES", "REFRESH_TOKEN_EXPIRES"])
 def test_strict_refuses_tokens_that_are_expired_when_they_are_made(make_app: MakeApp, option: str, value: Any) -> None:
     """Compat takes them: tests of 4.7 applications make expired tokens that way."""
     with pytest.raises(ConfigurationError, match=f"JWT_{option}"):
@@ -390,9 +400,11 @@ def test_strict_refuses_tokens_that_are_expired_when_they_are_made(make_app: Mak
     assert refused(app)
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("value", _LIFETIMES, ids=repr)
-@pytest.mark.parametrize("option", ["SESSION_LIFETIME", "SESSION_IDLE_TIMEOUT", "COOKIE_EXTENSION_LIFETIME"])
+@rotated(
+    "value, option",
+    zip(_LIFETIMES * 2, ["SESSION_LIFETIME", "SESSION_IDLE_TIMEOUT", "COOKIE_EXTENSION_LIFETIME"] * 4, strict=True),
+    profile=PROFILES,
+)
 def test_a_session_that_has_ended_when_it_starts_is_refused(
     make_app: MakeApp, option: str, value: Any, profile: str
 ) -> None:
@@ -403,8 +415,7 @@ def test_a_session_that_has_ended_when_it_starts_is_refused(
     make_app(PROFILE=profile, **{option: 60})
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("claim", ["exp", "nbf", "iat", "type", "fresh", "csrf", "sid", "single_use"])
+@rotated("claim", ["exp", "nbf", "iat", "type", "fresh", "csrf", "sid", "single_use"], profile=PROFILES)
 def test_a_claim_with_another_meaning_holds_no_identity(make_app: MakeApp, claim: str, profile: str) -> None:
     """The identity would be a time or a kind, or the other way round."""
     with pytest.raises(ConfigurationError, match="JWT_IDENTITY_CLAIM"):

@@ -29,6 +29,7 @@ from flask_jwt_extended.exceptions import StoreUnavailableError
 from flask_jwt_extended.stores.base import SessionStore, Status
 from flask_jwt_extended.stores.memory import MemoryStore
 
+from ..axes import rotated
 from ..conftest import SECRET, MakeApp, bearer
 from ..tokens import claims, genuine
 from .test_application import RSA_KEYS, set_later
@@ -325,8 +326,7 @@ def test_odd_names_of_sessions_are_judged_as_a_request_would(shop: Flask, type_:
     assert inspect(shop, token, now).accepted is (answer == 200)
 
 
-@pytest.mark.parametrize("error", [StoreUnavailableError("TimeoutError"), ZeroDivisionError()])
-@pytest.mark.parametrize("type_", ["access", "refresh"])
+@rotated("error", [StoreUnavailableError("TimeoutError"), ZeroDivisionError()], type_=["access", "refresh"])
 def test_a_store_that_is_away_decides_nothing(make_app: MakeApp, error: Exception, type_: str) -> None:
     """The verdict is left open, and says why."""
 
