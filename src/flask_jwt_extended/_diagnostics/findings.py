@@ -31,7 +31,7 @@ TEXTS: dict[str, _Texts] = {
     "missing_key": _Texts(
         "error",
         "{error}",
-        "Without the key that {verb} tokens, {consequence}.",
+        "Without the {use} key, {consequence}.",
         "{fix}",
     ),
     "unusable_key": _Texts(

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -35,51 +34,35 @@ _PROBE = b"a message to sign, which is not a token"
 Check = Callable[[ExtensionState], Iterator[Finding]]
 
 
-@dataclass(frozen=True)
-class _Role:
-    """One of the two uses of a key.
+#: The two uses of a key, each with the loader that replaces the configured key and with what makes it ready for use.
+_USES: dict[str, tuple[str, Callable[[str, Any, Settings], Key]]] = {
+    "signing": ("encode_key", signing_key),
+    "verification": ("decode_key", verification_key),
+}
 
-    :ivar verb: what the key does to tokens
-    :ivar setting: the beginning of the names of its settings
-    :ivar loader: the loader that replaces the configured key
-    :ivar make: makes the key from its algorithm, its material and the settings
+
+def _is_replaced(use: str, state: ExtensionState) -> bool:
+    """Whether a loader or JWT_KEYS provides the key instead of its own option."""
+    return getattr(state.loaders, _USES[use][0]) is not None or bool(state.settings.keys)
+
+
+def _key(use: str, state: ExtensionState) -> Key | None:
+    """Return the configured key; ``None`` if it is replaced.
+
+    :raises ConfigurationError: if nothing is configured
+    :raises InvalidKeyError: if the key does not fit JWT_ALGORITHM
     """
-
-    verb: str
-    setting: str
-    loader: str
-    make: Callable[[str, Any, Settings], Key]
-
-    def is_replaced(self, state: ExtensionState) -> bool:
-        """Whether a loader or JWT_KEYS provides the key instead of its own option."""
-        return getattr(state.loaders, self.loader) is not None or bool(state.settings.keys)
-
-    def material(self, state: ExtensionState) -> Any:
-        """Return what is configured; ``None`` if it is replaced.
-
-        :raises ConfigurationError: if nothing is configured
-        """
-        return None if self.is_replaced(state) else getattr(state.settings, f"{self.setting}_key")
-
-    def key(self, state: ExtensionState) -> Key | None:
-        """Return the configured key; ``None`` if it is replaced.
-
-        :raises ConfigurationError: if nothing is configured
-        :raises InvalidKeyError: if the key does not fit JWT_ALGORITHM
-        """
-        material = self.material(state)
-        return None if material is None else self.make(state.settings.algorithm, material, state.settings)
-
-    def usable_key(self, state: ExtensionState) -> Key | None:
-        """Return the configured key; ``None`` if it is replaced, missing or unusable."""
-        with suppress(ConfigurationError, InvalidKeyError):
-            return self.key(state)
+    if _is_replaced(use, state):
         return None
+    settings = state.settings
+    return _USES[use][1](settings.algorithm, getattr(settings, f"{use}_key"), settings)
 
 
-_SIGNS = _Role("signs", "signing", "encode_key", signing_key)
-_VERIFIES = _Role("verifies", "verification", "decode_key", verification_key)
-_ROLES = (_SIGNS, _VERIFIES)
+def _usable_key(use: str, state: ExtensionState) -> Key | None:
+    """Return the configured key; ``None`` if it is replaced, missing or unusable."""
+    with suppress(ConfigurationError, InvalidKeyError):
+        return _key(use, state)
+    return None
 
 
 def key_errors(state: ExtensionState) -> Iterator[Finding]:
@@ -92,40 +75,42 @@ def key_errors(state: ExtensionState) -> Iterator[Finding]:
 
 def missing_keys(state: ExtensionState) -> Iterator[Finding]:
     """No key is configured for JWT_ALGORITHM, and no loader provides one."""
-    missing: dict[str, _Role] = {}
-    for role in _ROLES:
+    missing: dict[str, str] = {}
+    for use in _USES:
         try:
-            role.material(state)
+            _key(use, state)
         except ConfigurationError as error:
-            missing[str(error)] = role  # one secret does both
-    for message, role in missing.items():
-        is_enough = _works_without(role, state, is_only=len(missing) == 1)
-        verifies = role is _SIGNS or state.settings.trusted_issuers
+            missing[str(error)] = use  # the message is the same for a secret, which has both uses
+        except InvalidKeyError:
+            continue  # reported by unusable_keys
+    for message, use in missing.items():
+        is_enough = _works_without(use, state, is_only=len(missing) == 1)
+        verifies = use == "signing" or state.settings.trusted_issuers
         half = "verify tokens but not issue any" if verifies else "issue tokens but not verify any"
         yield finding(
             "missing_key",
             "info" if is_enough else "error",
             error=message,
-            verb=role.verb,
+            use=use,
             consequence=f"this application can {half}" if is_enough else "no token can be used",
-            fix=_how_to_set_keys(state.settings, role),
+            fix=_how_to_set_keys(state.settings, use),
         )
 
 
-def _works_without(role: _Role, state: ExtensionState, *, is_only: bool) -> bool:
+def _works_without(use: str, state: ExtensionState, *, is_only: bool) -> bool:
     """Whether an application may work without a key: it only verifies, or a loader or an override takes its place."""
     loaders = state.loaders
     instead = (loaders.encode_key, loaders.decode_key, loaders.encode_token, loaders.decode_token)
     if state.settings.trusted_issuers or any(each is not None for each in instead):
         return True
-    return role is _SIGNS and state.settings.is_asymmetric and is_only
+    return use == "signing" and state.settings.is_asymmetric and is_only
 
 
-def _how_to_set_keys(settings: Settings, role: _Role) -> str:
+def _how_to_set_keys(settings: Settings, use: str) -> str:
     if settings.is_asymmetric:
-        half = "private" if role is _SIGNS else "public"
+        half = "private" if use == "signing" else "public"
         what = f"Set JWT_{half.upper()}_KEY to the {half} key as PEM text"
-        return f"{what} ({_environment(f'JWT_{half.upper()}_KEY')}), or register {role.loader}_loader."
+        return f"{what} ({_environment(f'JWT_{half.upper()}_KEY')}), or register {_USES[use][0]}_loader."
     return f"Set JWT_SECRET_KEY ({_environment('JWT_SECRET_KEY')}) to the output of: {NEW_SECRET}"
 
 
@@ -136,20 +121,20 @@ def _environment(option: str) -> str:
 def unusable_keys(state: ExtensionState) -> Iterator[Finding]:
     """A configured key is not a valid key for JWT_ALGORITHM."""
     settings = state.settings
-    for role in _ROLES:
+    for use in _USES:
         try:
-            role.key(state)
+            _key(use, state)
         except ConfigurationError:
             continue  # reported by missing_keys
         except InvalidKeyError as error:
-            option, fix = getattr(settings, f"{role.setting}_option"), _how_to_set_keys(settings, role)
+            option, fix = getattr(settings, f"{use}_option"), _how_to_set_keys(settings, use)
             yield finding("unusable_key", option=option, algorithm=settings.algorithm, error=error, fix=fix)
 
 
 def weak_keys(state: ExtensionState) -> Iterator[Finding]:
     """A key is guessable, or shorter than its algorithm requires."""
     settings = state.settings
-    keys = [key for role in _ROLES if (key := role.usable_key(state))]
+    keys = [key for use in _USES if (key := _usable_key(use, state))]
     keys += _usable_fallbacks(settings)
     is_refused = settings.key_strength == "refuse"
     fix = "Make an RSA key of 2048 bits or more." if settings.is_asymmetric else f"Use the output of: {NEW_SECRET}"
@@ -183,7 +168,7 @@ def idle_fallbacks(state: ExtensionState) -> Iterator[Finding]:
 
 def unrelated_keys(state: ExtensionState) -> Iterator[Finding]:
     """The public key does not belong to the private key."""
-    signs, verifies = _SIGNS.usable_key(state), _VERIFIES.usable_key(state)
+    signs, verifies = _usable_key("signing", state), _usable_key("verification", state)
     if signs and verifies and not verifies.verify(_PROBE, signs.sign(_PROBE)):
         yield finding("unrelated_keys")
 
@@ -193,29 +178,22 @@ def mixed_algorithms(state: ExtensionState) -> Iterator[Finding]:
     accepted = state.settings.accepted_algorithms
     symmetric = [each for each in accepted if each not in requires_cryptography]
     if symmetric and len(symmetric) < len(accepted) and not state.settings.keys:
-        severity: Severity | None = "warning" if _VERIFIES.is_replaced(state) else None
+        severity: Severity | None = "warning" if _is_replaced("verification", state) else None
         yield finding("mixed_algorithms", severity, algorithms=", ".join(accepted))
 
 
 def unfit_algorithms(state: ExtensionState) -> Iterator[Finding]:
-    """JWT_DECODE_ALGORITHMS names algorithms, of the same kind, that the key cannot be used with."""
+    """JWT_DECODE_ALGORITHMS names algorithms that the key cannot be used with, or several that it can be used with."""
     settings = state.settings
-    if _VERIFIES.usable_key(state) is None:
+    if _usable_key("verification", state) is None:
         return
+    usable = [each for each in settings.accepted_algorithms if _can_verify(each, settings)]
     alike = (each for each in settings.accepted_algorithms if (each in requires_cryptography) == settings.is_asymmetric)
-    unfit = [each for each in alike if not _can_verify(each, settings)]
+    unfit = [each for each in alike if each not in usable]
     if unfit:
         yield finding("unfit_algorithm", algorithms=", ".join(unfit))
-
-
-def shared_key(state: ExtensionState) -> Iterator[Finding]:
-    """One key is used with several algorithms. 4.7 allows it; the strict profile warns."""
-    settings = state.settings
-    if settings.profile != "strict" or _VERIFIES.usable_key(state) is None:
-        return
-    algorithms = [each for each in settings.accepted_algorithms if _can_verify(each, settings)]
-    if len(algorithms) > 1:
-        yield finding("shared_key", option=settings.verification_option, algorithms=", ".join(algorithms))
+    if len(usable) > 1 and settings.profile == "strict":  # 4.7 allows it
+        yield finding("shared_key", option=settings.verification_option, algorithms=", ".join(usable))
 
 
 def _can_verify(algorithm: str, settings: Settings) -> bool:
@@ -311,7 +289,6 @@ KEY_CHECKS: tuple[Check, ...] = (
     unrelated_keys,
     mixed_algorithms,
     unfit_algorithms,
-    shared_key,
     key_set,
     unpublished_keys,
     issuer_keys,
