@@ -47,7 +47,7 @@ def run_module(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str, n
 
 
 def run_flask(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m flask`` as a process of its own."""
+    """Run ``python -m flask`` in another process."""
     return subprocess.run(
         [sys.executable, "-m", "flask", *arguments],
         cwd=folder,

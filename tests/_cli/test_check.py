@@ -16,7 +16,7 @@ from .helpers import BARE_VIEW, FIXED, RANDOM, run, run_flask, run_module, write
 
 
 def test_an_error_makes_the_exit_status_one(make_app: MakeApp) -> None:
-    """Continuous integration stops on a secret that everybody knows."""
+    """Continuous integration fails on a well-known secret."""
     result = run(make_app(SECRET_KEY="changeme"), "check")
     assert result.exit_code == 1
     first, why, fix, *_ = result.stdout.splitlines()
@@ -39,19 +39,19 @@ def test_an_error_makes_the_exit_status_one(make_app: MakeApp) -> None:
     ],
 )
 def test_exit_statuses(make_app: MakeApp, options: dict[str, Any], arguments: list[str], status: int) -> None:
-    """0: no error. 1: an error, or with --strict a warning. 2: a command that does not exist."""
+    """0: no error. 1: an error, or with --strict a warning. 2: wrong usage."""
     assert run(make_app(**options), "check", *arguments).exit_code == status
 
 
 def test_findings_as_json(make_app: MakeApp) -> None:
-    """One object a finding, what is worst first."""
+    """One object per finding, the most severe first."""
     found = json.loads(run(make_app(SECRET_KEY=None, ACCESS_TOKEN_EXPIRES=False), "check", "--json").stdout)
     assert [finding["severity"] for finding in found] == ["error", "warning", "info"]
     assert all(set(finding) == {"severity", "code", "message", "why", "fix"} for finding in found)
 
 
-def test_an_application_without_the_extension_is_told() -> None:
-    """Every command says what to do, and none ends in a traceback."""
+def test_an_application_without_the_extension_is_reported() -> None:
+    """Every command says what to do, without a traceback."""
     app = Flask("bare")
     for arguments in (["check"], ["config"], ["inspect", "a.b.c"]):
         result = run(app, *arguments)
@@ -60,7 +60,7 @@ def test_an_application_without_the_extension_is_told() -> None:
 
 
 def test_an_application_object_is_not_loaded_twice(make_app: MakeApp) -> None:
-    """Without an import path, the comparison of keys is left out and said to be."""
+    """Without an import path, the keys are not compared, and the command reports that."""
     (finding,) = json.loads(run(make_app(PROFILE="strict"), "check", "--json").stdout)
     assert (finding["severity"], finding["code"]) == ("info", "key_not_compared")
     assert finding["message"].endswith("the application was not loaded by the flask command")
@@ -111,9 +111,7 @@ def test_a_key_made_at_import_is_found(tmp_path: Path, monkeypatch: pytest.Monke
         "print('hello'); os._exit(0)",
     ],
 )
-def test_a_second_process_that_fails_is_no_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, effect: str
-) -> None:
+def test_a_second_process_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, effect: str) -> None:
     """An application that cannot be loaded twice, or prints something else, gets an info."""
     write(tmp_path, f"{FIXED}if os.environ.get({SALT!r}): {effect}\n")
     result = run_module(monkeypatch, tmp_path, "check")
@@ -122,8 +120,8 @@ def test_a_second_process_that_fails_is_no_failure(
     assert result.stdout.splitlines()[-1] == "error: 0, warning: 0, info: 1"
 
 
-def test_a_digest_needs_the_salt_of_the_process_that_asks(app: Flask) -> None:
-    """The hidden command is of no use to anybody else, and shows no key."""
+def test_a_digest_needs_a_salt(app: Flask) -> None:
+    """The hidden command needs the salt of its parent process, and shows no key."""
     assert run(app, "key-digest").exit_code == 2
     first, second = (run(app, "key-digest", env={SALT: salt}).stdout for salt in ("one", "two"))
     assert first != second

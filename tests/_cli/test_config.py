@@ -24,7 +24,7 @@ def config_of(app: Flask) -> dict[str, dict[str, Any]]:
 
 
 def test_config_lists_every_option(app: Flask) -> None:
-    """One row an option, in the table as in JSON."""
+    """One row per option, in the table and in JSON."""
     assert list(config_of(app)) == list(NAMES)
     head, *lines = run(app, "config").stdout.splitlines()
     assert head.split() == ["option", "value", "default", "source"]
@@ -32,7 +32,7 @@ def test_config_lists_every_option(app: Flask) -> None:
 
 
 def test_config_says_where_a_value_comes_from(make_app: MakeApp) -> None:
-    """Values are shown as they take effect, with the default they replace."""
+    """Each value as it is used, with the default that it replaces and its source."""
     app = make_app(
         PROFILE="strict", ACCESS_TOKEN_EXPIRES=timedelta(minutes=5), COOKIE_SAMESITE="Lax", CSRF_METHODS="put"
     )
@@ -47,7 +47,7 @@ def test_config_says_where_a_value_comes_from(make_app: MakeApp) -> None:
 
 
 def test_config_shows_flasks_secret_where_it_is_used(make_app: MakeApp) -> None:
-    """It is masked, and its source is named."""
+    """It is masked, and its source is SECRET_KEY."""
     app = make_app(SECRET_KEY=None)
     assert config_of(app)["JWT_SECRET_KEY"]["value"] is None
     app.config["SECRET_KEY"] = "flask's own"
@@ -55,7 +55,7 @@ def test_config_shows_flasks_secret_where_it_is_used(make_app: MakeApp) -> None:
 
 
 def test_config_masks_secrets(make_app: MakeApp) -> None:
-    """No part of a key is printed, nor how long it is."""
+    """Neither a part of a key nor its length is printed."""
     private, public = pem(PRIVATE_KEYS["RS256"])
     app = make_app(SECRET_KEY="tiger", PRIVATE_KEY=private, PUBLIC_KEY=public)
     for output in (run(app, "config").stdout, run(app, "config", "--json").stdout):
@@ -82,7 +82,7 @@ def test_config_masks_secrets(make_app: MakeApp) -> None:
     ],
 )
 def test_config_shows_where_the_store_is(uri: str, shown: str) -> None:
-    """Scheme, host and path; not as whom, nor how."""
+    """Scheme, host and path are shown; user, password and query are masked."""
     assert masked("JWT_STORE_URI", uri) == shown
 
 
@@ -102,13 +102,13 @@ def test_config_shows_where_the_store_is(uri: str, shown: str) -> None:
         "tiger",
     ],
 )
-def test_config_shows_nothing_of_a_uri_that_leaves_doubt(uri: str) -> None:
-    """A password that should have been escaped cuts it at the wrong places."""
+def test_config_masks_an_ambiguous_uri(uri: str) -> None:
+    """A password that is not escaped makes the parts of a URI ambiguous, so all of it is masked."""
     assert masked("JWT_STORE_URI", uri) == MASK
 
 
-def test_config_names_the_kind_of_a_store_of_ones_own(make_app: MakeApp) -> None:
-    """Its ``repr`` may show anything."""
+def test_config_names_the_class_of_a_custom_store(make_app: MakeApp) -> None:
+    """The class is shown, because the ``repr`` may contain anything."""
     assert config_of(make_app(STORE_URI=MemoryStore()))["JWT_STORE_URI"]["value"] == "MemoryStore"
     assert config_of(make_app(STORE_URI="memory://"))["JWT_STORE_URI"]["value"] == "memory://"
     assert config_of(make_app())["JWT_STORE_URI"]["value"] is None

@@ -21,7 +21,7 @@ from .helpers import HOSTILE, run
 
 
 def test_inspect_shows_a_good_token(app: Flask) -> None:
-    """Header, claims with their times in words, each check; and 0 for a token that passes."""
+    """Header, claims with their times as text, and each check. The exit status is 0."""
     with app.app_context():
         token = create_access_token("ada", expires_delta=timedelta(minutes=14, seconds=30))
     result = run(app, "inspect", token)
@@ -34,7 +34,7 @@ def test_inspect_shows_a_good_token(app: Flask) -> None:
 
 
 def test_inspect_asks_the_store(make_app: MakeApp) -> None:
-    """A token of a session that was ended is refused, and its session is the reason."""
+    """A token of an ended session is refused, with the session as the reason."""
     app = make_app(STORE_URI=(store := MemoryStore()))
     with app.test_request_context():
         pair = start_session("ada")
@@ -48,7 +48,7 @@ def test_inspect_asks_the_store(make_app: MakeApp) -> None:
 
 
 def test_inspect_shows_why_a_token_is_refused(app: Flask) -> None:
-    """1 for a token that would be refused, each reason on its line."""
+    """The exit status is 1, and each failed check has a line."""
     result = run(app, "inspect", genuine(claims_at_now(), secret="another"))
     assert result.exit_code == 1
     failed = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("  FAIL")]
@@ -58,15 +58,15 @@ def test_inspect_shows_why_a_token_is_refused(app: Flask) -> None:
 
 @pytest.mark.parametrize("form", ["{}", "{}\n", "  Bearer {}\r\n", "bearer {}"])
 def test_inspect_reads_standard_input(app: Flask, form: str) -> None:
-    """``-`` keeps the token out of the history of the shell; it may come as it was copied."""
+    """``-`` keeps the token out of the shell's history. It may be copied with ``Bearer`` and spaces."""
     with app.app_context():
         token = create_access_token("ada")
     assert run(app, "inspect", "-", input=form.format(token)).exit_code == 0
 
 
 @pytest.mark.parametrize("claims", [{}, {"exp": 1}])
-def test_inspect_prints_nothing_that_would_replay(app: Flask, claims: dict[str, Any]) -> None:
-    """No signature, its own or of a token among the claims, and no CSRF value."""
+def test_inspect_prints_nothing_that_can_be_replayed(app: Flask, claims: dict[str, Any]) -> None:
+    """No CSRF value and no signature, of the token itself or of one among its claims."""
     inner = genuine(claims_at_now())
     with app.app_context():
         extra = {"csrf": "5ad5-csrf", "inner": inner, "list": [f"Bearer {inner}"], inner: 1, **claims}
@@ -91,7 +91,7 @@ def test_inspect_prints_nothing_that_would_replay(app: Flask, claims: dict[str, 
     ],
 )
 def test_nothing_of_a_token_reaches_the_terminal_raw(app: Flask, token: str) -> None:
-    """Control characters, and everything else that is not plain ASCII, is escaped."""
+    """Control characters and everything else that is not plain ASCII are escaped."""
     for result in (run(app, "inspect", token), run(app, "inspect", "-", input=token.encode("utf-8", "replace"))):
         assert result.exit_code == 1
         assert [each for each in result.output if each != "\n" and not " " <= each <= "~"] == []
@@ -110,14 +110,14 @@ def test_nothing_of_a_token_reaches_the_terminal_raw(app: Flask, token: str) -> 
     ],
 )
 def test_odd_claims_end_in_no_traceback(app: Flask, claims: bytes) -> None:
-    """Deep nesting, numbers beyond any calendar, and nothing at all."""
+    """Deep nesting, numbers beyond any calendar, and no claims at all."""
     result = run(app, "inspect", genuine(claims))
     assert result.exit_code == 1
     assert result.stdout.splitlines()[-1] == "refused"
 
 
-def test_what_is_too_deep_for_json_is_said_to_be() -> None:
-    """A parser may go deeper than a writer."""
+def test_a_value_that_json_cannot_write_is_replaced() -> None:
+    """A value that cannot be written as JSON is replaced by a remark."""
     deep: list[Any] = []
     for _ in range(200_000):
         deep = [deep]
@@ -125,7 +125,7 @@ def test_what_is_too_deep_for_json_is_said_to_be() -> None:
 
 
 class Endless(io.RawIOBase):
-    """A stream that has as many bytes as it is asked for, up to ten million."""
+    """A stream that returns any number of bytes, up to ten million."""
 
     given = 0
 
@@ -139,7 +139,7 @@ class Endless(io.RawIOBase):
 
 
 def test_endless_input_is_cut_off(app: Flask) -> None:
-    """No more of standard input is read than a token may have."""
+    """Little more of standard input is read than a token may have."""
     endless = Endless()
     result = run(app, "inspect", "-", input=endless)
     assert "longer than 16384 bytes" in result.stdout
@@ -147,7 +147,7 @@ def test_endless_input_is_cut_off(app: Flask) -> None:
     assert 16384 < endless.given < 100_000
 
 
-def test_a_site_is_no_token() -> None:
-    """Only what looks like a token loses its end."""
+def test_only_tokens_are_masked() -> None:
+    """Only the end of something that looks like a token is masked."""
     assert printable("https://accounts-and-more.example.com") == "https://accounts-and-more.example.com"
     assert printable(genuine({})).endswith(f".{MASK}")

@@ -36,34 +36,34 @@ RSA_KEYS = {"ALGORITHM": "RS256", "PRIVATE_KEY": RSA_PRIVATE, "PUBLIC_KEY": RSA_
 COOKIES = {"TOKEN_LOCATION": ["cookies"]}
 
 
-class Spotless(MemoryStore):
-    """A store with nothing to find fault with."""
+class Healthy(MemoryStore):
+    """A store without findings."""
 
     def findings(self, now: float) -> Iterator[Finding]:
         return iter(())
 
 
-STORE = {"STORE_URI": Spotless()}
+STORE = {"STORE_URI": Healthy()}
 
 
 def findings(app: Flask) -> dict[str, str]:
-    """The severities that the checks of an application find, by code."""
+    """The severities of the findings for an application, by code."""
     return {finding.code: finding.severity for finding in check(app, get_state(app))}
 
 
 def set_later(make_app: MakeApp, options: dict[str, Any]) -> Flask:
-    """An application whose options were set after ``init_app``, which would have refused some of them."""
+    """An application whose options are set after ``init_app``, which would refuse some of them."""
     app = make_app()
     app.config.update({f"JWT_{name}": value for name, value in options.items()})
     return app
 
 
-def foot_gun_codes(app: Flask) -> list[str]:
+def startup_codes(app: Flask) -> list[str]:
     return [finding.code for finding in startup_checks(app, get_state(app))]
 
 
 def test_a_view_of_a_factory_is_found_too() -> None:
-    """Where the protected function is gone as soon as it was made."""
+    """The protected function is garbage as soon as it is made."""
 
     def create_app() -> Flask:
         app = Flask("factory")
@@ -80,8 +80,8 @@ def test_a_view_of_a_factory_is_found_too() -> None:
     assert findings(create_app()) == {"unprotected_view": "error"}
 
 
-def test_the_first_request_tells_and_the_second_does_not(caplog: pytest.LogCaptureFixture) -> None:
-    """Once for a process, beside the hooks of the application, which all run every time."""
+def test_only_the_first_request_logs_findings(caplog: pytest.LogCaptureFixture) -> None:
+    """Once per process. The application's own hooks run every time."""
     app, ran = Flask("app"), []
     app.config["JWT_SECRET_KEY"] = SECRET
     app.before_request(lambda: ran.append("before"))
@@ -99,7 +99,7 @@ def test_the_first_request_tells_and_the_second_does_not(caplog: pytest.LogCaptu
 
 
 def test_a_strict_application_has_no_findings(make_app: MakeApp) -> None:
-    """Nothing is said where there is nothing to say."""
+    """With a secret, with a key pair, and with a store."""
     assert findings(make_app(PROFILE="strict")) == {}
     assert findings(make_app(PROFILE="strict", TOKEN_LOCATION=["headers", "cookies"], **RSA_KEYS)) == {}
     assert findings(make_app(PROFILE="strict", **STORE)) == {}
@@ -178,20 +178,20 @@ def test_a_mistake_is_found(make_app: MakeApp, options: dict[str, Any], code: st
         ({**STORE, "REFRESH_TOKEN_EXPIRES": False}, "short_session_lifetime"),
     ],
 )
-def test_what_is_no_mistake_is_not_named(make_app: MakeApp, options: dict[str, Any], code: str) -> None:
-    """A finding stands for something that is wrong."""
+def test_good_values_are_not_reported(make_app: MakeApp, options: dict[str, Any], code: str) -> None:
+    """Each option value next to a mistake is accepted."""
     assert code not in findings(make_app(**options))
 
 
-def test_flasks_own_secret_is_judged_too(make_app: MakeApp) -> None:
-    """SECRET_KEY signs where JWT_SECRET_KEY is not set."""
+def test_flasks_own_secret_is_checked_too(make_app: MakeApp) -> None:
+    """SECRET_KEY signs if JWT_SECRET_KEY is not set."""
     app = make_app(SECRET_KEY=None)
     app.config["SECRET_KEY"] = "dev"
     assert findings(app)["guessable_secret"] == "error"
 
 
-def test_a_misspelt_option_comes_with_the_right_one(make_app: MakeApp) -> None:
-    """The fix names the nearest option there is."""
+def test_a_misspelled_option_comes_with_the_right_one(make_app: MakeApp) -> None:
+    """The fix names the most similar option."""
     app = make_app()
     app.config["JWT_COKIE_SECURE"] = True
     (found,) = [finding for finding in check(app, get_state(app)) if finding.code == "unknown_option"]
@@ -206,23 +206,23 @@ def test_a_misspelt_option_comes_with_the_right_one(make_app: MakeApp) -> None:
         (RuntimeError("postgresql://shop:tiger@db.example.com"), "RuntimeError"),
     ],
 )
-def test_a_store_that_cannot_be_asked_is_an_error(make_app: MakeApp, error: Exception, reason: str) -> None:
-    """Whatever it raises is a finding; what it had found until then counts, and no password is told."""
+def test_an_unavailable_store_is_an_error(make_app: MakeApp, error: Exception, reason: str) -> None:
+    """Any exception is a finding, without its text. Earlier findings of the store are kept."""
 
-    class Ailing(MemoryStore):
+    class Unhealthy(MemoryStore):
         def findings(self, now: float) -> Iterator[Finding]:
             yield Finding("warning", "slow", "It is slow", "That takes time", "Make it faster")
             raise error
 
-    app = make_app(PROFILE="strict", STORE_URI=Ailing())
+    app = make_app(PROFILE="strict", STORE_URI=Unhealthy())
     slow, found = check(app, get_state(app))
     assert (slow.code, found.code, found.severity) == ("slow", "store_unreachable", "error")
     assert found.message.endswith(f": {reason}")
     assert "tiger" not in str(found)
 
 
-def test_the_store_is_told_the_time(make_app: MakeApp) -> None:
-    """By which it judges its own clock."""
+def test_the_store_gets_the_time(make_app: MakeApp) -> None:
+    """It can compare its own clock."""
 
     class Watching(MemoryStore):
         def findings(self, now: float) -> Iterator[Finding]:
@@ -232,8 +232,8 @@ def test_the_store_is_told_the_time(make_app: MakeApp) -> None:
     assert findings(make_app(PROFILE="strict", STORE_URI=Watching())) == {"asked": "info"}
 
 
-def test_loaders_stand_in_for_keys(make_app: MakeApp) -> None:
-    """With both key loaders, nothing needs to be configured, and the choice of algorithm is theirs."""
+def test_loaders_replace_keys(make_app: MakeApp) -> None:
+    """With both key loaders, no key needs to be configured."""
     app = make_app(PROFILE="strict", SECRET_KEY=None, DECODE_ALGORITHMS=["HS256", "RS256"])
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     manager.decode_key_loader(lambda _header, _claims: SECRET)
@@ -243,7 +243,7 @@ def test_loaders_stand_in_for_keys(make_app: MakeApp) -> None:
 
 
 def test_locations_of_single_views_count(make_app: MakeApp) -> None:
-    """A view that takes its token from the URL is as leaky as an application that does."""
+    """A single view that accepts tokens in URLs is enough for the warning."""
     app = make_app()
     app.add_url_rule("/download", "download", jwt_required(locations="query_string")(lambda: {}))
     assert "token_in_url" in findings(app)
@@ -259,19 +259,19 @@ def test_locations_of_single_views_count(make_app: MakeApp) -> None:
     ],
 )
 def test_no_finding_shows_a_key(make_app: MakeApp, options: dict[str, Any]) -> None:
-    """Findings end up in the logs of a build server."""
+    """Findings end up in the logs of build servers."""
     app = set_later(make_app, options)
-    told = json.dumps([asdict(finding) for finding in check(app, get_state(app))])
+    printed = json.dumps([asdict(finding) for finding in check(app, get_state(app))])
     keys = [value for name, value in options.items() if name.endswith("KEY")]
-    assert not [key for key in keys if json.dumps(key)[1:60] in told]
+    assert not [key for key in keys if json.dumps(key)[1:60] in printed]
 
 
 def test_every_finding_says_what_why_and_how(make_app: MakeApp) -> None:
-    """Message, reason and fix are sentences, and each check says what it looks for."""
+    """Message, reason and fix are sentences, and each check has a docstring."""
     app = make_app(SECRET_KEY="secret", ACCESS_TOKEN_EXPIRES=False, DECODE_ALGORITHMS=["RS256"], **COOKIES)
-    told = list(check(app, get_state(app)))
-    assert len(told) >= 6
-    for finding in told:
+    found = list(check(app, get_state(app)))
+    assert len(found) >= 6
+    for finding in found:
         assert min(len(finding.message.split()), len(finding.why.split()), len(finding.fix.split())) >= 3
     assert all(each.__doc__ for each in (*CHECKS, *KEY_CHECKS))
 
@@ -280,7 +280,7 @@ def test_every_finding_says_what_why_and_how(make_app: MakeApp) -> None:
 
 
 def a_module(source: str) -> dict[str, Any]:
-    """The globals of a module with this source and an application in it."""
+    """The globals of a module with this source and an application."""
     module = ModuleType("views")
     app = Flask("views")
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_PROFILE="strict")
@@ -314,7 +314,7 @@ def other(view):
     ],
 )
 def test_a_route_below_its_decorator_is_found(source: str) -> None:
-    """The view that is served is the bare one, and start-up is told."""
+    """The bare view is served, and the check at start-up reports it."""
     app = a_module(source)["app"]
     assert findings(app) == {"unprotected_view": "error"}
     (found,) = startup_checks(app, get_state(app))
@@ -337,7 +337,7 @@ def test_a_route_below_its_decorator_is_found(source: str) -> None:
     ],
 )
 def test_views_in_order_are_left_alone(source: str) -> None:
-    """No finding about a view that is protected, or is meant to be open."""
+    """Protected and intentionally public views have no finding."""
     assert findings(a_module(source)["app"]) == {}
 
 
@@ -357,6 +357,6 @@ def test_views_in_order_are_left_alone(source: str) -> None:
         ({"DECODE_ALGORITHMS": ["HS256", "ES256"]}, ["mixed_algorithms"]),
     ],
 )
-def test_start_up_names_the_foot_guns_alone(make_app: MakeApp, options: dict[str, Any], codes: list[str]) -> None:
-    """What leaves no doubt, and nothing that may be a choice."""
-    assert foot_gun_codes(set_later(make_app, options)) == codes
+def test_start_up_reports_certain_errors_only(make_app: MakeApp, options: dict[str, Any], codes: list[str]) -> None:
+    """Only certain errors are reported at start-up, not choices."""
+    assert startup_codes(set_later(make_app, options)) == codes

@@ -22,13 +22,13 @@ NOW = 1_700_000_000
         (float("inf"), "more than 1000 years"),
     ],
 )
-def test_durations_are_told_in_words(seconds: float, words: str) -> None:
-    """The largest unit that makes at least two."""
+def test_durations_as_text(seconds: float, words: str) -> None:
+    """In the largest unit of which there are at least two."""
     assert duration(seconds) == words
 
 
 @pytest.mark.parametrize("value", [None, True, "1", float("nan"), [1]])
-def test_what_is_no_time_has_no_words(value: object) -> None:
-    """Nothing is said about claims that hold no time."""
+def test_an_invalid_time_has_no_text(value: object) -> None:
+    """Claims without a valid time have no description."""
     assert time_in_words("exp", value, NOW) is None
     assert time_in_words("sub", 1, NOW) is None

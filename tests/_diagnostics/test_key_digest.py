@@ -34,8 +34,8 @@ _OTHER_RSA = rsa.generate_private_key(65537, 2048)
     ],
     ids=["secret", "PEM", "JWK", "object"],
 )
-def test_a_digest_tells_keys_apart(make_app: MakeApp, key: Any, same: Any, other: Any) -> None:
-    """The digest is the same for one key, another for another, and worth nothing without the salt."""
+def test_a_digest_identifies_a_key(make_app: MakeApp, key: Any, same: Any, other: Any) -> None:
+    """Equal for the same key and salt, different otherwise."""
 
     def digest(material: Any, salt: bytes = b"salt") -> str:
         options = {"SECRET_KEY": material} if key is SECRET else {**RSA_KEYS, "PRIVATE_KEY": material}
@@ -46,8 +46,8 @@ def test_a_digest_tells_keys_apart(make_app: MakeApp, key: Any, same: Any, other
     assert digest(key) != digest(key, b"pepper")
 
 
-def test_a_key_that_cannot_be_compared_is_no_crash(make_app: MakeApp) -> None:
-    """An object of no known kind, no key, and a loader: each is said in one error."""
+def test_a_key_that_cannot_be_compared_is_an_error(make_app: MakeApp) -> None:
+    """An object of unknown type, no key, and a loader each have an error."""
     for options in ({"SECRET_KEY": object()}, {"SECRET_KEY": None}):
         with pytest.raises(ConfigurationError):
             key_digest(get_state(make_app(**options)), b"salt")

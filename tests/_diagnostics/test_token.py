@@ -38,7 +38,7 @@ NOW = 1_700_000_000
 
 
 def claims_at_now(**changes: Any) -> dict[str, Any]:
-    """Good claims at NOW, changed; ``...`` leaves one out."""
+    """Good claims at NOW, with changes; ``...`` leaves a claim out."""
     return claims(**{"iat": NOW - 60, "nbf": NOW - 60, "exp": NOW + 840} | changes)
 
 
@@ -107,7 +107,7 @@ def test_a_good_token_passes_every_check(app: Flask) -> None:
     ],
 )
 def test_what_fails_is_named(app: Flask, token: str, failed: set[str]) -> None:
-    """Each check on its own: one failure does not hide the next, and none ends in a traceback."""
+    """Each check runs on its own: one failure does not hide the next, and none ends in a traceback."""
     inspection = inspect(app, token)
     assert failures(inspection) == failed
     assert not inspection.accepted
@@ -134,17 +134,17 @@ def test_what_fails_is_named(app: Flask, token: str, failed: set[str]) -> None:
         ({"PROFILE": "strict"}, {"jti": ...}, {"required claims"}),
     ],
 )
-def test_claims_are_judged_as_the_settings_say(
+def test_claims_are_checked_by_the_settings(
     make_app: MakeApp, options: dict[str, Any], claims: dict[str, Any], failed: set[str]
 ) -> None:
-    """What the application asks of a token is what its verdicts are about."""
+    """The verdicts follow the settings of the application."""
     assert failures(inspect(make_app(**options), genuine(claims_at_now(**claims)))) == failed
 
 
 @pytest.mark.parametrize("change", [-1e9, -1, -0.4, 0, 0.4, 1, 1e9, 1e300])
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
 def test_the_verdict_is_that_of_a_request(app: Flask, claim: str, change: float) -> None:
-    """``inspect`` and ``decode_token`` agree about every token, on the second and beside it."""
+    """``inspect`` and ``decode_token`` agree about every token, also at the edge of a second."""
     token = genuine(claims_at_now(**{claim: NOW + change}))
     for now in (NOW - 0.3, NOW, NOW + 0.3):
         with app.app_context(), patch("time.time", return_value=now):
@@ -157,8 +157,8 @@ def test_the_verdict_is_that_of_a_request(app: Flask, claim: str, change: float)
         assert ("expired" in verdict(inspection, "exp").why) is (not accepted and claim == "exp")
 
 
-def test_a_time_that_only_the_leeway_lets_pass_says_so(make_app: MakeApp) -> None:
-    """The words do not contradict the verdict."""
+def test_a_time_within_the_leeway_is_described(make_app: MakeApp) -> None:
+    """The text does not contradict the verdict."""
     app = make_app(DECODE_LEEWAY=30)
     inspection = inspect(app, genuine(claims_at_now(exp=NOW - 10, nbf=NOW + 10)))
     assert inspection.accepted
@@ -167,8 +167,8 @@ def test_a_time_that_only_the_leeway_lets_pass_says_so(make_app: MakeApp) -> Non
     assert verdict(inspection, "iat").why == "issued 60 seconds ago"
 
 
-def test_tokens_of_the_application_pass(make_app: MakeApp) -> None:
-    """What is issued is accepted, symmetric and asymmetric, access and refresh."""
+def test_own_tokens_are_accepted(make_app: MakeApp) -> None:
+    """Access and refresh tokens, symmetric and asymmetric."""
     for options in ({"PROFILE": "strict"}, RSA_KEYS):
         app = make_app(**options)
         for create in (create_access_token, create_refresh_token):
@@ -179,7 +179,7 @@ def test_tokens_of_the_application_pass(make_app: MakeApp) -> None:
 
 
 def test_without_a_key_no_signature_is_good(make_app: MakeApp) -> None:
-    """A key that is missing, or too weak for the profile, is the reason that is given."""
+    """The reason is a missing key, or one that is too weak for the profile."""
     inspection = inspect(make_app(SECRET_KEY=None), genuine(claims_at_now()))
     assert "JWT_SECRET_KEY" in verdict(inspection, "signature").why
     strict = set_later(make_app, {"SECRET_KEY": "secret", "PROFILE": "strict"})
@@ -205,8 +205,8 @@ def _key_of_a_request(_header: dict[str, Any], _claims: dict[str, Any]) -> Any:
         (_key_of_a_request, "us", {"signature"}),
     ],
 )
-def test_decode_key_loader_is_asked(app: Flask, loader: Any, issuer: str, failed: set[str]) -> None:
-    """The loader chooses the key; that it fails is a verdict."""
+def test_decode_key_loader_is_called(app: Flask, loader: Any, issuer: str, failed: set[str]) -> None:
+    """The loader chooses the key. If it fails, the signature check fails."""
     app.extensions["flask-jwt-extended"].decode_key_loader(loader)
     assert failures(inspect(app, genuine(claims_at_now(iss=issuer)))) == failed
 
@@ -216,10 +216,8 @@ def test_decode_key_loader_is_asked(app: Flask, loader: Any, issuer: str, failed
     ("name", "refusal", "consent"),
     [("token_in_blocklist", True, False), ("token_verification", False, True), ("user_lookup", None, "ada")],
 )
-def test_loaders_are_asked_about_genuine_tokens_alone(
-    app: Flask, name: str, refusal: Any, consent: Any, secret: str
-) -> None:
-    """A revoked token would be refused; a forged one never reaches the loaders."""
+def test_loaders_see_genuine_tokens_only(app: Flask, name: str, refusal: Any, consent: Any, secret: str) -> None:
+    """They can refuse a genuine token, and never see a forged one."""
     asked: list[str] = []
 
     def answer(_header: dict[str, Any], claims: dict[str, Any]) -> Any:
@@ -234,8 +232,8 @@ def test_loaders_are_asked_about_genuine_tokens_alone(
     assert asked == (["one", "bad"] if is_genuine else [])
 
 
-def test_a_loader_that_cannot_answer_here_decides_nothing(app: Flask) -> None:
-    """Without a request, some loaders fail: the verdict is left open."""
+def test_a_loader_that_fails_leaves_the_verdict_open(app: Flask) -> None:
+    """A loader that needs a request leaves its verdict open."""
     broken: Callable[..., bool] = lambda _header, _claims: bool(request.path)  # noqa: E731
     app.extensions["flask-jwt-extended"].token_in_blocklist_loader(broken)
     inspection = inspect(app, genuine(claims_at_now()))
@@ -254,7 +252,7 @@ def store() -> SessionStore:
 
 @pytest.fixture
 def shop(make_app: MakeApp, store: SessionStore) -> Flask:
-    """An application with sessions, and a view that refreshes them."""
+    """An application with sessions and a view that refreshes them."""
     app = make_app(STORE_URI=store)
 
     @app.post("/rotate")
@@ -268,8 +266,8 @@ def shop(make_app: MakeApp, store: SessionStore) -> Flask:
 ACTIVE = "active for another 29 days unless it is refreshed"
 
 
-def tokens_of_all_standings(app: Flask) -> list[tuple[str, str]]:
-    """Tokens of sessions that were refreshed, ended and revoked, each with what should be said of it."""
+def tokens_in_all_states(app: Flask) -> list[tuple[str, str]]:
+    """Tokens of active, refreshed, ended and revoked sessions, each with the expected reason."""
     with app.test_request_context():
         current, refreshed, stolen, ended, revoked = (start_session("ada") for _ in range(5))
         alone, alone_revoked = create_access_token("ada"), create_access_token("ada")
@@ -294,9 +292,9 @@ def tokens_of_all_standings(app: Flask) -> list[tuple[str, str]]:
     ]
 
 
-def test_a_session_is_judged_as_a_request_would(shop: Flask, store: SessionStore) -> None:
-    """The store is asked, the verdict is that of a view, and nothing has changed by asking."""
-    for token, why in tokens_of_all_standings(shop):
+def test_a_session_has_the_verdict_of_a_request(shop: Flask, store: SessionStore) -> None:
+    """The verdict is that of a view, and the store does not change."""
+    for token, why in tokens_in_all_states(shop):
         before = list(store.sessions())
         inspection = inspect(shop, token, time.time() + 1)
         claims = inspection.claims or {}
@@ -306,20 +304,20 @@ def test_a_session_is_judged_as_a_request_would(shop: Flask, store: SessionStore
         assert inspection.accepted is (answer == 200), why
 
 
-def test_a_session_that_ended_by_itself_is_over(make_app: MakeApp) -> None:
-    """The idle timeout ends it, whatever its refresh token says."""
+def test_an_idle_session_has_ended(make_app: MakeApp) -> None:
+    """The idle timeout ends it, although its refresh token has not expired."""
     app = make_app(STORE_URI="memory://", SESSION_IDLE_TIMEOUT=1000)
     with app.test_request_context():
         pair = start_session("ada")
     for token in (pair.access_token, pair.refresh_token):
-        told = verdict(inspect(app, token, time.time() + 1000 + 200), "session")
-        assert (told.passed, told.why) == (False, "the session ended 3 minutes ago")
+        session = verdict(inspect(app, token, time.time() + 1000 + 200), "session")
+        assert (session.passed, session.why) == (False, "the session ended 3 minutes ago")
 
 
 @pytest.mark.parametrize("type_", ["access", "refresh"])
 @pytest.mark.parametrize("sid", ["unknown", 5, None, [], {"a": 1}, "\ud800", ""])
-def test_odd_names_of_sessions_are_judged_as_a_request_would(shop: Flask, type_: str, sid: Any) -> None:
-    """A token of ours may name anything: none of it is a session, and none is a crash."""
+def test_an_odd_sid_has_the_verdict_of_a_request(shop: Flask, type_: str, sid: Any) -> None:
+    """A ``sid`` may be anything: it is not found, and nothing crashes."""
     now = time.time()
     token = genuine(claims_at_now(type=type_, sid=sid, iat=now - 1, nbf=now - 1, exp=now + 60))
     answer = shop.test_client().get(f"/{type_}", headers=bearer(token)).status_code
@@ -327,24 +325,24 @@ def test_odd_names_of_sessions_are_judged_as_a_request_would(shop: Flask, type_:
 
 
 @rotated("error", [StoreUnavailableError("TimeoutError"), ZeroDivisionError()], type_=["access", "refresh"])
-def test_a_store_that_is_away_decides_nothing(make_app: MakeApp, error: Exception, type_: str) -> None:
-    """The verdict is left open, and says why."""
+def test_an_unavailable_store_leaves_the_verdict_open(make_app: MakeApp, error: Exception, type_: str) -> None:
+    """The verdict is left open, with the reason."""
 
-    class Away(MemoryStore):
+    class Unavailable(MemoryStore):
         def status(self, session_id: str | None, token: str | None) -> Status:
             raise error
 
         def get(self, session_id: str) -> Any:
             raise error
 
-    inspection = inspect(make_app(STORE_URI=Away()), genuine(claims_at_now(type=type_, sid="s")))
-    told = verdict(inspection, "session")
-    assert told.passed is None
-    assert told.why in ("the store is unavailable: TimeoutError", "the store is unavailable: ZeroDivisionError")
+    inspection = inspect(make_app(STORE_URI=Unavailable()), genuine(claims_at_now(type=type_, sid="s")))
+    session = verdict(inspection, "session")
+    assert session.passed is None
+    assert session.why in ("the store is unavailable: TimeoutError", "the store is unavailable: ZeroDivisionError")
     assert inspection.accepted
 
 
-def test_the_store_is_asked_about_genuine_tokens_alone(shop: Flask) -> None:
-    """Whoever forges a token learns nothing of sessions, and without a store there is nothing to say."""
+def test_the_store_sees_genuine_tokens_only(shop: Flask) -> None:
+    """A forged token reveals nothing about sessions."""
     names = {verdict.name for verdict in inspect(shop, genuine(claims_at_now(sid="s"), secret="another")).verdicts}
     assert not names & {"session", "revoked"}

@@ -133,7 +133,7 @@ def _longest_lifetime(state: ExtensionState, now: float) -> float:
     return max(expiry(now, each) for each in lifetimes) - now + settings.decode_leeway + RELOAD_INTERVAL
 
 
-@keys.command("retire")
+@keys.command("retire", context_settings={"ignore_unknown_options": True})  # a kid may begin with a hyphen
 @click.argument("kid")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Seconds for which the key still verifies.")
 def retire_command(kid: str, after: int) -> None:
