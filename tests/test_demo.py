@@ -563,10 +563,10 @@ NO_LOGINS = {
 class TestInput:
     """Whatever arrives, the answer is a 4xx with a message."""
 
-    @rotated("body", NO_LOGINS, path=["/api/login", "/api/session"])
-    def test_a_body_that_is_not_a_login_is_a_400(self, program: FlaskClient, path: str, body: bytes) -> None:
+    @rotated("name", NO_LOGINS, path=["/api/login", "/api/session"])
+    def test_a_body_that_is_not_a_login_is_a_400(self, program: FlaskClient, path: str, name: str) -> None:
         """Broken JSON, the wrong shape, what is no text."""
-        response = program.post(path, data=body, content_type="application/json")
+        response = program.post(path, data=NO_LOGINS[name], content_type="application/json")
         assert response.status_code == 400
         assert response.get_json()["msg"]
 

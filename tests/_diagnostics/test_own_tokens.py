@@ -100,7 +100,7 @@ def test_an_access_token_must_have_the_typ(oauth: Flask, typ: str | None, kind: 
     assert status(oauth, forged(typ, type=kind), "any") in (401, 422)
 
 
-@rotated("view, kind", product(["access", "refresh", "reset", "any"], ["refresh", "reset"]), profile=PROFILES)
+@rotated("view,kind", product(["access", "refresh", "reset", "any"], ["refresh", "reset"]), profile=PROFILES)
 def test_no_other_token_may_have_the_typ(oauth: Flask, kind: str, view: str) -> None:
     """A refresh token with this typ is refused everywhere, and accepted without it."""
     assert status(oauth, forged(type=kind), view) in (401, 422)
@@ -156,12 +156,12 @@ def test_after_the_option_is_turned_off_access_tokens_are_good(make_app: MakeApp
 
 
 @rotated(
-    "create, typ, by_loader",
+    "create,typ,by_loader",
     [
-        pytest.param(create_access_token, "JWT", True, id="access-loader"),
-        pytest.param(create_access_token, "JWT", False, id="access-argument"),
-        pytest.param(create_refresh_token, "at+jwt", True, id="refresh-loader"),
-        pytest.param(create_refresh_token, "at+jwt", False, id="refresh-argument"),
+        (create_access_token, "JWT", True),
+        (create_access_token, "JWT", False),
+        (create_refresh_token, "at+jwt", True),
+        (create_refresh_token, "at+jwt", False),
     ],
     profile=PROFILES,
 )
@@ -303,10 +303,10 @@ _GOOD: dict[str, dict[str, Any]] = {
 }
 
 
-@rotated("options", _GOOD, profile=PROFILES)
-def test_good_settings_are_left_alone(make_app: MakeApp, options: dict[str, Any], profile: str, caplog: Any) -> None:
+@rotated("name", _GOOD, profile=PROFILES)
+def test_good_settings_are_left_alone(make_app: MakeApp, name: str, profile: str, caplog: Any) -> None:
     """Neither the check nor the log reports them."""
-    app = make_app(PROFILE=profile, **options)
+    app = make_app(PROFILE=profile, **_GOOD[name])
     assert refused(app) == []
     with app.app_context():
         assert status(app, create_access_token("ada")) == 200
@@ -401,7 +401,7 @@ def test_strict_refuses_tokens_that_are_expired_when_they_are_made(make_app: Mak
 
 
 @rotated(
-    "value, option",
+    "value,option",
     zip(_LIFETIMES * 2, ["SESSION_LIFETIME", "SESSION_IDLE_TIMEOUT", "COOKIE_EXTENSION_LIFETIME"] * 4, strict=True),
     profile=PROFILES,
 )
