@@ -31,7 +31,7 @@ from flask_jwt_extended import (
     unset_jwt_cookies,
     verify_jwt_in_request,
 )
-from flask_jwt_extended._diagnostics.routes import routes
+from flask_jwt_extended.audit import routes
 from flask_jwt_extended.exceptions import NoAuthorizationError, RevokedTokenError
 
 MAX_LABEL = 40
@@ -41,7 +41,7 @@ api = Blueprint("api", __name__, url_prefix="/api")
 
 # Sessions ---------------------------------------------------------------------------------------
 
-# What a User-Agent says, and what people call it. The first that is found counts: Edge says Chrome too.
+# A part of the User-Agent, and the usual name. The first match counts, because Edge also contains "Chrome".
 BROWSERS = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -63,21 +63,21 @@ SYSTEMS = {
 
 
 def device_name(user_agent: str) -> str:
-    """Return a name by which its owner will know a session: "Firefox on Linux", "curl"."""
+    """Return a name that users recognise: "Firefox on Linux", "curl"."""
     browser = called(user_agent, BROWSERS) or user_agent.split("/", 1)[0].strip()[:MAX_LABEL] or "Unknown program"
     system = called(user_agent, SYSTEMS)
     return f"{browser} on {system}" if system else browser
 
 
 def called(user_agent: str, names: dict[str, str]) -> str | None:
-    """Return the name of the first mark that a User-Agent has."""
+    """Return the name of the first match in a User-Agent."""
     return next((name for mark, name in names.items() if mark in user_agent), None)
 
 
 def new_session(user: User, *, keep_previous: bool = False) -> TokenPair:
     """Start a session for a user who has just typed a password: its first access token is fresh.
 
-    It replaces the session that this browser had, unless ``keep_previous`` is set.
+    It replaces the browser's previous session, unless ``keep_previous`` is set.
     """
     label = device_name(request.headers.get("User-Agent", ""))
     claims = {"name": user.name, "roles": user.roles}
@@ -87,16 +87,16 @@ def new_session(user: User, *, keep_previous: bool = False) -> TokenPair:
 @api.post("/login")
 @jwt_exempt
 def log_in() -> Response:
-    """Give a program both tokens in the body; it sends them in the Authorization header."""
-    return jsonify(new_session(check_password(), keep_previous=True))  # the cookies stay those of the browser
+    """Log in a program: both tokens are in the body, for the Authorization header."""
+    return jsonify(new_session(check_password(), keep_previous=True))  # this request may have the cookies of a browser
 
 
 @api.post("/session")
 @jwt_exempt
 def open_session() -> Response:
-    """Give a browser both tokens in HttpOnly cookies, and not in the body: no script reads them.
+    """Log in a browser: both tokens are in HttpOnly cookies, which no script can read.
 
-    A form on another site cannot post here and log someone in: a form cannot send JSON.
+    A form on another site cannot log a user in here, because forms cannot send JSON.
     """
     user = check_password()
     response = jsonify(msg=f"Welcome, {user.name}.")
@@ -107,7 +107,7 @@ def open_session() -> Response:
 @api.post("/session/refresh")
 @jwt_required(refresh=True)
 def refresh() -> Response:
-    """Trade a refresh token for the next two tokens, carried the way it came. It is good for one trade."""
+    """Exchange a refresh token for two new tokens, sent back in the same way. It is single-use."""
     pair = refresh_session()
     if get_jwt_request_location() != "cookies":
         return jsonify(pair)
@@ -121,8 +121,8 @@ def refresh() -> Response:
 def log_out() -> Response:
     """End the session and delete the cookies.
 
-    It asks for the refresh token, since whose access token has expired wants to leave too; and where that is missing
-    or no longer counts, there is nothing left to end.
+    The refresh token is enough, so that users can log out after their access token has expired. If it is missing or
+    invalid, there is no session to end.
     """
     with suppress(NoAuthorizationError, RevokedTokenError, InvalidTokenError):
         verify_jwt_in_request(refresh=True)
@@ -139,12 +139,12 @@ def goodbye() -> Response:
 
 @api.get("/devices")
 def list_devices() -> Response:
-    """List one's own sessions, the youngest first."""
+    """List your own sessions, newest first."""
     return devices()
 
 
 def devices() -> Response:
-    """Write the sessions of whoever asks."""
+    """Return the sessions of the current user."""
     return jsonify(devices=[device(session) for session in list_sessions()])
 
 
@@ -163,7 +163,7 @@ def device(session: SessionInfo) -> dict[str, Any]:
 
 @api.delete("/devices/<session_id>")
 def end_device(session_id: str) -> Response:
-    """End one of one's own sessions; somebody else's is a 404, as if it were not there."""
+    """End one of your own sessions. Sessions of other users are a 404."""
     if not end_session(session_id):
         abort(404, "You have no such session.")
     return goodbye() if session_id == get_jwt()["sid"] else devices()
@@ -171,7 +171,7 @@ def end_device(session_id: str) -> Response:
 
 @api.delete("/devices")
 def end_other_devices() -> Response:
-    """End all of one's sessions but this one."""
+    """End all of your sessions except this one."""
     end_all_sessions(keep_current=True)
     return devices()
 
@@ -181,7 +181,7 @@ def end_other_devices() -> Response:
 
 @api.get("/me")
 def me() -> Response:
-    """Show the token of this request, and the server's clock to measure its expiry with."""
+    """Show the token of this request, and the server's time to compare its expiry with."""
     return jsonify(
         location=get_jwt_request_location(),
         header=get_jwt_header(),
@@ -192,7 +192,7 @@ def me() -> Response:
 
 @api.get("/notes")
 def list_notes() -> Response:
-    """Read one's own notes."""
+    """Read your own notes."""
     return jsonify(notes=current_user.notes)
 
 
@@ -208,7 +208,7 @@ def add_note() -> tuple[Response, int]:
 @api.delete("/notes")
 @jwt_required(fresh=True)
 def delete_notes() -> Response:
-    """Delete one's notes. A refreshed token does not do: log in again first."""
+    """Delete your notes. This needs a fresh token: log in again first."""
     current_user.notes.clear()
     return jsonify(notes=current_user.notes)
 
@@ -219,7 +219,7 @@ def delete_notes() -> Response:
 @api.post("/session/theft")
 @jwt_required(refresh=True)
 def hand_over() -> Response:
-    """Return the refresh token of this request, so that the page can play the thief. Only a demo does this."""
+    """Return the refresh token of this request, so that the page can act as the thief. Only a demo does this."""
     return jsonify(refresh_token=request.cookies[current_app.config["JWT_REFRESH_COOKIE_NAME"]])
 
 
@@ -229,20 +229,19 @@ def hand_over() -> Response:
 @api.get("/keys")
 @jwt_exempt
 def signing_key() -> Response:
-    """Tell which key signs now; all that verify are at ``/.well-known/jwks.json``."""
+    """Return the kid of the signing key. All published keys are at ``/.well-known/jwks.json``."""
     return jsonify(signs=get_unverified_jwt_headers(create_access_token(find_user("ada")))["kid"])
 
 
 @api.post("/keys")
 @jwt_required(roles="keeper of keys")
 def rotate() -> Response:
-    """Let the next key sign, as somebody at a terminal would: another process changes the file of keys."""
+    """Rotate the keys as an operator does: another process changes the key file."""
     return jsonify(terminal=rotate_keys(current_app.config["JWT_KEYS"]))
 
 
 @api.get("/routes")
 @jwt_exempt
 def audit() -> Response:
-    """List what each route demands, read from the decorators: what ``flask jwt routes`` prints."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
-    return jsonify(routes=[route._asdict() for route in routes(app)])
+    """List what each route requires, read from the decorators: what ``flask jwt routes`` prints."""
+    return jsonify(routes=[route._asdict() for route in routes()])

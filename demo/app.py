@@ -1,9 +1,9 @@
 """A page and a small JSON API that show the extension at work: ``make demo``.
 
-A browser carries its tokens in cookies, guarded by a CSRF token. A program such as curl carries
-them in the ``Authorization`` header. Both reach the same views. Each login is a session, kept in
-SQLite, that its owner can see and end; the keys that sign are in a file, and change while it runs.
-All of it is gone when the process ends.
+A browser sends its tokens in cookies, protected by a CSRF token. A program such as curl sends them
+in the ``Authorization`` header. Both use the same views. Each login is a session in SQLite, which
+its owner can see and end. The signing keys are in a file and can be rotated while the demo runs.
+All of it is deleted when the process ends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-# Run as a script, this folder is where its parts are found.
+# As a script, the demo imports its other modules from its own folder.
 from api import api
 from commands import curl_lines, type_keys
 from flask import Blueprint, Flask, Response, current_app, jsonify, render_template, request
@@ -28,10 +28,10 @@ from werkzeug.serving import make_server
 
 from flask_jwt_extended import ConfigurationError, jwt_exempt
 
-# So short that the countdown is worth watching. Real applications choose minutes.
+# Short, so that you can watch the countdown. Real applications use minutes.
 ACCESS_LIFETIME = timedelta(seconds=60)
 REFRESH_LIFETIME = timedelta(hours=1)
-# So short that nobody waits for long until a copy is found out. The default is ten.
+# Short, so that you do not wait long until theft is detected. The default is ten.
 GRACE = 3
 
 LAST_PORT = 65535
@@ -56,7 +56,7 @@ def index() -> str:
 
 
 def error_as_json(error: HTTPException) -> Response:
-    """Answer 400, 401, 404 and the like in the form the extension uses for its own errors."""
+    """Answer 400, 401, 404 and others in the form of the extension's own errors."""
     response = current_app.make_response(error.get_response(request.environ))
     response.data = jsonify(msg=error.description).get_data()
     response.content_type = "application/json"
@@ -64,7 +64,7 @@ def error_as_json(error: HTTPException) -> Response:
 
 
 def add_security_headers(response: Response) -> Response:
-    """Let the page load its own files and nothing else; keep the API's answers out of caches."""
+    """Let the page load only its own files, and keep responses of the API out of caches."""
     response.headers["Content-Security-Policy"] = (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
@@ -76,9 +76,9 @@ def add_security_headers(response: Response) -> Response:
 
 
 def name_cookies(response: Response) -> Response:
-    """Name the cookies that came and went, for the log of the page. Only a demo does this.
+    """List the names of received and written cookies for the log of the page. Only a demo does this.
 
-    Browsers hide ``Cookie`` and ``Set-Cookie`` from scripts. Here are the names, not the values.
+    Browsers hide ``Cookie`` and ``Set-Cookie`` from scripts.
     """
     ours = {
         current_app.config[f"JWT_{kind}_COOKIE_NAME"] for kind in ("ACCESS", "REFRESH", "ACCESS_CSRF", "REFRESH_CSRF")
@@ -95,9 +95,9 @@ def name_cookies(response: Response) -> Response:
 def create_app(keys: str | None = None, store: str = "memory://") -> Flask:
     """Return the demo, ready to serve.
 
-    :param keys: the file with the keys that sign; ``None``: the one that ``FLASK_JWT_KEYS`` names
+    :param keys: the file of the signing keys; ``None``: the file that ``FLASK_JWT_KEYS`` names
     :param store: the URI of the store that keeps the sessions
-    :raises ConfigurationError: if there is no such store
+    :raises ConfigurationError: if the store is unknown
     """
     app = Flask(__name__)
     app.config.update(
@@ -105,15 +105,15 @@ def create_app(keys: str | None = None, store: str = "memory://") -> Flask:
         JWT_JWKS_PATH="/.well-known/jwks.json",
         JWT_STORE_URI=store,
         JWT_REFRESH_GRACE=GRACE,
-        # In this order: a request that has both is judged by its header.
+        # The order counts: if a request has both, its header is used.
         JWT_TOKEN_LOCATION=["headers", "cookies"],
         JWT_ACCESS_TOKEN_EXPIRES=ACCESS_LIFETIME,
         JWT_REFRESH_TOKEN_EXPIRES=REFRESH_LIFETIME,
         JWT_COOKIE_CSRF_PROTECT=True,
         JWT_COOKIE_SAMESITE="Strict",
-        # Plain HTTP, so False. Anywhere but on your own machine: HTTPS and True.
+        # False for plain HTTP on your own machine. Everywhere else: HTTPS and True.
         JWT_COOKIE_SECURE=False,
-        # Each token cookie goes only where it is of use: the refresh token to where a session starts, goes on and ends.
+        # Each token is sent only where it is needed: the refresh token to log in, refresh and log out.
         JWT_ACCESS_COOKIE_PATH="/api",
         JWT_REFRESH_COOKIE_PATH="/api/session",
         MAX_CONTENT_LENGTH=16 * 1024,
@@ -123,7 +123,7 @@ def create_app(keys: str | None = None, store: str = "memory://") -> Flask:
     app.json = readable_json(app)
     app.extensions["demo-users"] = seed_users()
     jwt.init_app(app)
-    jwt.protect(app)  # what is open says so: @jwt_exempt
+    jwt.protect(app)  # public views are marked with @jwt_exempt
     app.register_blueprint(api)
     app.register_blueprint(page)
     app.register_error_handler(HTTPException, error_as_json)
@@ -133,7 +133,7 @@ def create_app(keys: str | None = None, store: str = "memory://") -> Flask:
 
 
 def readable_json(app: Flask) -> DefaultJSONProvider:
-    """Return a JSON writer for people: indented, in the order the views gave."""
+    """Return a JSON provider for readable output: indented, in the order of the view."""
     provider = DefaultJSONProvider(app)
     provider.compact = False
     provider.sort_keys = False
@@ -153,7 +153,7 @@ def banner(address: str) -> str:
             f"The demo is on {address} until you press Ctrl+C.",
             "Open it in a browser, or paste these lines into another terminal:",
             *blocks,
-            f"(An access token lives {ACCESS_LIFETIME.total_seconds():.0f} seconds here."
+            f"(Access tokens are valid for {ACCESS_LIFETIME.total_seconds():.0f} seconds here."
             " After that, start again with line 1.)\n",
         ]
     )
@@ -169,11 +169,11 @@ def port_number(text: str) -> int:
 def main(arguments: list[str] | None = None) -> None:
     """Serve the demo on this machine only, until Ctrl+C."""
     parser = argparse.ArgumentParser(description="Serve the demo on http://127.0.0.1.")
-    parser.add_argument("--port", type=port_number, default=8000, help="0 takes a free one")
-    parser.add_argument("--keys", metavar="FILE", type=Path, help="the keys that sign; new ones when absent")
-    parser.add_argument("--store", metavar="URI", help="where sessions are kept; a temporary SQLite file when absent")
+    parser.add_argument("--port", type=port_number, default=8000, help="0 selects a free port")
+    parser.add_argument("--keys", metavar="FILE", type=Path, help="the file of the signing keys; by default a new one")
+    parser.add_argument("--store", metavar="URI", help="the store of the sessions; by default a temporary SQLite file")
     options = parser.parse_args(arguments)
-    # kill ends it as Ctrl+C does, or the folder would stay.
+    # End on SIGTERM as on Ctrl+C, so that the folder is deleted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt), TemporaryDirectory(prefix="jwt-demo-", ignore_cleanup_errors=True) as folder:
         keys = (options.keys or Path(folder, "keys.json")).resolve()

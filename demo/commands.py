@@ -1,4 +1,4 @@
-"""What can be typed into a terminal: curl against the API, and ``flask jwt keys`` against the file of keys."""
+"""Commands for a terminal: curl for the API, and ``flask jwt keys`` for the key file."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ APP = Path(__file__).with_name("app.py")
 
 
 class Line(NamedTuple):
-    """A command to paste into a terminal, and what it shows."""
+    """A command to paste into a terminal, and its purpose."""
 
     purpose: str
     command: str
 
 
 def curl_lines(address: str) -> list[Line]:
-    """Return four commands that show the API from a terminal, to be pasted in this order."""
+    """Return four commands that use the API, to be pasted in this order."""
     seed = SEEDS[0]
     body = f'{{"username": "{seed.username}", "password": "{seed.password}"}}'
     return [
         Line(
-            "Log in and keep what comes back: an access token and a refresh token.",
+            "Log in and keep the response: an access token and a refresh token.",
             f"LOGIN=$(curl -sS {address}/api/login -H 'Content-Type: application/json' -d '{body}')",
         ),
         Line(
-            "Call a protected endpoint, with the access token in the header.",
+            "Call a protected endpoint with the access token in the header.",
             f'TOKEN=$({taken_from_login("access_token")}); curl -sS {address}/api/me -H "Authorization: Bearer $TOKEN"',
         ),
         Line(
@@ -40,7 +40,7 @@ def curl_lines(address: str) -> list[Line]:
             f"curl -sS -i {address}/api/me",
         ),
         Line(
-            "Trade the refresh token for the next two. It is good for one trade.",
+            "Exchange the refresh token for two new tokens. It is single-use.",
             f"REFRESH=$({taken_from_login('refresh_token')});"
             f' curl -sS -X POST {address}/api/session/refresh -H "Authorization: Bearer $REFRESH"',
         ),
@@ -48,7 +48,7 @@ def curl_lines(address: str) -> list[Line]:
 
 
 def taken_from_login(name: str) -> str:
-    """Return a shell command that prints one field of the login's answer."""
+    """Return a shell command that prints one field of the response to the login."""
     return f"""echo "$LOGIN" | python3 -c 'import json, sys; print(json.load(sys.stdin)["{name}"])'"""
 
 
@@ -56,20 +56,20 @@ def taken_from_login(name: str) -> str:
 
 
 class Typed(NamedTuple):
-    """A command that was typed, and what it printed."""
+    """A command that was run, and its output."""
 
     command: str
     output: str
 
 
 def rotate_keys(path: str) -> list[dict[str, str]]:
-    """Type what lets the next key sign. ``--now``, for nobody else verifies the tokens of a demo."""
+    """Rotate the keys. ``--now`` is fine here, because no other service verifies the tokens of the demo."""
     commands = (("generate",), ("rotate", "--now"), ("list",))
     return [type_keys(path, *words)._asdict() for words in commands]
 
 
 def type_keys(path: str, *words: str) -> Typed:
-    """Run ``flask jwt keys ...`` in a process of its own."""
+    """Run ``flask jwt keys ...`` in another process."""
     done = subprocess.run(  # noqa: S603  # this interpreter, and words from above
         [sys.executable, "-m", "flask", "--app", APP, "jwt", "keys", *words],
         env={**os.environ, "FLASK_JWT_KEYS": path},

@@ -1,4 +1,4 @@
-"""Who can log in to the demo, and what the extension has to know of them."""
+"""The users of the demo, and the loaders that tell the extension about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ jwt = JWTManager()
 
 @dataclass
 class User:
-    """Someone who can log in, and the notes they wrote."""
+    """A user and their notes."""
 
     username: str
     name: str
@@ -29,7 +29,7 @@ class User:
 
 
 class Seed(NamedTuple):
-    """A user of the demo. The password is no secret: the page and the terminal show it."""
+    """A user of the demo. The password is not secret: the page and the terminal show it."""
 
     username: str
     name: str
@@ -39,12 +39,12 @@ class Seed(NamedTuple):
 
 SEEDS = (Seed("ada", "Ada Lovelace", "lovelace", ("keeper of keys",)), Seed("grace", "Grace Hopper", "hopper"))
 
-# Hashing is slow on purpose, so it is done once.
+# Password hashes are slow by design, so they are made once.
 HASHES = {seed.username: generate_password_hash(seed.password) for seed in SEEDS}
 
-# Compared with when nobody has the given name, so that the answer takes as long as for a real user and its timing does
-# not tell who exists.
-NOBODY_HASH = generate_password_hash(secrets.token_hex())
+# Checked if the user is unknown, so that the response takes as long as for a known user: its timing does not show
+# which users exist.
+UNKNOWN_USER_HASH = generate_password_hash(secrets.token_hex())
 
 
 def seed_users() -> dict[str, User]:
@@ -60,13 +60,13 @@ def find_user(username: str) -> User | None:
 
 @jwt.user_identity_loader
 def identity_of(user: User) -> str:
-    """Say what stands in the ``sub`` claim when a token is made for ``user``."""
+    """Return the ``sub`` claim of tokens for ``user``."""
     return user.username
 
 
 @jwt.user_lookup_loader
 def user_of(_header: dict[str, object], claims: dict[str, object]) -> User | None:
-    """Find whom ``current_user`` means in a protected view."""
+    """Load ``current_user`` for a protected view."""
     return find_user(str(claims["sub"]))
 
 
@@ -74,7 +74,7 @@ def user_of(_header: dict[str, object], claims: dict[str, object]) -> User | Non
 
 
 def text_fields(*names: str) -> list[str]:
-    """Return these fields of the JSON body; what is not a line of text is a 400."""
+    """Return these fields of the JSON body. A field that is not a line of text is a 400."""
     try:
         body = request.get_json()
     except (BadRequest, RecursionError):  # the second: JSON nested a thousand levels deep
@@ -94,13 +94,13 @@ def text_field(name: str, value: object) -> str:
 
 
 def check_password() -> User:
-    """Return the user whose name and password the body holds; anything else is a 401.
+    """Return the user whose name and password are in the body. Anything else is a 401.
 
-    A real application also limits how often one may try.
+    A real application also limits the number of attempts.
     """
     username, password = text_fields("username", "password")
     user = find_user(username)
-    correct = check_password_hash(user.password_hash if user else NOBODY_HASH, password)
+    correct = check_password_hash(user.password_hash if user else UNKNOWN_USER_HASH, password)
     if user is None or not correct:
         abort(401, "Wrong username or password.")
     return user

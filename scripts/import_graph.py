@@ -41,7 +41,7 @@ LAYERS = [
     {"utils"},
     {"_legacy"},
     {"view_decorators", "sessions"},
-    {"openapi", "sockets", "testing", "_cli", "internal_utils", "tokens"},
+    {"audit", "openapi", "sockets", "testing", "_cli", "internal_utils", "tokens"},
     {"config"},
 ]
 

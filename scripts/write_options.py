@@ -20,7 +20,7 @@ Every option is a key of `app.config`. `init_app` adds the defaults of the optio
 `ConfigurationError` for a value that cannot work, and warns about a name that looks like a misspelled option; both
 messages name the fix. Changes that you make later apply from the next request.
 
-This page is written by `scripts/write_options.py` from `src/flask_jwt_extended/_settings/options.py`.
+This page is written by `scripts/write_options.py`.
 """
 #: The headings of the page, by the first option below each.
 HEADINGS = {

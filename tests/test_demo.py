@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
@@ -30,6 +31,7 @@ from flask_jwt_extended import end_all_sessions
 from flask_jwt_extended._context import get_state
 
 from . import servers
+from .axes import rotated
 from .examples.servers import free_port
 
 DEMO = Path(__file__).parent.parent / "demo"
@@ -39,7 +41,7 @@ COOKIES = {"access_token_cookie", "refresh_token_cookie", "csrf_access_token", "
 
 
 def load_demo() -> Any:
-    """Import ``demo/app.py``, which is a script and in no package."""
+    """Import ``demo/app.py``, which is a script without a package."""
     spec = importlib.util.spec_from_file_location("demo_under_test", DEMO / "app.py")
     assert spec is not None
     assert spec.loader is not None
@@ -57,7 +59,7 @@ views = sys.modules["api"]
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with a key, made once."""
+    """A key file, made once."""
     path = tmp_path_factory.mktemp("keys") / "keys.json"
     demo.type_keys(str(path), "generate")
     return path
@@ -65,7 +67,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    """A demo of another run, with keys of its own."""
+    """The demo of another run, with its own keys."""
     path = tmp_path_factory.mktemp("stranger") / "keys.json"
     demo.type_keys(str(path), "generate")
     app: Flask = demo.create_app(str(path))
@@ -74,7 +76,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Flask:
 
 @pytest.fixture
 def demo_app(keys: Path, tmp_path: Path) -> Iterator[Flask]:
-    """A demo of its own for each test, with its sessions in SQLite."""
+    """A new demo for each test, with its sessions in SQLite."""
     shutil.copy2(keys, tmp_path)
     app: Flask = demo.create_app(str(tmp_path / "keys.json"), f"sqlite:///{tmp_path}/jwt.db")
     yield app
@@ -82,7 +84,7 @@ def demo_app(keys: Path, tmp_path: Path) -> Iterator[Flask]:
 
 
 def close_store(app: Flask) -> None:
-    """Let go of the connections."""
+    """Close the connections."""
     store = get_state(app).store
     assert store is not None
     store.close()
@@ -128,7 +130,7 @@ def cookie(client: FlaskClient, name: str, path: str) -> str:
 
 
 def refused(response: TestResponse, status: int, message: str) -> bool:
-    """Whether this is a refusal with this status and a message that contains these words."""
+    """Whether this is a refusal with this status and these words in its message."""
     return response.status_code == status and message in response.get_json()["msg"]
 
 
@@ -136,7 +138,7 @@ class TestProgram:
     """A program: tokens in the body of the login, then in the Authorization header."""
 
     def test_a_login_gives_a_token_that_opens_a_protected_endpoint(self, program: FlaskClient) -> None:
-        """The whole of the first two curl lines."""
+        """The first two curl lines."""
         token = tokens_of(program)["access_token"]
         answer = program.get("/api/me", headers=bearer(token)).get_json()
         assert answer["location"] == "headers"
@@ -148,21 +150,21 @@ class TestProgram:
         """The third curl line."""
         assert refused(program.get("/api/me"), 401, "Missing JWT")
 
-    def test_a_refresh_token_buys_an_access_token_that_is_not_fresh(self, program: FlaskClient) -> None:
-        """The fourth curl line; the new tokens come back the way the old one came."""
+    def test_a_refresh_token_is_exchanged_for_tokens_that_are_not_fresh(self, program: FlaskClient) -> None:
+        """The fourth curl line. The new tokens are sent back in the same way."""
         refresh_token = tokens_of(program)["refresh_token"]
         response = program.post("/api/session/refresh", headers=bearer(refresh_token))
         claims = program.get("/api/me", headers=bearer(response.get_json()["access_token"])).get_json()["claims"]
         assert claims["fresh"] is False
         assert "Set-Cookie" not in response.headers
 
-    def test_an_access_token_buys_nothing(self, program: FlaskClient) -> None:
+    def test_an_access_token_does_not_refresh(self, program: FlaskClient) -> None:
         """Only a refresh token refreshes."""
         response = program.post("/api/session/refresh", headers=bearer(tokens_of(program)["access_token"]))
         assert refused(response, 422, "Only refresh tokens are allowed")
 
     def test_a_write_needs_no_csrf_token_when_the_token_is_in_the_header(self, program: FlaskClient) -> None:
-        """No browser adds that header by itself."""
+        """Browsers never add that header automatically."""
         headers = bearer(tokens_of(program)["access_token"])
         response = program.post("/api/notes", headers=headers, json={"text": "from a program"})
         assert (response.status_code, response.get_json()) == (201, {"notes": ["from a program"]})
@@ -172,7 +174,7 @@ class TestProgram:
     def test_a_wrong_password_and_an_unknown_user_get_the_same_401(
         self, program: FlaskClient, path: str, user: dict[str, str]
     ) -> None:
-        """The answer does not tell who exists."""
+        """The response does not show which users exist."""
         assert refused(program.post(path, json=user), 401, "Wrong username or password.")
 
     def test_a_token_of_another_run_is_refused(self, program: FlaskClient, stranger: Flask) -> None:
@@ -190,10 +192,10 @@ class TestProgram:
 
 
 class TestBrowser:
-    """A browser: tokens in cookies, and every change guarded by a CSRF token."""
+    """A browser: tokens in cookies, and every change protected by a CSRF token."""
 
     def test_a_login_puts_both_tokens_into_cookies_that_no_script_reads(self, demo_app: Flask) -> None:
-        """The tokens are HttpOnly and not in the body; their CSRF values are readable; all are SameSite=Strict."""
+        """The tokens are HttpOnly and not in the body. The CSRF values are readable. All are SameSite=Strict."""
         response = demo_app.test_client().post("/api/session", json=ADA)
         cookies = {line.split("=", 1)[0]: line for line in response.headers.getlist("Set-Cookie")}
         hidden = {name for name, line in cookies.items() if "; HttpOnly" in line}
@@ -203,13 +205,13 @@ class TestBrowser:
         assert response.get_json() == {"msg": "Welcome, Ada Lovelace."}
 
     def test_the_refresh_token_is_not_sent_with_every_call(self, browser: FlaskClient) -> None:
-        """Its cookie has the path below which a session starts, goes on and ends."""
+        """The path of its cookie is that of login, refresh and logout."""
         assert "refresh_token_cookie" not in browser.get("/api/me").headers["Demo-Cookies-Received"]
         refreshed = browser.post("/api/session/refresh", headers=csrf(browser, "refresh"))
         assert "refresh_token_cookie" in refreshed.headers["Demo-Cookies-Received"]
 
     def test_reading_needs_the_cookie_alone(self, browser: FlaskClient) -> None:
-        """A GET changes nothing, so it asks for no CSRF token."""
+        """A GET changes nothing, so it needs no CSRF token."""
         assert browser.get("/api/me").get_json()["location"] == "cookies"
         assert browser.get("/api/notes").get_json() == {"notes": []}
 
@@ -239,7 +241,7 @@ class TestBrowser:
         assert browser.get("/api/me").get_json()["claims"]["jti"] != before
 
     def test_deleting_needs_a_token_made_from_a_password(self, browser: FlaskClient) -> None:
-        """A refreshed token is refused until one logs in again."""
+        """A refreshed token is refused until the user logs in again."""
         browser.post("/api/notes", headers=csrf(browser), json={"text": "precious"})
         browser.post("/api/session/refresh", headers=csrf(browser, "refresh"))
         assert refused(browser.delete("/api/notes", headers=csrf(browser)), 401, "Fresh token required")
@@ -259,7 +261,7 @@ class TestBrowser:
         assert client.get("/api/me").status_code == 200
 
     def test_a_logout_ends_the_session_and_deletes_every_cookie(self, demo_app: Flask, browser: FlaskClient) -> None:
-        """The next call comes without a token, and whoever has copied the old one is refused."""
+        """The next request has no token, and a copy of the old token is refused."""
         copied = cookie(browser, "access_token_cookie", "/api")
         written = browser.delete("/api/session", headers=csrf(browser, "refresh")).headers["Demo-Cookies-Written"]
         assert set(written.split(", ")) == COOKIES
@@ -268,8 +270,8 @@ class TestBrowser:
         thief = demo_app.test_client(use_cookies=False)
         assert refused(thief.get("/api/me", headers=bearer(copied)), 401, "revoked")
 
-    def test_whose_access_token_has_expired_can_log_out(self, demo_app: Flask) -> None:
-        """The refresh token says which session is meant."""
+    def test_a_logout_needs_no_valid_access_token(self, demo_app: Flask) -> None:
+        """The refresh token identifies the session."""
         client, other = demo_app.test_client(), demo_app.test_client()
         other.post("/api/session", json=ADA)
         demo_app.config.update(JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=-5), JWT_DECODE_LEEWAY=60)
@@ -278,17 +280,15 @@ class TestBrowser:
         assert client.delete("/api/session", headers=csrf(client, "refresh")).status_code == 200
         assert len(other.get("/api/devices").get_json()["devices"]) == 1
 
-    def test_another_site_logs_nobody_out(self, browser: FlaskClient) -> None:
-        """Without its CSRF token a logout does nothing."""
+    def test_another_site_cannot_log_a_user_out(self, browser: FlaskClient) -> None:
+        """A logout without its CSRF token does nothing."""
         response = browser.delete("/api/session")
         assert refused(response, 401, "Missing CSRF token")
         assert "Set-Cookie" not in response.headers
         assert browser.get("/api/me").status_code == 200
 
-    def test_who_is_logged_out_already_can_log_out(
-        self, demo_app: Flask, browser: FlaskClient, stranger: Flask
-    ) -> None:
-        """Without cookies, with those of an ended session, with those of another run: they are deleted."""
+    def test_a_logout_needs_no_active_session(self, demo_app: Flask, browser: FlaskClient, stranger: Flask) -> None:
+        """Without cookies, or with those of an ended session or of another run: they are deleted."""
         assert demo_app.test_client().delete("/api/session").status_code == 200
         with demo_app.test_request_context():
             assert end_all_sessions(people.find_user("ada")) == 1
@@ -299,7 +299,7 @@ class TestBrowser:
         assert set(stale.headers["Demo-Cookies-Written"].split(", ")) == COOKIES
 
     def test_a_login_ends_the_session_whose_cookies_it_overwrites(self, browser: FlaskClient) -> None:
-        """Nobody could use it any more, and the list would fill up."""
+        """Otherwise the list would fill up with unusable sessions."""
         browser.post("/api/session", json=ADA)
         assert len(browser.get("/api/devices").get_json()["devices"]) == 1
         browser.set_cookie("refresh_token_cookie", "no token", path="/api/session")
@@ -311,7 +311,7 @@ class TestBrowser:
         assert browser.get("/api/me").status_code == 200
 
     def test_everyone_sees_only_their_own_notes(self, demo_app: Flask, browser: FlaskClient) -> None:
-        """The token says whose notes are meant."""
+        """The token identifies the user."""
         browser.post("/api/notes", headers=csrf(browser), json={"text": "Ada's"})
         other = demo_app.test_client()
         other.post("/api/session", json=GRACE)
@@ -325,7 +325,7 @@ class TestBrowser:
 
 
 class Person:
-    """Somebody with a browser: a client that keeps cookies and repeats CSRF values, over a real connection."""
+    """A user with a browser: a client that keeps cookies and repeats CSRF values, over a real connection."""
 
     def __init__(self, address: str, user: dict[str, str], agent: str) -> None:
         self.address, self.agent = address, agent
@@ -336,7 +336,7 @@ class Person:
     def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, csrf: bool = True
     ) -> tuple[int, Any]:
-        """Send what a click sends, or what a program sends with a token in the header; return status and answer."""
+        """Send what a click sends, or what a program sends with a token in the header. Return status and body."""
         request = Request(self.address + path, method=method, data=body and json.dumps(body).encode())
         request.add_header("User-Agent", self.agent)
         request.add_header("Content-Type", "application/json")
@@ -358,7 +358,7 @@ class Person:
         return {cookie.name: cookie.value or "" for cookie in self.jar}
 
     def devices(self) -> list[dict[str, Any]]:
-        """What the list shows."""
+        """The content of the list."""
         status, answer = self.call("GET", "/api/devices")
         assert status == 200, answer
         shown: list[dict[str, Any]] = answer["devices"]
@@ -369,7 +369,7 @@ class Person:
         return [device["label"] for device in self.devices()]
 
     def id_of(self, label: str) -> str:
-        """What the button beside a name sends."""
+        """The ID that the button beside a name sends."""
         return next(str(device["id"]) for device in self.devices() if device["label"] == label)
 
 
@@ -400,7 +400,7 @@ def desk(address: str) -> Person:
 
 @pytest.fixture
 def phone(desk: Person) -> Person:
-    """Ada on her telephone, a little later."""
+    """Ada on her phone, a little later."""
     return Person(desk.address, ADA, PHONE)
 
 
@@ -410,10 +410,10 @@ def revoked(answer: tuple[int, Any]) -> bool:
 
 
 class TestDevices:
-    """The list of one's sessions, over a real connection."""
+    """The list of a user's sessions, over a real connection."""
 
     def test_both_sessions_of_one_person_are_in_the_list(self, desk: Person, phone: Person) -> None:
-        """The youngest first, each with what is known of it, and the one that asks is marked."""
+        """The newest first, each with its details, and the current one is marked."""
         first, second = phone.devices()
         assert (first["label"], first["browser"], first["current"]) == ("Safari on iPhone", PHONE, True)
         assert (second["label"], second["browser"], second["current"]) == ("Firefox on Linux", FIREFOX, False)
@@ -422,7 +422,7 @@ class TestDevices:
         assert [device["current"] for device in desk.devices()] == [False, True]
 
     def test_a_refresh_shows_in_the_list_and_makes_no_second_session(self, desk: Person) -> None:
-        """The session goes on with new tokens."""
+        """The session stays active with new tokens."""
         old = desk.cookies
         assert desk.call("POST", "/api/session/refresh")[0] == 200
         changed = {name for name in COOKIES if desk.cookies[name] != old[name]}
@@ -430,7 +430,7 @@ class TestDevices:
         (device,) = desk.devices()
         assert device["refreshed"] > device["started"]
 
-    def test_who_is_ended_by_another_is_refused_at_the_next_click(self, desk: Person, phone: Person) -> None:
+    def test_a_session_ended_from_another_device_is_refused(self, desk: Person, phone: Person) -> None:
         """And cannot refresh."""
         status, answer = phone.call("DELETE", f"/api/devices/{phone.id_of('Firefox on Linux')}")
         assert (status, [device["label"] for device in answer["devices"]]) == (200, ["Safari on iPhone"])
@@ -438,8 +438,8 @@ class TestDevices:
         assert revoked(desk.call("POST", "/api/session/refresh"))
         assert phone.call("GET", "/api/notes")[0] == 200
 
-    def test_all_others_can_be_ended_at_once(self, desk: Person, phone: Person) -> None:
-        """Programs too; the one that asks goes on."""
+    def test_all_others_can_be_ended_together(self, desk: Person, phone: Person) -> None:
+        """Programs too. The current session stays active."""
         program = desk.call("POST", "/api/login", ADA)[1]
         assert len(phone.devices()) == 3
         status, answer = phone.call("DELETE", "/api/devices")
@@ -454,7 +454,7 @@ class TestDevices:
         assert desk.cookies == {}
 
     def test_sessions_of_others_are_not_shown_and_cannot_be_ended(self, desk: Person) -> None:
-        """They are a 404, as those are that do not exist."""
+        """They are a 404, like those that do not exist."""
         grace = Person(desk.address, GRACE, PHONE)
         assert desk.labels() == ["Firefox on Linux"]
         strange = desk.call("DELETE", f"/api/devices/{grace.id_of('Safari on iPhone')}")
@@ -468,8 +468,8 @@ class TestDevices:
             assert phone.call("DELETE", path, csrf=False) == (401, {"msg": "Missing CSRF token"})
         assert len(desk.devices()) == 2
 
-    def test_two_that_refresh_at_once_both_go_on(self, desk: Person) -> None:
-        """Within the grace, the same refresh token comes back for both."""
+    def test_two_refreshes_at_the_same_time_both_work(self, desk: Person) -> None:
+        """Within the grace period, both get the same refresh token."""
         refresh_token = desk.call("POST", "/api/login", ADA)[1]["refresh_token"]
         pairs = [desk.call("POST", "/api/session/refresh", token=refresh_token) for _ in range(2)]
         assert [status for status, _ in pairs] == [200, 200]
@@ -477,7 +477,7 @@ class TestDevices:
         assert first == second != refresh_token.rpartition(".")[0]  # an ES256 signature is another each time
 
     def test_a_refresh_token_used_twice_ends_its_session(self, demo_app: Flask, desk: Person) -> None:
-        """After the grace, with all its tokens; other sessions go on."""
+        """After the grace period, with all its tokens. Other sessions stay active."""
         demo_app.config["JWT_REFRESH_GRACE"] = 0.1
         stolen = desk.call("POST", "/api/login", ADA)[1]["refresh_token"]
         pair = desk.call("POST", "/api/session/refresh", token=stolen)[1]
@@ -488,8 +488,8 @@ class TestDevices:
         assert revoked(desk.call("POST", "/api/session/refresh", token=pair["refresh_token"]))
         assert len(desk.devices()) == 1
 
-    def test_what_a_browser_says_of_itself_is_text(self, desk: Person) -> None:
-        """It arrives as JSON that no browser takes for a page, and the script makes text of it."""
+    def test_a_user_agent_is_shown_as_text(self, desk: Person) -> None:
+        """It is sent as JSON, which browsers do not show as a page, and the script inserts it as text."""
         Person(desk.address, ADA, HOSTILE)
         assert desk.devices()[0]["browser"] == HOSTILE
         with desk.opener.open(f"{desk.address}/api/devices", timeout=30) as response:
@@ -499,7 +499,7 @@ class TestDevices:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|eval\(|DOMParser", script)
 
     def test_no_token_is_on_the_page_or_in_the_list(self, desk: Person, phone: Person) -> None:
-        """Neither a token, nor the number it is known by, nor a CSRF value, nor another's User-Agent."""
+        """Neither a token nor its ID, nor a CSRF value, nor the User-Agent of another user."""
         with desk.opener.open(f"{desk.address}/", timeout=30) as response:
             page = response.read().decode()
         listed = json.dumps(desk.devices())
@@ -510,7 +510,7 @@ class TestDevices:
         assert PHONE not in page
 
     def test_a_store_that_does_not_answer_is_a_503(self, keys: Path, tmp_path: Path) -> None:
-        """Not a 500, and nobody is let in."""
+        """Not a 500, and no access."""
         app = demo.create_app(str(keys), f"sqlite:///{tmp_path}/missing/jwt.db")
         response = app.test_client().post("/api/login", json=ADA)
         assert response.status_code == 503
@@ -531,54 +531,55 @@ class TestDevices:
         ],
     )
     def test_a_session_has_a_name_that_people_know(self, agent: str, name: str) -> None:
-        """A browser and its system; for a program what it calls itself."""
+        """A browser and its system. A program has its own name."""
         assert views.device_name(agent) == name
 
 
-class TestInput:
-    """Whatever arrives, the answer is a 4xx with a message."""
+NO_LOGINS = {
+    body[:40].decode("ascii", "replace") or "empty": body
+    for body in [
+        b"",
+        b"{",
+        b'{"username": "ada", "password"',
+        b"\xff\xfe",
+        b'{"username": ' + b"9" * 5000 + b"}",
+        b"[" * 10_000,
+        b"null",
+        b'["ada", "lovelace"]',
+        b"{}",
+        b'{"username": "ada"}',
+        b'{"username": "ada", "password": null}',
+        b'{"username": ["ada"], "password": "lovelace"}',
+        b'{"username": "ada", "password": ""}',
+        b'{"username": "ada", "password": "\\ud800"}',
+        b'{"username": "ada\\u0000", "password": "lovelace"}',
+        b'{"username": "ada", "password": "' + b"x" * 201 + b'"}',
+    ]
+}
 
-    @pytest.mark.parametrize(
-        "body",
-        [
-            b"",
-            b"{",
-            b'{"username": "ada", "password"',
-            b"\xff\xfe",
-            b'{"username": ' + b"9" * 5000 + b"}",
-            b"[" * 10_000,
-            b"null",
-            b'["ada", "lovelace"]',
-            b"{}",
-            b'{"username": "ada"}',
-            b'{"username": "ada", "password": null}',
-            b'{"username": ["ada"], "password": "lovelace"}',
-            b'{"username": "ada", "password": ""}',
-            b'{"username": "ada", "password": "\\ud800"}',
-            b'{"username": "ada\\u0000", "password": "lovelace"}',
-            b'{"username": "ada", "password": "' + b"x" * 201 + b'"}',
-        ],
-        ids=lambda body: body[:40].decode("ascii", "replace") or "empty",
-    )
-    @pytest.mark.parametrize("path", ["/api/login", "/api/session"])
-    def test_a_body_that_is_no_login_is_a_400(self, program: FlaskClient, path: str, body: bytes) -> None:
-        """Broken JSON, the wrong shape, what is no text."""
-        response = program.post(path, data=body, content_type="application/json")
+
+class TestInput:
+    """Whatever arrives, the response is a 4xx with a message."""
+
+    @rotated("name", NO_LOGINS, path=["/api/login", "/api/session"])
+    def test_a_body_that_is_not_a_login_is_a_400(self, program: FlaskClient, path: str, name: str) -> None:
+        """Broken JSON, a wrong structure, a value that is not text."""
+        response = program.post(path, data=NO_LOGINS[name], content_type="application/json")
         assert response.status_code == 400
         assert response.get_json()["msg"]
 
     def test_a_body_that_a_form_could_send_is_a_415(self, program: FlaskClient) -> None:
-        """So no other site's form logs anyone in."""
+        """So forms on other sites cannot log a user in."""
         response = program.post("/api/session", data=json.dumps(ADA), content_type="text/plain")
         assert refused(response, 415, "application/json")
 
     def test_a_body_that_is_too_large_is_a_413(self, program: FlaskClient) -> None:
-        """Nobody needs more than 16 KiB here."""
+        """No request needs more than 16 KiB."""
         response = program.post("/api/login", data=b" " * 20_000, content_type="application/json")
         assert response.status_code == 413
 
     def test_an_unknown_address_and_a_wrong_method_answer_in_json(self, program: FlaskClient) -> None:
-        """And the second still says which methods there are."""
+        """The second also lists the allowed methods."""
         assert refused(program.get("/api/nothing"), 404, "not found")
         wrong = program.get("/api/login")
         assert refused(wrong, 405, "method")
@@ -598,7 +599,7 @@ class TestPage:
     """The page: its own files and nothing else."""
 
     def test_the_page_names_both_users_and_the_four_lines(self, program: FlaskClient) -> None:
-        """Nobody has to look up a password."""
+        """The page shows the passwords."""
         text = program.get("/").get_data(as_text=True)
         assert "ada / lovelace" in text
         assert "grace / hopper" in text
@@ -622,7 +623,7 @@ class TestPage:
         assert not re.search(r"<script[^>]*>[^<]|<style|\sstyle=|\son\w+=", page)
 
     def test_every_name_the_script_looks_up_is_on_the_page(self, program: FlaskClient) -> None:
-        """A renamed element or action would be found by nobody until it is clicked."""
+        """A renamed element or action would otherwise only be noticed when it is clicked."""
         page = program.get("/").get_data(as_text=True)
         script = (DEMO / "static" / "demo.js").read_text(encoding="utf-8")
         elements = set(re.findall(r'byId\("([\w-]+)"\)', script))
@@ -633,12 +634,12 @@ class TestPage:
         assert all(re.search(rf'^  (async )?"?{action}"?[(:]', script, re.MULTILINE) for action in actions)
 
     def test_answers_of_the_api_stay_out_of_caches(self, program: FlaskClient) -> None:
-        """Tokens are in some of them."""
+        """Some contain tokens."""
         assert program.post("/api/login", json=ADA).headers["Cache-Control"] == "no-store"
 
 
 class Served(NamedTuple):
-    """The demo as a process of its own: where it is, and what it printed."""
+    """The demo as another process: its port, and what it printed."""
 
     port: int
     printed: str
@@ -666,12 +667,12 @@ def command(port: int) -> list[str]:
 
 
 def heed_interrupts() -> None:
-    """What a shell starts in the background is deaf to Ctrl+C, and so are its children; a demo is not."""
+    """Processes that a shell starts in the background ignore Ctrl+C. The demo must not."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def read_banner(process: subprocess.Popen[str]) -> str:
-    """What the process prints, up to the remark that ends it; nothing if it dies first."""
+    """What the process prints, up to its last remark; nothing if it fails first."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
@@ -690,7 +691,7 @@ class TestProcess:
         assert len(curl_lines(served)) == 4
 
     def test_the_printed_lines_work_as_they_stand(self, served: Served) -> None:
-        """Pasted into one shell in their order, they do what is said above each."""
+        """Pasted into one shell in their order, they do what the comments say."""
         servers.program("curl", package="curl")
         silent, me, without_token, refreshed = paste(curl_lines(served))
         assert silent == ""
@@ -701,16 +702,17 @@ class TestProcess:
         assert json.loads(refreshed)["access_token"].count(".") == 2
         assert json.loads(refreshed)["refresh_token"].count(".") == 2
 
-    def test_a_port_that_is_taken_ends_it_with_a_sentence(self, served: Served) -> None:
+    def test_a_port_that_is_taken_ends_it_with_a_sentence(
+        self, served: Served, keys: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """Not with a traceback."""
-        second = subprocess.run(command(served.port), capture_output=True, text=True, timeout=60, check=False)
-        assert second.returncode == 1
-        assert f"Port {served.port} is in use" in second.stderr
-        assert "Traceback" not in second.stderr
+        with pytest.raises(SystemExit, match="1"):
+            demo.serve(served.port, keys, "memory://")
+        assert f"Port {served.port} is in use" in capsys.readouterr().err
 
     @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
     def test_it_leaves_nothing_behind(self, end: signal.Signals, tmp_path: Path) -> None:
-        """Its sessions are in a SQLite file in a temporary folder that goes when it goes."""
+        """Its SQLite file is in a temporary folder, which is deleted at the end."""
         port, errors = free_port(), tmp_path / "stderr"
         folder = tmp_path / "temporary"
         folder.mkdir()
@@ -740,29 +742,18 @@ class TestProcess:
 
     @pytest.mark.parametrize("content", [None, "no keys", "{}"], ids=["no folder", "garbage", "no set"])
     def test_keys_that_cannot_be_used_end_it_with_a_sentence(self, content: str | None, tmp_path: Path) -> None:
-        """Before anybody logs in."""
+        """Before any login."""
         path = tmp_path / "keys.json" if content else tmp_path / "missing" / "keys.json"
         if content:
             path.write_text(content)
-        second = subprocess.run(
-            [*command(free_port()), "--keys", str(path)], capture_output=True, text=True, timeout=60, check=False
-        )
-        assert second.returncode == 1
-        assert second.stderr.startswith("--keys: ")
-        assert "Traceback" not in second.stderr
+        with pytest.raises(SystemExit, match=r"^--keys: "):
+            demo.serve(free_port(), path, "memory://")
 
-    def test_a_store_that_there_is_not_ends_it_with_a_sentence(self) -> None:
-        """Which does not repeat a password."""
-        second = subprocess.run(
-            [*command(free_port()), "--store", "nothing://ada:lovelace@localhost/"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert second.returncode == 1
-        assert second.stderr.startswith("--store: ")
-        assert "lovelace" not in second.stderr
+    def test_an_unknown_store_ends_it_with_a_sentence(self, keys: Path) -> None:
+        """The sentence does not contain the password."""
+        with pytest.raises(SystemExit, match=r"^--store: ") as error:
+            demo.serve(free_port(), keys, "nothing://ada:lovelace@localhost/")
+        assert "lovelace" not in str(error.value)
 
 
 def curl_lines(served: Served) -> list[str]:
@@ -771,10 +762,18 @@ def curl_lines(served: Served) -> list[str]:
 
 
 def paste(lines: list[str]) -> list[str]:
-    """Type these lines into one bash and return what each printed."""
+    """Type these lines into one bash and return what each prints."""
     marker = "---- end of line ----"
     script = "\n".join(f"{line}\necho '{marker}'" for line in lines)
     direct = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     shell = subprocess.run(["bash"], input=script, env=direct, capture_output=True, text=True, timeout=60, check=True)
     assert shell.stderr == ""
     return [part.strip() for part in shell.stdout.split(marker)[:-1]]
+
+
+@pytest.mark.parametrize("path", sorted(DEMO.glob("*.py")), ids=lambda path: path.name)
+def test_the_demo_imports_public_names_only(path: Path) -> None:
+    """It shows what an application may use."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = [f"{getattr(node, 'module', '')}.{alias.name}" for node in nodes for alias in node.names]
+    assert not [name for name in names if "flask_jwt_extended" in name and "._" in name]

@@ -19,7 +19,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def test_the_option_reference_is_up_to_date() -> None:
-    """docs/options.md is what the declarations say."""
+    """docs/options.md is generated from the declarations."""
     script = ROOT / "scripts" / "write_options.py"
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -27,7 +27,7 @@ def test_the_option_reference_is_up_to_date() -> None:
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_every_option_is_documented(option: Option) -> None:
-    """An option says what it does in whole sentences."""
+    """In whole sentences."""
     assert option.doc.endswith(".")
     assert len(option.doc.split()) >= 6
 
@@ -41,7 +41,7 @@ def test_the_readme_shows_the_example_that_is_tested() -> None:
 
 
 def test_the_example_of_the_readme_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Log in, say hello with the token, be refused without."""
+    """It issues a token, accepts it, and refuses a request without one."""
     monkeypatch.setenv("FLASK_JWT_SECRET_KEY", "7d1f0c5be2a94836" * 3 + "9b")
     app: Flask = run_path(str(EXAMPLES / "hello.py"))["app"]
     client = app.test_client()
@@ -56,7 +56,7 @@ named = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 @named
 def test_code_on_a_page_is_a_file_that_a_test_runs(page: Path) -> None:
-    """Commands and what they print may stand on a page itself; code is taken from examples/."""
+    """Pages may contain commands and their output. Code comes from examples/."""
     fences = re.findall(r"^ *```(\S.*)$", page.read_text(), re.MULTILINE)
     shown = {fence.partition(" ")[2] for fence in fences if fence.startswith("{literalinclude}")}
     others = {fence for fence in fences if not fence.startswith(("{literalinclude}", "{toctree}", "{eval-rst}"))}
@@ -67,7 +67,7 @@ def test_code_on_a_page_is_a_file_that_a_test_runs(page: Path) -> None:
 
 
 def is_tested(path: str) -> bool:
-    """Whether a test of the examples names a file, or the folder it is in."""
+    """Whether a test of the examples names a file or its folder."""
     tests = "".join(test.read_text() for test in TESTS_OF_EXAMPLES)
     folder, _, file = path.partition("/")
     named = (f'"{path.removesuffix(".py")}"', f'"{folder}/', f'"{folder}"', f'"{folder}.md"')
@@ -82,7 +82,7 @@ TESTS_OF_EXAMPLES = [
 
 
 def test_every_public_name_is_in_the_reference() -> None:
-    """What can be imported can be looked up."""
+    """Everything that can be imported is documented."""
     page = (ROOT / "docs" / "reference.md").read_text()
     missing = [name for name in flask_jwt_extended.__all__ if f"flask_jwt_extended.{name}\n" not in page]
     assert missing == ["ConfigurationError", "JWTConfigWarning"]  # among the exceptions
@@ -90,7 +90,7 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 
 def test_every_example_is_on_its_page() -> None:
-    """The list of examples is all of them."""
+    """docs/examples.md lists all of them."""
     page = (ROOT / "docs" / "examples.md").read_text()
     names = {path.name.removesuffix(".py") for path in EXAMPLES.iterdir() if not path.name.startswith("_")}
     assert [name for name in sorted(names) if f"`{name}" not in page] == []
@@ -98,7 +98,7 @@ def test_every_example_is_on_its_page() -> None:
 
 @named
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    """Each relative link of a page names a file."""
+    """Each relative link names an existing file."""
     targets = [piece.split(")", 1)[0].partition("#")[0] for piece in page.read_text().split("](")[1:]]
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
     assert not missing

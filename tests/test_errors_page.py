@@ -44,14 +44,14 @@ def instance(error: type[Exception]) -> Exception:
 
 
 def test_every_code_has_a_row() -> None:
-    """And no row is of a code that there is not."""
+    """And every row has a known code."""
     assert set(ROWS) == {code_of(instance(error)) for error in EVERY}
     assert ConfigurationError not in EVERY
 
 
 @pytest.mark.parametrize("error", EVERY, ids=lambda error: error.__name__)
 def test_the_row_says_the_class_and_both_statuses(error: type[Exception]) -> None:
-    """As the default answers have them."""
+    """The statuses are those of the default responses."""
     classes, compat, strict, words = ROWS[code_of(instance(error))]
     assert f"{error.__name__}`" in classes
     assert [status(error, "compat"), status(error, "strict")] == [int(compat), int(strict)]
@@ -59,7 +59,7 @@ def test_the_row_says_the_class_and_both_statuses(error: type[Exception]) -> Non
 
 
 def status(error: type[Exception], profile: str) -> int:
-    """The status of the answer that a client gets when a view raises it."""
+    """The status of the response if a view raises the error."""
     app = Flask("app")
     app.config.update(JWT_SECRET_KEY="k" * 10 + "0123456789abcdef" * 4, JWT_PROFILE=profile)
     JWTManager(app)
@@ -76,5 +76,5 @@ def status(error: type[Exception], profile: str) -> int:
 
 
 def test_subclasses_of_pyjwt_are_among_them() -> None:
-    """What PyJWT raises for a claim of a wrong type."""
+    """PyJWT raises them for claims of a wrong type."""
     assert {InvalidSubjectError, InvalidJTIError, jwt.InvalidIssuedAtError} <= set(_CODES)

@@ -29,7 +29,7 @@ FIND_THE_APPLICATION = {"_context", "config"}
 LEGACY = {"internal_utils", "config", "tokens"}
 #: Modules that are imported when they are first used.
 OPTIONAL = [
-    *("_diagnostics", "_cli", "testing", "openapi", "sockets", "_protection.socket_guard"),
+    *("_diagnostics", "_cli", "audit", "testing", "openapi", "sockets", "_protection.socket_guard"),
     *("_protection.socketio_guard", "_protection.socket_watcher", "_protection.server_socket"),
     *("stores.sql", "stores.redis", "stores._deadline", "_keys.files", "_keys.jwks_client"),
 ]

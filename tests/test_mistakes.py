@@ -1,4 +1,4 @@
-"""Thirty-odd common mistakes, made as a newcomer makes them: what is seen is on the page "When it refuses"."""
+"""Common mistakes, made as a newcomer makes them: each message is an entry of the page "Troubleshooting"."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from flask_jwt_extended import (
     start_session,
 )
 
-from ._cli.test_cli import run
+from ._cli.helpers import run
 from .conftest import SECRET
 from .tokens import access_token
 
@@ -41,13 +41,13 @@ Mistake = Callable[[], str]
 
 
 def mistake(make: Mistake) -> Mistake:
-    """Note a mistake. It returns what its maker sees."""
+    """Register a mistake: a function that returns the message a developer sees."""
     MISTAKES.append(make)
     return make
 
 
 def shop(**options: Any) -> Flask:
-    """An application with a view for everything."""
+    """An application with the usual views."""
     app = Flask("shop")
     app.config.update(GOOD | options)
     JWTManager(app)
@@ -426,21 +426,21 @@ SHOWN = {entry.strip("`") for entry in re.findall(r"^### (`+.+`+)$", PAGE, re.MU
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.filterwarnings("ignore::flask_jwt_extended._jose.weak_secrets.GuessableSecretWarning")
 @pytest.mark.parametrize("make", MISTAKES, ids=lambda make: make.__name__)
-def test_what_is_seen_is_on_the_page(make: Mistake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Word for word, so that who searches for it finds it."""
+def test_each_message_is_on_the_page(make: Mistake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Word for word, so that a search finds it."""
     monkeypatch.chdir(tmp_path)
     assert first_line(make) in SHOWN
 
 
 def first_line(make: Mistake) -> str:
-    """What the maker of a mistake reads first."""
+    """The first line of the message."""
     return make().splitlines()[0].strip()
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.filterwarnings("ignore::flask_jwt_extended._jose.weak_secrets.GuessableSecretWarning")
 def test_every_entry_of_the_page_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry that nobody makes any more would grow old."""
+    """Otherwise, outdated entries would stay."""
     monkeypatch.chdir(tmp_path)
     assert {first_line(make) for make in MISTAKES} == SHOWN
     assert len(SHOWN) >= 30

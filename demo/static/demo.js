@@ -18,13 +18,13 @@ function cookie(name) {
   return found ? decodeURIComponent(found.slice(name.length + 1)) : null;
 }
 
-/** The header that proves that this page, not a stranger's, asks. */
+/** The header that proves that a request comes from this page, not from another site's. */
 function csrfHeader(kind) {
   const value = cookie(`csrf_${kind}_token`);
   return value ? { "X-CSRF-TOKEN": value } : {};
 }
 
-/** Send a request and return all there is to show about it. A thief's comes from elsewhere: without our cookies. */
+/** Send a request and return what to show of it. A `stranger` is another client: without our cookies. */
 async function send(title, method, path, { headers = {}, body, stranger = false } = {}) {
   const sent = { ...headers };
   if (body !== undefined) sent["Content-Type"] = "application/json";
@@ -39,7 +39,7 @@ async function send(title, method, path, { headers = {}, body, stranger = false 
     entry.data = parsed(entry.text);
   } catch {
     entry.status = 0;
-    entry.data = { msg: "No answer. Is the demo still running?" };
+    entry.data = { msg: "No response. Is the demo still running?" };
   }
   entry.ok = entry.status >= 200 && entry.status < 300;
   return entry;
@@ -58,7 +58,7 @@ function parsed(text) {
 const actions = {
   async login({ title, username, password }) {
     const entry = await send(title, "POST", "/api/session", { body: { username, password } });
-    show(entry, "Both tokens came in cookies; their CSRF values in two more that this script can read.");
+    show(entry, "Both tokens came in cookies. Their CSRF values came in two more cookies, which this script can read.");
     if (entry.ok) {
       showNotes([]);
       await loadSession();
@@ -67,25 +67,25 @@ const actions = {
 
   async refresh() {
     const entry = await send("Refresh", "POST", "/api/session/refresh", { headers: csrfHeader("refresh") });
-    show(entry, "Two new tokens. The access token is not fresh: no password was typed for it.");
+    show(entry, "Two new tokens. The access token is not fresh, because you did not type a password for it.");
     if (entry.ok) await loadSession();
   },
 
   async logout() {
     const entry = await send("Log out", "DELETE", "/api/session", { headers: csrfHeader("refresh") });
-    show(entry, "The session is over, and the browser was told to delete all four cookies.");
+    show(entry, "The session has ended, and the browser deleted all four cookies.");
     if (entry.ok) showSignedOut();
   },
 
   async devices() {
     const entry = await send("Look at your devices", "GET", "/api/devices");
-    show(entry, "The sessions of whoever asks, and nobody else's.");
+    show(entry, "Your own active sessions, not those of other users.");
     if (entry.ok) showDevices(entry.data.devices);
   },
 
   async "end-device"({ id, label, current }) {
     const entry = await send(`End ${label}`, "DELETE", `/api/devices/${id}`, { headers: csrfHeader("access") });
-    show(entry, "Its tokens are refused from now on, however long they would have lived.");
+    show(entry, "Its tokens are refused from now on, even if they have not expired.");
     if (!entry.ok) return;
     if (current) showSignedOut();
     else showDevices(entry.data.devices);
@@ -93,7 +93,7 @@ const actions = {
 
   async "end-others"() {
     const entry = await send("End all others", "DELETE", "/api/devices", { headers: csrfHeader("access") });
-    show(entry, "This session is the only one left.");
+    show(entry, "Only this session is still active.");
     if (entry.ok) showDevices(entry.data.devices);
   },
 
@@ -119,12 +119,12 @@ const actions = {
     });
     stolen = entry.data?.refresh_token ?? null;
     if (stolen) entry.text = entry.text.replace(stolen, shortened(stolen));
-    show(entry, "Only a demo hands it to a script. Now refresh: you go on, and the copy is worth less by the second.");
-    showTheft("over", stolen ? "Somebody has a copy of your refresh token" : "Nothing is stolen");
+    show(entry, "Only a demo gives it to a script. Now refresh: your session stays active, and the copy stops working soon.");
+    showTheft("over", stolen ? "A thief has a copy of your refresh token" : "Nothing is stolen");
   },
 
   async "use-stolen"() {
-    if (!stolen) return announce(null, "There is no copy", "Let the thief copy the token first.");
+    if (!stolen) return announce(null, "There is no copy", "First let the thief copy the token.");
     const entry = await send("The thief uses the copy", "POST", "/api/session/refresh", {
       headers: { Authorization: `Bearer ${stolen}` },
       stranger: true,
@@ -135,28 +135,28 @@ const actions = {
     const caught = !entry.ok;
     show(
       entry,
-      "It passed, for now: this is what a second tab looks like. One of the two who use this session will be late, and that ends it.",
-      "The token was used before, so somebody has a copy: the whole session is ended, the thief's tokens and yours. Log in again.",
+      "Accepted: so soon after your refresh, this could be a second tab. The next of you to use an old token ends the session.",
+      "The token was already used, so there must be a copy. The whole session has ended: the thief's tokens and yours. Log in again.",
     );
-    if (caught) showTheft("in", "Caught: the session is ended");
+    if (caught) showTheft("in", "Caught: the session has ended");
   },
 
   async keys() {
-    show(await loadKeys(), "Anybody may know the public halves: they verify, and sign nothing.");
+    show(await loadKeys(), "Public keys are not secret: they verify tokens and cannot sign any.");
   },
 
   async rotate() {
     const before = await signingKey();
     const entry = await send("Rotate the keys", "POST", "/api/keys", { headers: csrfHeader("access") });
-    show(entry, "Another process has changed the file. This one looks at it every two seconds.");
+    show(entry, "Another process has changed the file. This one reads it again within two seconds.");
     if (!entry.ok) return;
     byId("terminal").hidden = false;
     byId("terminal").textContent = entry.data.terminal.map(typed).join("\n");
     const began = Date.now();
     while ((await signingKey()) === before && Date.now() - began < 10_000) await pause(200);
     const seconds = ((Date.now() - began) / 1000).toFixed(1);
-    log(await loadKeys(), "Anybody may know the public halves: they verify, and sign nothing.", { open: false });
-    announce(entry, "The new key signs", `Noticed after ${seconds} seconds. Your token still passes; refresh it to get one of the new key.`);
+    log(await loadKeys(), "Public keys are not secret: they verify tokens and cannot sign any.", { open: false });
+    announce(entry, "The new key signs", `Noticed after ${seconds} seconds. Your token is still valid; refresh it to get one signed by the new key.`);
   },
 
   empty() {
@@ -168,23 +168,23 @@ const actions = {
 
 async function post(title, headers) {
   const entry = await send(title, "POST", "/api/notes", { headers, body: { text: byId("note").value } });
-  show(entry, "The header repeats a value that only this site's pages can read.");
+  show(entry, "The header repeats a value that only pages of this site can read.");
   if (entry.ok) showNotes(entry.data.notes);
 }
 
-/** Ask the server what the access token says, and which sessions there are. */
+/** Load the content of the access token and the list of sessions. */
 async function loadSession() {
   const entry = await loadToken();
   if (!entry.ok) return entry;
   const devices = await send("Look at your devices", "GET", "/api/devices");
-  log(devices, "The sessions of whoever asks, and nobody else's.", { open: false });
+  log(devices, "Your own active sessions, not those of other users.", { open: false });
   if (devices.ok) showDevices(devices.data.devices);
   return devices;
 }
 
-/** Ask the server what the access token says. */
+/** Load the content of the access token. */
 async function loadToken() {
-  const entry = await send("Ask what the token says", "GET", "/api/me");
+  const entry = await send("Show the token", "GET", "/api/me");
   log(entry, "The token came in a cookie.", { open: false });
   if (entry.ok) {
     clockAhead = entry.data.now - Date.now() / 1000;
@@ -195,10 +195,10 @@ async function loadToken() {
 
 // Theft, keys, routes ----------------------------------------------------------------------------
 
-/** The copy that the thief has. A real one would not keep it here. */
+/** The thief's copy. A real thief would not keep it here. */
 let stolen = null;
 
-/** A token, so short that nobody takes it for one that could be used. */
+/** The beginning of a token, too short to be used. */
 const shortened = (text) => `${text.slice(0, 12)}...`;
 
 function showTheft(state, text) {
@@ -210,10 +210,10 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 
 const signingKey = async () => (await send("", "GET", "/api/keys")).data.signs;
 
-/** A command as somebody would type it, and what it prints. */
+/** A command as you would type it, and what it prints. */
 const typed = ({ command, output }) => `$ ${command}\n${output.trimEnd()}`;
 
-/** The published keys, and the name of the one that signs. */
+/** The published keys, and the kid of the one that signs. */
 const keys = { published: [], signs: null };
 
 async function loadKeys() {
@@ -223,7 +223,7 @@ async function loadKeys() {
   return entry;
 }
 
-/** Show the keys, and which has signed the token of this browser. */
+/** Show the keys, and mark the one that signed the token of this browser. */
 function showKeys() {
   byId("keys").replaceChildren(...keys.published.map(keyItem));
 }
@@ -242,9 +242,9 @@ async function loadRoutes() {
   byId("route-rows").replaceChildren(...(data.routes ?? []).map(routeRow));
 }
 
-function routeRow({ method, rule, guard, demands }) {
+function routeRow({ method, rule, guard, requirements }) {
   const row = element("tr");
-  row.append(...[method, rule, guard, demands].map((text, place) => cell(text, place === 1 ? "code" : "span")));
+  row.append(...[method, rule, guard, requirements].map((text, place) => cell(text, place === 1 ? "code" : "span")));
   return row;
 }
 
@@ -257,17 +257,17 @@ function cell(text, tag) {
 // Token ------------------------------------------------------------------------------------------
 
 const MEANING = {
-  sub: "Whom it is about",
+  sub: "The user",
   name: "Added by this demo",
-  roles: "What its owner may do",
-  type: "Access or refresh",
-  fresh: "Made from a password?",
+  roles: "What the user may do",
+  type: "Access or refresh token",
+  fresh: "Issued for a password?",
   iat: "Issued",
   nbf: "Not valid before",
   exp: "Expires",
   auth_time: "When the password was typed",
-  sid: "Its session",
-  jti: "Its own number",
+  sid: "The session",
+  jti: "The ID of the token",
   csrf: "Sent as X-CSRF-TOKEN",
 };
 const TIMES = ["iat", "nbf", "exp", "auth_time"];
@@ -293,7 +293,7 @@ function showToken(answer) {
   byId("no-token").hidden = Boolean(token);
   if (token) {
     byId("caption").textContent =
-      `${token.header.alg} token of the key ${token.header.kid.slice(0, 12)}, found in ${token.location}`;
+      `${token.header.alg} token, signed by key ${token.header.kid.slice(0, 12)}, sent in ${token.location}`;
     byId("rows").replaceChildren(...claimNames().map(claimRow));
   }
   showKeys();
@@ -339,7 +339,7 @@ const UNITS = [
   ["second", 1],
 ];
 
-/** The two largest units say enough. */
+/** A time in its two largest units. */
 function relative(seconds) {
   let rest = Math.round(Math.abs(seconds - now()));
   if (rest === 0) return "now";
@@ -355,7 +355,7 @@ function relative(seconds) {
 
 const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-/** Bring everything that depends on the time up to date. */
+/** Update everything that depends on the time. */
 function tick() {
   const left = token ? Math.max(0, token.claims.exp - now()) : 0;
   const state = !token ? "out" : left > 0 ? "in" : "over";
@@ -382,7 +382,7 @@ function showLife(left, clock) {
   byId("bar").value = left;
   if (left === 0 && !ranOut) {
     ranOut = true;
-    announce(null, "The access token has expired", "Any call with it is refused from now on. Refresh it.");
+    announce(null, "The access token has expired", "Requests with it are refused from now on. Refresh it.");
   }
 }
 
@@ -393,7 +393,7 @@ function showDevices(devices) {
   byId("no-devices").hidden = devices.length > 0;
 }
 
-/** What a browser says of itself is text, whatever it says: it never becomes part of the page's code. */
+/** A user agent is shown as text: it never becomes part of the page's code. */
 function deviceItem(device) {
   const head = element("p", undefined, "device-head");
   head.append(element("strong", device.label), ...(device.current ? [element("span", "this one", "pill")] : []));
@@ -402,7 +402,7 @@ function deviceItem(device) {
   if (device.refreshed > device.started) times.append(", refreshed ", ticking(device.refreshed));
   times.append(`, from ${device.address}`);
   const item = element("li", undefined, device.current ? "current" : "");
-  item.append(head, endButton(device), times, element("code", device.browser ?? "It does not say what it is."));
+  item.append(head, endButton(device), times, element("code", device.browser ?? "(no user agent)"));
   return item;
 }
 
@@ -430,17 +430,17 @@ function showNotes(notes) {
 
 const REVOKED = /revoked/;
 const ADVICE = [
-  [/CSRF/, "The browser added the cookie by itself, as it may for another site's page. That alone is not enough."],
+  [/CSRF/, "Browsers add cookies automatically, even for requests from other sites, so the cookie alone is not enough."],
   [/expired/, "Refresh it, or log in again."],
-  [/[Ff]resh token/, "This one came from a refresh. Log in again to have a fresh one."],
-  [/does not allow/, "The token lacks the role that this asks for: a 403, not a 401. Logging in again would not help."],
-  [/^Missing/, "No token came along. Log in first."],
+  [/[Ff]resh token/, "This token came from a refresh. Log in again to get a fresh one."],
+  [/does not allow/, "The token lacks the role that this route requires: a 403, not a 401. Logging in again would not help."],
+  [/^Missing/, "The request had no token. Log in first."],
   [REVOKED, "The session was ended, perhaps from another device. Log in again."],
-  [/unavailable/, "As long as nobody can tell whether the session goes on, nothing passes."],
-  [/Signature/, "It is from an earlier run of the demo, whose key is gone. Log in again."],
+  [/unavailable/, "While the store is unavailable, the server cannot check sessions, so it refuses every token."],
+  [/Signature/, "The token is from an earlier run of the demo, whose key is gone. Log in again."],
 ];
 
-/** Why an answer is as it is: `success`, `failure` if the caller knows, or advice that fits the server's message. */
+/** Explain a response: with `success`, with `failure` if it is given, or with advice for the server's message. */
 function explain(entry, success, failure) {
   if (entry.ok) return success;
   if (failure) return failure;
@@ -449,7 +449,7 @@ function explain(entry, success, failure) {
   return advice ? `${message}. ${advice[1]}` : message;
 }
 
-/** Log what a click did, and say it aloud. */
+/** Log what a click did, and announce it. */
 function show(entry, success, failure) {
   log(entry, success, { open: true, failure });
   announce(entry, entry.title, explain(entry, success, failure));
@@ -480,7 +480,7 @@ function log(entry, success, { open, failure }) {
     element("p", explain(entry, success, failure)),
     element("h3", "Sent"),
     element("pre", sentText(entry)),
-    element("h3", "Came back"),
+    element("h3", "Received"),
     element("pre", gotText(entry)),
   );
   const item = element("li");
@@ -533,7 +533,7 @@ byId("note-form").addEventListener("submit", (event) => {
 setInterval(tick, 250);
 loadRoutes();
 
-// A cookie of an earlier visit: show its token, or say why it no longer counts.
+// There is a cookie of an earlier visit: show its token, or explain why it is refused.
 if (cookie("csrf_access_token")) {
   const entry = await loadSession();
   if (!entry.ok) announce(entry, entry.title, explain(entry));

@@ -6,9 +6,8 @@ import fcntl
 import json
 import os
 import re
+import signal
 import stat
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -32,7 +31,7 @@ from .._keys.test_current import made_by, status, write_pem
 from .._sessions.helpers import stopped_clock
 from ..conftest import PRIVATE_KEYS, MakeApp, bearer
 from ..tokens import access_token
-from .test_cli import HEAD, run, run_flask, write
+from .helpers import HEAD, run, run_flask, write
 
 EC, RSA, OKP = JWKS["ES256"], JWKS["RS256"], JWKS["EdDSA"]
 SHOP = (
@@ -47,12 +46,12 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shop(make_app: MakeApp, path: Path) -> Flask:
-    """An application whose keys are in a file, that is not there yet."""
+    """An application whose key file does not exist yet."""
     return make_app(KEYS=path, SECRET_KEY=None)
 
 
 def keys(app: Flask, *arguments: str) -> Result:
-    """Run a command that must succeed, and print nothing private."""
+    """Run a command that must succeed and print nothing private."""
     result = run(app, "keys", *arguments)
     assert result.exit_code == 0, result.stderr
     assert not private_text(Path(app.config["JWT_KEYS"])) & set(words(result.output))
@@ -60,7 +59,7 @@ def keys(app: Flask, *arguments: str) -> Result:
 
 
 def refusal(app: Flask, *arguments: str) -> str:
-    """The one line in which a command refuses; the file is as it was."""
+    """The single error line of a command. The key file is unchanged."""
     path = Path(app.config["JWT_KEYS"] or "nowhere")
     before = path.read_bytes() if path.is_file() else None
     result = run(app, "keys", *arguments)
@@ -81,7 +80,7 @@ def members(path: Path) -> list[dict[str, Any]]:
 
 
 def private_text(path: Path) -> set[str]:
-    """What of a file must not be printed."""
+    """The private values in a file, which must not be printed."""
     if not path.is_file():
         return set()
     return {jwk[member] for jwk in members(path) for member in PRIVATE_MEMBERS & set(jwk)}
@@ -95,22 +94,22 @@ def lives(path: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("algorithm", ["HS512", "RS256", "PS384", "ES256", "ES512", "EdDSA"])
-def test_the_first_key_signs_at_once_and_its_name_is_printed(shop: Flask, path: Path, algorithm: str) -> None:
-    """An application that had none works after one command."""
+def test_the_first_key_signs_immediately_and_its_kid_is_printed(shop: Flask, path: Path, algorithm: str) -> None:
+    """An application without keys works after one command."""
     kid = keys(shop, "generate", "--algorithm", algorithm).stdout.strip()
     assert [(jwk["kid"], jwk["alg"], jwk["state"]) for jwk in members(path)] == [(kid, algorithm, "active")]
     assert status(shop, access_token(shop)) == 200
 
 
 def test_the_second_key_waits(shop: Flask, path: Path) -> None:
-    """ES256 is what is made unless something else is asked for."""
+    """The default algorithm is ES256."""
     keys(shop, "generate")
     keys(shop, "generate", "--algorithm", "EdDSA")
     assert lives(path) == [("ES256", "active"), ("EdDSA", "next")]
 
 
 def test_only_its_owner_may_read_the_file(shop: Flask, path: Path) -> None:
-    """Whatever the umask, and whatever its mode was before."""
+    """Whatever the umask and the previous mode are."""
     before = os.umask(0)
     try:
         keys(shop, "generate")
@@ -123,8 +122,8 @@ def test_only_its_owner_may_read_the_file(shop: Flask, path: Path) -> None:
     assert sorted(each.name for each in path.parent.iterdir()) == [".keys.json.lock", "keys.json"]
 
 
-def test_nobody_sees_half_a_file(shop: Flask, path: Path) -> None:
-    """It is another file each time, put in the place of the old one; a failure on the way leaves the old one."""
+def test_a_file_is_replaced_as_a_whole(shop: Flask, path: Path) -> None:
+    """Each change replaces the file; readers of the old one see all of it."""
     keys(shop, "generate")
     before = path.stat().st_ino, path.read_bytes()
     held = path.open("rb")
@@ -134,10 +133,8 @@ def test_nobody_sees_half_a_file(shop: Flask, path: Path) -> None:
     assert path.stat().st_ino != before[0]
 
 
-def test_a_file_that_cannot_be_written_stays_as_it_was(
-    shop: Flask, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The disk is full, say, when the new file is flushed: nothing is left over."""
+def test_a_file_that_cannot_be_written_is_unchanged(shop: Flask, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example, the disk is full when the new file is flushed. No temporary file is left."""
     keys(shop, "generate")
 
     def full(_descriptor: int) -> None:
@@ -148,26 +145,26 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(
     assert sorted(each.name for each in path.parent.iterdir()) == [".keys.json.lock", "keys.json"]
 
 
-def test_a_folder_that_is_not_there_is_named(make_app: MakeApp, tmp_path: Path) -> None:
-    """A slip of the pen in the path."""
+def test_a_missing_folder_is_an_error(make_app: MakeApp, tmp_path: Path) -> None:
+    """A typo in the path."""
     app = make_app(KEYS=tmp_path / "kyes" / "keys.json")
     assert "No such file or directory" in refusal(app, "generate")
 
 
-def test_there_is_no_key_for_what_is_no_algorithm(shop: Flask) -> None:
-    """The error repeats what was typed."""
+def test_an_unknown_algorithm_is_an_error(shop: Flask) -> None:
+    """The error repeats the unknown algorithm."""
     assert refusal(shop, "generate", "--algorithm", "ES265") == "There is no algorithm 'ES265' to make a key for"
 
 
 def test_a_secret_is_not_added_to_key_pairs(shop: Flask) -> None:
-    """Such a set could not be read again, so it is not written."""
+    """Such a set would be invalid, so it is not written."""
     keys(shop, "generate")
     assert "must not mix secrets with public keys" in refusal(shop, "generate", "--algorithm", "HS256")
 
 
-@pytest.mark.parametrize("processes", [8])
-def test_commands_at_once_lose_no_key(tmp_path: Path, processes: int) -> None:
-    """Two operators, or a cron job beside one."""
+@pytest.mark.parametrize("processes", [4])
+def test_concurrent_commands_lose_no_key(tmp_path: Path, processes: int) -> None:
+    """Two operators at the same time, or a cron job."""
     shop = write(tmp_path, SHOP)
     with ThreadPoolExecutor(processes) as pool:
         done = list(pool.map(lambda _: run_flask(tmp_path, "--app", shop, "jwt", "keys", "generate"), range(processes)))
@@ -176,45 +173,54 @@ def test_commands_at_once_lose_no_key(tmp_path: Path, processes: int) -> None:
     assert sorted(state for _, state in lives(tmp_path / "keys.json")) == ["active"] + ["next"] * (processes - 1)
 
 
-def test_a_command_that_is_killed_leaves_a_whole_file(tmp_path: Path) -> None:
-    """At any moment of it."""
-    shop, path = write(tmp_path, SHOP), tmp_path / "keys.json"
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+def test_a_command_that_is_killed_leaves_a_whole_file(tmp_path: Path, step: str) -> None:
+    """It is killed before the new file is complete, or before it replaces the old one. The lock is released."""
+    path = tmp_path / "keys.json"
     write_set(path, EC | {"state": "active"})
-    command = [sys.executable, "-m", "flask", "--app", shop, "jwt", "keys", "generate"]
-    for delay in (0.1, 0.3, 0.5, 0.6, 0.7, 0.8):
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(delay)
-            process.kill()
-        assert members(path)[0]["kid"] == EC["kid"]
-    assert run_flask(tmp_path, "--app", shop, "jwt", "keys", "generate").returncode == 0  # nobody holds the lock
+    shop = write(tmp_path, f"{SHOP}import pathlib, signal\n{step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n")
+    done = run_flask(tmp_path, "--app", shop, "jwt", "keys", "generate")
+    assert done.returncode == -signal.SIGKILL
+    assert [jwk["kid"] for jwk in members(path)] == [EC["kid"]]
+    assert not is_locked(path)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a file of keys."""
+    with path.with_name(f".{path.name}.lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 # --- list -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_keys_are_listed(shop: Flask, path: Path) -> None:
-    """Their names, and where they stand; not what they are."""
+    """Their kids and states, but no key material."""
     write_set(path, EC, public(RSA) | {"state": "retiring", "until": 4_102_444_800}, OKP | {"state": "next"})
     assert keys(shop, "list").stdout.splitlines() == [
-        "kid                                          algorithm  state     verifies until        half",
+        "kid                                          algorithm  state     verifies until        material",
         f"{EC['kid']}  ES256      active    -                     private",
         f"{RSA['kid']}  RS256      retiring  2100-01-01T00:00:00Z  public",
         f"{OKP['kid']}  EdDSA      next      -                     private",
     ]
     first, second, third = json.loads(keys(shop, "list", "--json").stdout)
-    assert first == {"kid": EC["kid"], "alg": "ES256", "state": "active", "until": "-", "half": "private"}
+    assert first == {"kid": EC["kid"], "alg": "ES256", "state": "active", "until": "-", "material": "private"}
     assert (second["until"], third["state"]) == ("2100-01-01T00:00:00Z", "next")
 
 
-def test_a_name_cannot_play_tricks_on_the_terminal(shop: Flask, path: Path) -> None:
-    """Escape sequences are printed as text."""
+def test_a_kid_cannot_manipulate_the_terminal(shop: Flask, path: Path) -> None:
+    """Escape sequences in a kid are printed as text."""
     write_set(path, EC | {"kid": "\x1b[31mred\r\u202e"})
     assert "\\x1b[31mred\\r\\u202e" in keys(shop, "list").stdout
     assert "\x1b" not in keys(shop, "list", "--json").stdout
 
 
 def test_a_set_in_the_configuration_is_listed_too(make_app: MakeApp) -> None:
-    """But it cannot be changed from here."""
+    """It can be listed, but not changed."""
     app = make_app(KEYS=[EC])
     assert EC["kid"] in run(app, "keys", "list").stdout
     result = run(app, "keys", "generate")
@@ -225,7 +231,7 @@ def test_a_set_in_the_configuration_is_listed_too(make_app: MakeApp) -> None:
 
 
 def test_without_keys_each_command_says_what_to_set(make_app: MakeApp, path: Path) -> None:
-    """An application with a secret has no set."""
+    """An application with a secret has no JWK Set."""
     for command in (["generate"], ["rotate"], ["retire", "x"]):
         result = run(make_app(), "keys", *command)
         assert result.exit_code == 1
@@ -237,12 +243,12 @@ def test_without_keys_each_command_says_what_to_set(make_app: MakeApp, path: Pat
 
 
 def waiting(path: Path, seconds: float) -> None:
-    """An active key, and a next one that was published so long ago."""
+    """Write an active key, and a next key that was published so many seconds ago."""
     write_set(path, EC, RSA | {"state": "next", "created": int(time.time() - seconds)})
 
 
 def test_a_rotation_lets_the_next_key_sign(shop: Flask, path: Path) -> None:
-    """And the old one verify as long as its tokens live: the longest life of a token, and until all have noticed."""
+    """The old key verifies until its last token has expired and every worker has noticed."""
     waiting(path, 400)
     old = access_token(shop)
     before = time.time()
@@ -256,17 +262,17 @@ def test_a_rotation_lets_the_next_key_sign(shop: Flask, path: Path) -> None:
 
 
 def test_a_key_that_verifiers_may_not_know_does_not_sign(shop: Flask, path: Path) -> None:
-    """Unless there is no time to lose."""
+    """Unless ``--now`` is given."""
     waiting(path, 100)
-    told = refusal(shop, "rotate")
-    assert f"less than {MAX_AGE + RELOAD_INTERVAL:.0f} seconds ago" in told
-    assert "--now" in told
+    line = refusal(shop, "rotate")
+    assert f"less than {MAX_AGE + RELOAD_INTERVAL:.0f} seconds ago" in line
+    assert "--now" in line
     keys(shop, "rotate", "--now")
     assert lives(path)[0] == ("RS256", "active")
 
 
 def test_the_overlap_may_be_given(shop: Flask, path: Path) -> None:
-    """In seconds; it has to be, where tokens never expire."""
+    """In seconds. It is required if tokens never expire."""
     waiting(path, 400)
     shop.config["JWT_REFRESH_TOKEN_EXPIRES"] = False
     assert "--overlap" in refusal(shop, "rotate")
@@ -274,8 +280,8 @@ def test_the_overlap_may_be_given(shop: Flask, path: Path) -> None:
     assert abs(members(path)[1]["until"] - (time.time() + 60)) <= 2
 
 
-def test_the_overlap_heeds_leeway_and_access_tokens(shop: Flask, path: Path) -> None:
-    """Whichever lives longest."""
+def test_the_overlap_covers_leeway_and_access_tokens(shop: Flask, path: Path) -> None:
+    """The longer of both lifetimes counts, plus the leeway."""
     waiting(path, 400)
     shop.config.update(
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(hours=2),
@@ -287,7 +293,7 @@ def test_the_overlap_heeds_leeway_and_access_tokens(shop: Flask, path: Path) -> 
 
 
 def test_without_a_next_key_there_is_no_rotation(shop: Flask) -> None:
-    """The error says what to do before."""
+    """The error says what to do first."""
     keys(shop, "generate")
     assert refusal(shop, "rotate") == "There is no next key: flask jwt keys generate"
 
@@ -295,15 +301,22 @@ def test_without_a_next_key_there_is_no_rotation(shop: Flask) -> None:
 # --- retire ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_leaked_key_is_gone_at_once(shop: Flask, path: Path) -> None:
-    """Its tokens are refused, and the file does not hold it any more."""
+def test_a_leaked_key_is_removed(shop: Flask, path: Path) -> None:
+    """It is removed from the file."""
     write_set(path, RSA, EC | {"state": "retiring"})
     assert keys(shop, "retire", EC["kid"]).stdout == f"{EC['kid']} has retired\n"
     assert [jwk["kid"] for jwk in members(path)] == [RSA["kid"]]
 
 
+def test_a_kid_may_begin_with_a_hyphen(shop: Flask, path: Path) -> None:
+    """Thumbprints of imported keys do now and then."""
+    write_set(path, RSA, EC | {"kid": "-Yx_", "state": "retiring"})
+    assert keys(shop, "retire", "-Yx_", "--after", "60").stdout == "-Yx_ retires in 60 seconds\n"
+    assert json.loads(run(shop, "keys", "export", "--private", "-Yx_").stdout)["d"] == EC["d"]
+
+
 def test_a_key_may_retire_later(shop: Flask, path: Path) -> None:
-    """After some seconds; an end that was decided before is not put off."""
+    """After some seconds. An earlier end is not postponed."""
     write_set(path, RSA, EC)
     assert keys(shop, "retire", EC["kid"], "--after", "60").stdout == f"{EC['kid']} retires in 60 seconds\n"
     keys(shop, "retire", EC["kid"], "--after", "9999")
@@ -311,7 +324,7 @@ def test_a_key_may_retire_later(shop: Flask, path: Path) -> None:
 
 
 def test_the_key_that_signs_does_not_retire(shop: Flask, path: Path) -> None:
-    """Nobody could log in any more; nor is there anything to do for a name that is no key's."""
+    """Otherwise, users could not log in. An unknown kid is an error, too."""
     write_set(path, EC, RSA | {"state": "next"})
     assert refusal(shop, "retire", EC["kid"]) == f"No key would sign after {EC['kid']}: flask jwt keys rotate first"
     assert refusal(shop, "retire", "x") == "There is no key x"
@@ -321,15 +334,15 @@ def test_the_key_that_signs_does_not_retire(shop: Flask, path: Path) -> None:
 
 
 def test_the_public_set_is_exported(shop: Flask, path: Path) -> None:
-    """What JWT_JWKS_PATH would serve."""
+    """It is what JWT_JWKS_PATH serves."""
     write_set(path, EC, RSA | {"state": "next"})
     exported = json.loads(keys(shop, "export").stdout)["keys"]
     assert [jwk["kid"] for jwk in exported] == [EC["kid"], RSA["kid"]]
     assert not set().union(*exported) & PRIVATE_MEMBERS
 
 
-def test_a_private_key_is_printed_for_who_names_it(shop: Flask, path: Path) -> None:
-    """That one, and no other."""
+def test_a_private_key_is_printed_by_its_kid(shop: Flask, path: Path) -> None:
+    """Only the one with this kid."""
     write_set(path, EC, RSA)
     result = run(shop, "keys", "export", "--private", EC["kid"])
     assert json.loads(result.stdout)["d"] == EC["d"]
@@ -338,7 +351,7 @@ def test_a_private_key_is_printed_for_who_names_it(shop: Flask, path: Path) -> N
 
 
 def test_a_key_is_imported_from_pem(shop: Flask, path: Path, tmp_path: Path) -> None:
-    """Whatever the file is called. It waits for a rotation unless another state is given."""
+    """The name of the PEM file does not matter. The key waits for a rotation unless another state is given."""
     write_set(path, RSA)
     (tmp_path / "in").mkdir()
     keys(shop, "import", str(write_pem(tmp_path / "in", "a.active.pem", PRIVATE_KEYS["ES256"])))
@@ -351,8 +364,8 @@ def test_a_key_is_imported_from_pem(shop: Flask, path: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.filterwarnings("ignore::getpass.GetPassWarning")
-def test_the_passphrase_of_a_pem_file_is_asked_for(shop: Flask, path: Path, tmp_path: Path) -> None:
-    """Not taken from the command line, which other users can read."""
+def test_the_passphrase_of_a_pem_file_is_prompted_for(shop: Flask, path: Path, tmp_path: Path) -> None:
+    """It is not a command-line argument, because other users can read those."""
     write_set(path, RSA)
     file = str(write_pem(tmp_path, "a.pem", PRIVATE_KEYS["ES256"], b"open"))
     wrong = run(shop, "keys", "import", file, input="shut\n")
@@ -366,7 +379,7 @@ def test_the_passphrase_of_a_pem_file_is_asked_for(shop: Flask, path: Path, tmp_
 
 @pytest.mark.parametrize("form", ["a JWK", "a JWK Set", "a list", "a key without a name"])
 def test_a_key_is_imported_from_json(shop: Flask, path: Path, tmp_path: Path, form: str) -> None:
-    """What another tool has written."""
+    """JWK and JWK Set files of other tools."""
     write_set(path, RSA)
     bare = without(EC, "kid", "alg")
     document: Any = {"a JWK": EC, "a JWK Set": {"keys": [EC, OKP]}, "a list": [EC], "a key without a name": bare}[form]
@@ -378,7 +391,7 @@ def test_a_key_is_imported_from_json(shop: Flask, path: Path, tmp_path: Path, fo
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ("", "in.json does not contain a JWK Set"),
         ("[[[", "in.json does not contain a JWK Set"),
@@ -388,18 +401,18 @@ def test_a_key_is_imported_from_json(shop: Flask, path: Path, tmp_path: Path, fo
         ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "does not contain a usable key"),
     ],
 )
-def test_what_is_no_key_is_not_imported(shop: Flask, path: Path, tmp_path: Path, content: str, told: str) -> None:
-    """The file stays as it was."""
+def test_an_invalid_key_is_not_imported(shop: Flask, path: Path, tmp_path: Path, content: str, expected: str) -> None:
+    """The key file is unchanged."""
     write_set(path, RSA)
     (tmp_path / "in.json").write_text(content)
     line = refusal(shop, "import", str(tmp_path / "in.json"))
     assert line.startswith("Nothing was imported from in.json: ")
-    assert re.search(told, line)
+    assert re.search(expected, line)
     assert EC["d"] not in line
 
 
 def test_a_key_is_not_imported_twice(shop: Flask, path: Path, tmp_path: Path) -> None:
-    """Of a set, all keys or none."""
+    """Of a set, all keys are imported or none."""
     write_set(path, RSA)
     (tmp_path / "in.json").write_text(json.dumps([EC, RSA]))
     assert refusal(shop, "import", str(tmp_path / "in.json")) == f"There is a key {RSA['kid']} already"
@@ -408,29 +421,25 @@ def test_a_key_is_not_imported_twice(shop: Flask, path: Path, tmp_path: Path) ->
 # --- all of it, as a process ----------------------------------------------------------------------------------------
 
 
-def test_a_life_of_keys_from_the_shell(tmp_path: Path) -> None:
-    """generate, generate, rotate, retire, list: each a process of its own, as an operator types them."""
-    shop = write(tmp_path, SHOP)
-
-    def typed(*arguments: str) -> str:
-        done = run_flask(tmp_path, "--app", shop, "jwt", "keys", *arguments)
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-        return done.stdout.strip()
-
-    first, second = typed("generate"), typed("generate", "--algorithm", "RS256")
-    assert typed("rotate", "--now", "--overlap", "600") == f"{second} signs now"
-    assert typed("retire", first) == f"{first} has retired"
-    (only,) = json.loads(typed("list", "--json"))
+def test_the_lifecycle_of_keys_from_the_shell(tmp_path: Path, make_app: MakeApp) -> None:
+    """generate and check run in other processes; rotate, retire and export between them."""
+    shop, path = write(tmp_path, SHOP), tmp_path / "keys.json"
+    generated = run_flask(tmp_path, "--app", shop, "jwt", "keys", "generate")
+    assert (generated.returncode, generated.stderr) == (0, "")
+    first, app = generated.stdout.strip(), make_app(KEYS=path, SECRET_KEY=None)
+    second = keys(app, "generate", "--algorithm", "RS256").stdout.strip()
+    assert keys(app, "rotate", "--now", "--overlap", "600").stdout == f"{second} signs now\n"
+    assert keys(app, "retire", first).stdout == f"{first} has retired\n"
+    (only,) = json.loads(keys(app, "list", "--json").stdout)
     assert (only["kid"], only["state"]) == (second, "active")
-    (exported,) = json.loads(typed("export"))["keys"]
+    (exported,) = json.loads(keys(app, "export").stdout)["keys"]
     assert thumbprint(exported) == second
     checked = run_flask(tmp_path, "--app", shop, "jwt", "check", "--json")
     assert [finding["code"] for finding in json.loads(checked.stdout)] == ["no_next_key"]
 
 
-def test_bearer_of_an_imported_key_is_let_in(shop: Flask, path: Path, tmp_path: Path) -> None:
-    """A key that another service signed with verifies its tokens here."""
+def test_tokens_of_an_imported_key_are_accepted(shop: Flask, path: Path, tmp_path: Path) -> None:
+    """The public key of another service verifies its tokens here."""
     keys(shop, "generate")
     (tmp_path / "in.json").write_text(json.dumps(public(EC)))
     keys(shop, "import", str(tmp_path / "in.json"), "--state", "retiring")
@@ -444,7 +453,7 @@ KID = re.compile(r"\b[\w-]{43}\b")
 
 
 def documented_runs() -> list[tuple[list[str], str]]:
-    """The commands that docs/keys.md shows, each with its output."""
+    """The commands in docs/keys.md, each with its output."""
     page = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
     blocks = "".join(block.split("```")[0] for block in page.split("```console\n")[1:])
     runs = (each.partition("\n") for each in blocks.split("$ flask --app shop jwt keys ")[1:])
@@ -452,7 +461,7 @@ def documented_runs() -> list[tuple[list[str], str]]:
 
 
 def test_the_documentation_shows_what_is_printed(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command of the page, a month behind the first, and five minutes before the last: but for the names."""
+    """Each command of the page, with the clock of the page. Only the kids differ."""
     clock = stopped_clock(monkeypatch)
     monkeypatch.setattr("flask_jwt_extended._keys.current.time", SimpleNamespace(monotonic=clock))
     clock.now = 1_795_465_800.0  # 2026-11-23 20:30 UTC
@@ -472,7 +481,7 @@ def test_the_documentation_shows_what_is_printed(shop: Flask, monkeypatch: pytes
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
 def test_only_its_owner_may_open_the_lock(shop: Flask, path: Path, umask: int) -> None:
-    """Whatever the umask, and also if an earlier version has left one that everybody may open."""
+    """Whatever the umask is, and even if an earlier version left a lock file with another mode."""
     lock = path.with_name(".keys.json.lock")
     before = os.umask(umask)
     try:
@@ -485,8 +494,8 @@ def test_only_its_owner_may_open_the_lock(shop: Flask, path: Path, umask: int) -
     assert stat.S_IMODE(lock.stat().st_mode) == 0o600
 
 
-def test_the_lock_is_waited_for_but_not_without_end(shop: Flask, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the file and what to do. Once it is free, the command works."""
+def test_the_lock_is_waited_for_until_a_timeout(shop: Flask, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the lock file and what to do. The command works once the lock is released."""
     keys(shop, "generate")
     monkeypatch.setattr("flask_jwt_extended._keys.files.LOCK_TIMEOUT", 0.3)
     lock = path.with_name(".keys.json.lock")
@@ -507,7 +516,7 @@ def test_the_lock_is_waited_for_but_not_without_end(shop: Flask, path: Path, mon
 
 
 def test_a_lock_that_is_a_link_is_not_followed(shop: Flask, path: Path, tmp_path: Path) -> None:
-    """Another user could have put it there, to make a file of ours."""
+    """Another user could have made the link, to create a file with our rights."""
     path.with_name(".keys.json.lock").symlink_to(tmp_path / "elsewhere")
     assert "cannot be changed" in refusal(shop, "generate")
     assert not (tmp_path / "elsewhere").exists()
@@ -517,7 +526,7 @@ def test_a_lock_that_is_a_link_is_not_followed(shop: Flask, path: Path, tmp_path
     "command", [("generate",), ("rotate", "--now"), ("retire", EC["kid"])], ids=lambda words: words[0]
 )
 def test_a_link_to_the_file_stays_a_link(make_app: MakeApp, tmp_path: Path, command: tuple[str, ...]) -> None:
-    """Or the workers that open the file itself would go on with the key that was to retire."""
+    """Otherwise, workers that open the target would keep using the old key."""
     real = write_set(tmp_path / "real.json", RSA, EC | {"state": "next"})
     if command[0] == "retire":
         real = write_set(real, RSA, EC | {"state": "retiring"})
@@ -536,7 +545,7 @@ def test_a_link_to_the_file_stays_a_link(make_app: MakeApp, tmp_path: Path, comm
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change files of others")
 def test_the_file_keeps_its_owner(shop: Flask, path: Path) -> None:
-    """The command is run by an administrator, and the file is read by the user of the application."""
+    """An administrator runs the command, and the user of the application reads the file."""
     write_set(path, EC)
     os.chown(path, 12345, 12346)
     keys(shop, "generate")
@@ -545,5 +554,5 @@ def test_the_file_keeps_its_owner(shop: Flask, path: Path) -> None:
 
 
 def test_no_name_of_a_new_key_looks_like_an_option() -> None:
-    """Of 500 random names, several would begin with a hyphen."""
+    """Otherwise, several of 500 random kids would begin with a hyphen."""
     assert not any(generate("HS256", 0)["kid"].startswith("-") for _ in range(500))

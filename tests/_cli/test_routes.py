@@ -13,12 +13,12 @@ from flask.views import MethodView
 from flask_jwt_extended import JWTManager, all_of, jwt_exempt, jwt_required
 
 from ..conftest import SECRET
-from .test_cli import BARE_VIEW, FIXED, run, run_flask, write
+from .helpers import BARE_VIEW, FIXED, run, run_module, write
 
 
 @pytest.fixture
 def shop() -> Flask:
-    """An application with a route of each sort."""
+    """An application with a route of each kind."""
     app = Flask("shop", static_folder=None)
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_PROFILE="strict")
     JWTManager(app)
@@ -44,9 +44,9 @@ def shop() -> Flask:
 
 
 TABLE = """\
-method  rule      guard      demands                                                                                               endpoint
+method  rule      guard      requires                                                                                              endpoint
 GET     /         none       nothing                                                                                               index
-GET     /health   exempt     nothing, on purpose                                                                                   health
+GET     /health   exempt     public (exempt)                                                                                       health
 DELETE  /orders   decorator  cancel token, acr gold or mfa, reported only                                                          orders
 GET     /orders   decorator  access token, scope orders:read or orders:write, or none, if it is not valid                          orders
 POST    /orders   decorator  fresh access token, scope orders:write and pay, role clerk, authenticated within 5 minutes            orders
@@ -55,14 +55,14 @@ POST    /refresh  decorator  refresh token                                      
 """  # noqa: E501  # as wide as it is printed
 
 
-def test_every_route_is_listed_with_what_it_demands(shop: Flask) -> None:
-    """In words, in the order of rules."""
+def test_every_route_is_listed_with_its_requirements(shop: Flask) -> None:
+    """As text, ordered by rule."""
     printed = run(shop, "routes").stdout
     assert [line.split() for line in printed.splitlines()] == [line.split() for line in TABLE.splitlines()]
 
 
 def test_an_unprotected_route_can_stop_ci(shop: Flask) -> None:
-    """Only if it is asked for, and only one that nobody has exempted."""
+    """Only with the option, and only for a route that is not exempt."""
     assert run(shop, "routes").exit_code == 0
     assert run(shop, "routes", "--fail-on-unprotected").exit_code == 1
     shop.view_functions["index"] = jwt_exempt(shop.view_functions["index"])
@@ -70,7 +70,7 @@ def test_an_unprotected_route_can_stop_ci(shop: Flask) -> None:
 
 
 def test_a_snapshot_finds_what_has_changed(shop: Flask, tmp_path: Path) -> None:
-    """A route that is new, one that is gone, one that demands less."""
+    """A new route, a removed one, and one that requires less."""
     snapshot = tmp_path / "routes.json"
     snapshot.write_text(run(shop, "routes", "--json").stdout)
     assert len(json.loads(snapshot.read_text())) == 6
@@ -89,17 +89,17 @@ def test_a_snapshot_finds_what_has_changed(shop: Flask, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[5]", '[{"rule": "/"}]', "null"])
-def test_what_is_no_snapshot_is_told(shop: Flask, tmp_path: Path, content: str) -> None:
-    """In one line that says how to make one."""
+def test_an_invalid_snapshot_is_an_error(shop: Flask, tmp_path: Path, content: str) -> None:
+    """One line says how to make a snapshot."""
     (tmp_path / "routes.json").write_text(content)
     result = run(shop, "routes", "--snapshot", str(tmp_path / "routes.json"))
     assert result.exit_code == 1
     assert "flask jwt routes --json makes one" in result.stderr if content != "{}" else result.stderr == ""
 
 
-def test_a_decorator_above_its_route_is_seen(tmp_path: Path) -> None:
-    """As a process, as it is typed: the view that is served demands nothing."""
-    shop = write(tmp_path, FIXED + BARE_VIEW)
-    done = run_flask(tmp_path, "--app", shop, "jwt", "routes", "--fail-on-unprotected", "--json")
-    assert done.returncode == 1
+def test_a_decorator_above_its_route_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The view that is served requires nothing."""
+    write(tmp_path, FIXED + BARE_VIEW)
+    done = run_module(monkeypatch, tmp_path, "routes", "--fail-on-unprotected", "--json")
+    assert done.exit_code == 1
     assert {route["rule"]: route["guard"] for route in json.loads(done.stdout)}["/reports"] == "none"

@@ -15,12 +15,12 @@ from flask import Flask
 
 from flask_jwt_extended._context import get_state
 from flask_jwt_extended._diagnostics.application import check, startup_checks
-from flask_jwt_extended._diagnostics.keys import key_digest
+from flask_jwt_extended._diagnostics.key_digest import key_digest
 from flask_jwt_extended._diagnostics.token import Inspection, inspect_token
 from flask_jwt_extended._jose.jwk_set import to_jwk
 from flask_jwt_extended.exceptions import ConfigurationError
 
-from .._cli.test_cli import HEAD, run_flask, write
+from .._cli.helpers import HEAD, run_module, write
 from .._keys.helpers import JWKS, public, write_set
 from .._keys.lying_server import LyingServer, serves
 from .._keys.test_current import made_by
@@ -35,12 +35,12 @@ ISSUER = "https://login.example"
 
 
 def found(app: Flask) -> dict[str, str]:
-    """The severities of what is found, by code, and that every finding is a sentence that holds no key."""
-    told = {finding.code: finding for finding in check(app, get_state(app))}
-    for finding in told.values():
+    """The severities of the findings by code, after checking that each is a sentence without a key."""
+    findings = {finding.code: finding for finding in check(app, get_state(app))}
+    for finding in findings.values():
         assert min(len(finding.message.split()), len(finding.why.split()), len(finding.fix.split())) >= 3
         assert not [jwk["d"] for jwk in (EC, RSA) if jwk["d"] in str(finding)]
-    return {code: finding.severity for code, finding in told.items() if code not in BESIDE}
+    return {code: finding.severity for code, finding in findings.items() if code not in BESIDE}
 
 
 def codes(app: Flask) -> set[str]:
@@ -52,8 +52,8 @@ def path(tmp_path: Path) -> Path:
     return write_set(tmp_path / "keys.json", EC, RSA | {"state": "next"})
 
 
-def test_a_good_set_leaves_nothing_to_say(make_app: MakeApp, path: Path) -> None:
-    """Nor does it matter that JWT_SECRET_KEY is not set, or is weak, or that JWT_ALGORITHM has no keys."""
+def test_a_good_set_has_no_findings(make_app: MakeApp, path: Path) -> None:
+    """JWT_SECRET_KEY and the keys of JWT_ALGORITHM do not matter then."""
     assert found(make_app(KEYS=path, SECRET_KEY=None)) == {}
     assert found(make_app(KEYS=path, SECRET_KEY=None, ALGORITHM="RS256")) == {}
     app = make_app(KEYS=path, SECRET_KEY=None, ALGORITHM="RS256")
@@ -62,7 +62,7 @@ def test_a_good_set_leaves_nothing_to_say(make_app: MakeApp, path: Path) -> None
 
 
 def test_a_set_that_cannot_be_used_is_an_error(make_app: MakeApp, tmp_path: Path) -> None:
-    """It is not there, or not a JWK Set."""
+    """The file does not exist, or is not a JWK Set."""
     assert found(make_app(KEYS=tmp_path / "nowhere.json")) == {"unusable_keys": "error"}
     for keys in ([EC, EC], 5, tmp_path):
         app = make_app(KEYS=[EC])
@@ -72,7 +72,7 @@ def test_a_set_that_cannot_be_used_is_an_error(make_app: MakeApp, tmp_path: Path
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o622])
 def test_a_file_that_others_may_read_is_an_error(make_app: MakeApp, path: Path, mode: int) -> None:
-    """Or change. Public keys may be read by everybody."""
+    """Or change. Public keys may be readable."""
     path.chmod(mode)
     assert found(make_app(KEYS=path)) == {"exposed_keys": "error"}
     write_set(path, public(EC)).chmod(mode)
@@ -90,25 +90,25 @@ def test_a_file_that_others_may_read_is_an_error(make_app: MakeApp, path: Path, 
         ([JWKS["HS256"]], None),
     ],
 )
-def test_a_set_that_cannot_sign_is_told(make_app: MakeApp, keys: Any, severity: str | None) -> None:
-    """An error if it looks as if it should; a service that only verifies is fine."""
+def test_a_set_that_cannot_sign_is_reported(make_app: MakeApp, keys: Any, severity: str | None) -> None:
+    """An error if it has private keys; a service that only verifies is fine."""
     assert found(make_app(KEYS=keys)).get("no_signing_key") == severity
 
 
-def test_a_key_that_retires_without_an_end_is_told(make_app: MakeApp) -> None:
-    """It never does, then."""
+def test_a_key_that_retires_without_an_end_is_reported(make_app: MakeApp) -> None:
+    """It would verify forever."""
     assert found(make_app(KEYS=[EC, RSA | {"state": "retiring"}])) == {"endless_retirement": "warning"}
     assert found(make_app(KEYS=[EC, RSA | {"state": "retiring", "until": 4_000_000_000}])) == {}
 
 
-def test_a_set_without_a_next_key_is_remarked_on(make_app: MakeApp) -> None:
-    """Not where it only verifies."""
+def test_a_set_without_a_next_key_is_reported(make_app: MakeApp) -> None:
+    """Not if the application only verifies."""
     assert "no_next_key" in codes(make_app(KEYS=[EC]))
     assert "no_next_key" not in codes(make_app(KEYS=[EC, RSA | {"state": "next"}]))
     assert "no_next_key" not in codes(make_app(KEYS=[EC | {"state": "next"}]))
 
 
-def test_a_path_that_publishes_nothing_is_told(make_app: MakeApp) -> None:
+def test_a_path_that_publishes_nothing_is_reported(make_app: MakeApp) -> None:
     """Secrets are never published."""
     assert found(make_app(JWKS_PATH="/jwks.json")) == {"nothing_published": "warning"}
     assert found(make_app(JWKS_PATH="/jwks.json", KEYS=[JWKS["HS256"]])) == {"nothing_published": "warning"}
@@ -118,8 +118,8 @@ def test_a_path_that_publishes_nothing_is_told(make_app: MakeApp) -> None:
     assert found(app) == {"unusable_keys": "error"}
 
 
-def test_fallbacks_are_judged_as_secrets_are(make_app: MakeApp) -> None:
-    """Weak, the same as the one that signs, or of no use."""
+def test_fallbacks_are_checked_like_secrets(make_app: MakeApp) -> None:
+    """They are weak, the same as the signing secret, or unused."""
     private, public_pem = pem(PRIVATE_KEYS["RS256"])
     pair = {"ALGORITHM": "RS256", "PRIVATE_KEY": private, "PUBLIC_KEY": public_pem}
     assert found(make_app(SECRET_KEY_FALLBACKS=[SECRET[::-1]])) == {}
@@ -139,7 +139,7 @@ def trusting(server: LyingServer) -> dict[str, Any]:
 
 
 def test_an_issuer_that_cannot_be_reached_is_an_error(make_app: MakeApp, server: LyingServer) -> None:
-    """Asked once, in the time that a fetch may take."""
+    """The check fetches once."""
     assert found(make_app(**trusting(server))) == {"issuer_unreachable": "error"}
     assert server.asked["/keys"] == 1
     server.answers["/keys"] = serves({"keys": [public(EC)]})
@@ -170,7 +170,7 @@ UNUSABLE = {
 
 @pytest.mark.parametrize("reason", UNUSABLE)
 def test_an_issuer_without_a_usable_key_is_an_error(make_app: MakeApp, server: LyingServer, reason: str) -> None:
-    """The reason is told for each key; with another that can be used, it is a note."""
+    """The finding gives the reason for each key. If another key is usable, it is an info."""
     server.answers["/keys"] = serves({"keys": [UNUSABLE[reason]]})
     app = make_app(**trusting(server))
     assert found(app) == {"issuer_without_usable_keys": "error"}
@@ -189,12 +189,12 @@ def test_an_issuer_without_a_usable_key_is_an_error(make_app: MakeApp, server: L
     "keys", [{"keys": []}, *([each] for each in (ENCRYPTS, UNKNOWN, FULLY_SPECIFIED, EC | {"until": 1}))]
 )
 def test_a_set_without_a_usable_key_is_an_error(make_app: MakeApp, caplog: pytest.LogCaptureFixture, keys: Any) -> None:
-    """Also where the application would only verify; before the first request, the log says so."""
+    """Also in an application that only verifies. It is logged before the first request."""
     app = make_app(KEYS=keys)
     assert found(app) == {"no_usable_key": "error"}
     caplog.clear()
     app.test_client().get("/")
-    assert [record.getMessage()[:34] for record in caplog.records] == ["JWT_KEYS has no key that can be us"]
+    assert [record.getMessage()[:34] for record in caplog.records] == ["JWT_KEYS has no usable key. flask "]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_set_without_a_usable_key_is_an_error(make_app: MakeApp, caplog: pytes
 def test_a_key_of_ours_that_is_skipped_is_named_in_the_log(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture, skipped: dict[str, Any], reason: str | None
 ) -> None:
-    """Unless it is for something else. The other keys of the set sign and verify."""
+    """Unless the key is for encryption. The other keys of the set work."""
     app = make_app(KEYS=[skipped, EC])
     wanted = [] if reason is None else [f"A key of a JWK Set is skipped: {reason}"]
     assert [record.getMessage() for record in caplog.records] == wanted
@@ -217,13 +217,13 @@ def test_a_key_of_ours_that_is_skipped_is_named_in_the_log(
 
 
 def test_an_issuer_without_any_key_is_an_error(make_app: MakeApp, server: LyingServer) -> None:
-    """It may have withdrawn them."""
+    """The issuer may have withdrawn them."""
     server.answers["/keys"] = serves({"keys": []})
     assert found(make_app(**trusting(server))) == {"issuer_without_usable_keys": "error"}
 
 
 def test_of_many_unusable_keys_a_few_are_named(make_app: MakeApp, server: LyingServer) -> None:
-    """However long the names are that an issuer gives them."""
+    """The finding stays short, even if the kids are long."""
     server.answers["/keys"] = serves({"keys": [UNKNOWN | {"kid": str(number) * 5000} for number in range(90)]})
     app = make_app(**trusting(server))
     (finding,) = [each for each in check(app, get_state(app)) if each.code == "issuer_without_usable_keys"]
@@ -232,23 +232,23 @@ def test_of_many_unusable_keys_a_few_are_named(make_app: MakeApp, server: LyingS
 
 
 def test_a_resource_server_needs_no_key_of_its_own(make_app: MakeApp, server: LyingServer) -> None:
-    """That it has none is told, and is no error."""
+    """A missing key is then an info."""
     server.answers["/keys"] = serves({"keys": [public(EC)]})
     assert found(make_app(SECRET_KEY=None, **trusting(server))) == {"missing_key": "info"}
 
 
-def test_a_set_that_differs_from_process_to_process_is_found(tmp_path: Path) -> None:
-    """Made when the application is loaded, of the same name each time."""
+def test_a_set_that_differs_from_process_to_process_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made when the application is loaded, with the same kid each time."""
     from_file = f"{HEAD}\napp = Flask(__name__)\napp.config.update(JWT_PROFILE='strict', JWT_KEYS=['made'])\n"
     made = "[generate('ES256', 0) | {'kid': 'k', 'state': 'active'}]"
     source = "from flask_jwt_extended._jose.key_states import generate\n" + from_file.replace("['made']", made)
-    shop = write(tmp_path, source + "JWTManager(app)\n")
-    told = json.loads(run_flask(tmp_path, "--app", shop, "jwt", "check", "--json").stdout)
-    assert [finding["code"] for finding in told] == ["key_differs", "no_next_key"]
+    write(tmp_path, source + "JWTManager(app)\n")
+    findings = json.loads(run_module(monkeypatch, tmp_path, "check", "--json").stdout)
+    assert [finding["code"] for finding in findings] == ["key_differs", "no_next_key"]
 
 
 def test_the_digest_of_a_set_is_that_of_its_keys(make_app: MakeApp, path: Path) -> None:
-    """Not of their names."""
+    """Their kids do not matter."""
     renamed = [EC | {"kid": "1"}, RSA | {"kid": "2", "state": "next"}]
     digests = {key_digest(get_state(make_app(KEYS=keys)), b"salt") for keys in (path, renamed)}
     assert len(digests) == 1
@@ -267,7 +267,7 @@ def why(inspection: Inspection, name: str) -> str:
 
 
 def test_inspection_names_the_key(make_app: MakeApp) -> None:
-    """Of a set; a token of no key of it is refused."""
+    """By its kid. A token of another key is refused."""
     app = make_app(KEYS=[EC])
     good = inspect(app, made_by(EC))
     assert good.accepted
@@ -277,7 +277,7 @@ def test_inspection_names_the_key(make_app: MakeApp) -> None:
 
 
 def test_inspection_names_the_issuer(make_app: MakeApp, server: LyingServer) -> None:
-    """And judges its tokens by its terms: what they say of type and session means nothing here."""
+    """The issuer's settings apply; its type and sid claims mean nothing here."""
     server.answers["/keys"] = serves({"keys": [public(EC)]})
     app = make_app(STORE_URI="memory://", **trusting(server))
     claims = {"iss": ISSUER, "aud": "us", "sub": "ada", "iat": NOW, "exp": NOW + 60, "type": "Bearer", "sid": "theirs"}
@@ -288,7 +288,7 @@ def test_inspection_names_the_issuer(make_app: MakeApp, server: LyingServer) -> 
     good = inspect(app, signed())
     assert good.accepted, good.verdicts
     assert why(good, "signature") == f"made by a key of {ISSUER}"
-    assert why(good, "type") == "for views that ask for tokens of type access"
+    assert why(good, "type") == "for views that require access tokens"
     refused = inspect(app, signed(aud="them"))
     assert not refused.accepted
     assert "udience" in why(refused, "aud")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 import jwt as pyjwt
@@ -30,16 +30,16 @@ from flask_jwt_extended._diagnostics.application import check
 from flask_jwt_extended._diagnostics.token import inspect_token
 from flask_jwt_extended.stores.findings import Finding
 
+from ..axes import PROFILES, both_profiles, rotated
 from ..conftest import PRIVATE_KEYS, SECRET, MakeApp, bearer, pem
 
-PROFILES = ["compat", "strict"]
 ISSUER = "https://login.example"
 NAMED: dict[str, Any] = {"ENCODE_ISSUER": ISSUER, "ENCODE_AUDIENCE": "orders-api"}
 RFC_9068: dict[str, Any] = {**NAMED, "ACCESS_TOKEN_TYP": "at+jwt"}
 
 
 def forged(typ: str | None = "at+jwt", **others: Any) -> str:
-    """A token that another service has signed with the same key. ``None`` leaves a claim out."""
+    """A token that another service signed with the same key. ``None`` leaves a claim out."""
     now = int(time.time())
     claims = {
         "iss": ISSUER,
@@ -65,17 +65,17 @@ def status(app: Flask, token: str, view: str = "access") -> int:
 # --- JWT_ACCESS_TOKEN_TYP -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=PROFILES)
-def oauth(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
-    """An application whose access tokens are those of RFC 9068."""
-    app = make_app(PROFILE=request.param, **RFC_9068)
+@pytest.fixture
+def oauth(profile: str, make_app: MakeApp) -> Flask:
+    """An application whose access tokens are those of RFC 9068, in the profile of the test."""
+    app = make_app(PROFILE=profile, **RFC_9068)
     app.add_url_rule("/reset", "reset", jwt_required(token_type="reset")(lambda: "x"))
     return app
 
 
-@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
-def test_own_tokens_pass(oauth: Flask, typ: str) -> None:
-    """Of each kind, and however the type is spelled."""
+@rotated("typ", ["at+jwt", "AT+JWT", "application/at+jwt"], profile=PROFILES)
+def test_own_tokens_are_accepted(oauth: Flask, typ: str) -> None:
+    """Every kind of token, with every spelling of the type."""
     with oauth.app_context():
         tokens = {
             "access": create_access_token("ada"),
@@ -88,23 +88,26 @@ def test_own_tokens_pass(oauth: Flask, typ: str) -> None:
     assert status(oauth, forged(typ)) == 200
 
 
-@pytest.mark.parametrize("claims", [{}, {"type": None}], ids=["access", "no type"])
-@pytest.mark.parametrize("typ", ["JWT", "jwt", "application/jwt", "", "mine", None, "at+jwt+x", "dpop+jwt", "at-jwt"])
-def test_an_access_token_must_say_that_it_is_one(oauth: Flask, typ: str | None, claims: dict[str, Any]) -> None:
-    """In every profile; a token that says nothing of its kind is an access token in compat."""
-    assert status(oauth, forged(typ, **claims)) in (401, 422)
-    assert status(oauth, forged(typ, **claims), "any") in (401, 422)
+@rotated(
+    "typ",
+    ["JWT", "jwt", "application/jwt", "", "mine", None, "at+jwt+x", "dpop+jwt", "at-jwt"],
+    profile=PROFILES,
+    kind=["access", None],
+)
+def test_an_access_token_must_have_the_typ(oauth: Flask, typ: str | None, kind: str | None) -> None:
+    """In both profiles. In compat, a token without a type is an access token."""
+    assert status(oauth, forged(typ, type=kind)) in (401, 422)
+    assert status(oauth, forged(typ, type=kind), "any") in (401, 422)
 
 
-@pytest.mark.parametrize("view", ["access", "refresh", "reset", "any"])
-@pytest.mark.parametrize("kind", ["refresh", "reset"])
-def test_no_other_token_may_say_so(oauth: Flask, kind: str, view: str) -> None:
-    """A refresh token with that type passes nowhere, without it in its view."""
+@rotated("view,kind", product(["access", "refresh", "reset", "any"], ["refresh", "reset"]), profile=PROFILES)
+def test_no_other_token_may_have_the_typ(oauth: Flask, kind: str, view: str) -> None:
+    """A refresh token with this typ is refused everywhere, and accepted without it."""
     assert status(oauth, forged(type=kind), view) in (401, 422)
     assert status(oauth, forged("JWT", type=kind), kind) == 200
 
 
-@pytest.mark.parametrize(
+@rotated(
     "claims",
     [
         {"iss": "https://other.example"},
@@ -118,16 +121,16 @@ def test_no_other_token_may_say_so(oauth: Flask, kind: str, view: str) -> None:
         {"aud": ""},
         {"aud": None},
     ],
-    ids=repr,
+    profile=PROFILES,
 )
 def test_an_access_token_names_its_issuer_and_audience(oauth: Flask, claims: dict[str, Any]) -> None:
-    """Ours, though JWT_DECODE_ISSUER and JWT_DECODE_AUDIENCE are not set."""
+    """Ours are required, although JWT_DECODE_ISSUER and JWT_DECODE_AUDIENCE are not set."""
     assert status(oauth, forged(**claims)) in (401, 422)
     assert status(oauth, forged(aud=["other-api", "orders-api"])) == 200
 
 
-def test_more_issuers_and_audiences_can_be_named(make_app: MakeApp) -> None:
-    """By the options that say so."""
+def test_more_issuers_and_audiences_can_be_accepted(make_app: MakeApp) -> None:
+    """With JWT_DECODE_ISSUER and JWT_DECODE_AUDIENCE."""
     more = {"DECODE_ISSUER": [ISSUER, "https://other.example"], "DECODE_AUDIENCE": ["orders-api", "stock-api"]}
     app = make_app(**RFC_9068, **more)
     assert status(app, forged(iss="https://other.example", aud="stock-api")) == 200
@@ -136,7 +139,7 @@ def test_more_issuers_and_audiences_can_be_named(make_app: MakeApp) -> None:
 
 
 def test_after_the_option_is_turned_on_refresh_tokens_are_good(make_app: MakeApp) -> None:
-    """Access tokens from before are refused, and clients get new ones as when they expire."""
+    """Old access tokens are refused, and clients refresh as if they had expired."""
     before, after = make_app(), make_app(**RFC_9068)
     with before.app_context():
         access, refresh = create_access_token("ada"), create_refresh_token("ada")
@@ -145,17 +148,25 @@ def test_after_the_option_is_turned_on_refresh_tokens_are_good(make_app: MakeApp
 
 
 def test_after_the_option_is_turned_off_access_tokens_are_good(make_app: MakeApp) -> None:
-    """Until they expire."""
+    """Old access tokens are accepted until they expire."""
     before, after = make_app(**RFC_9068), make_app()
     with before.app_context():
         access = create_access_token("ada")
     assert status(after, access) == 200
 
 
-@pytest.mark.parametrize("by_loader", [True, False], ids=["loader", "argument"])
-@pytest.mark.parametrize(("create", "typ"), [(create_access_token, "JWT"), (create_refresh_token, "at+jwt")])
+@rotated(
+    "create,typ,by_loader",
+    [
+        (create_access_token, "JWT", True),
+        (create_access_token, "JWT", False),
+        (create_refresh_token, "at+jwt", True),
+        (create_refresh_token, "at+jwt", False),
+    ],
+    profile=PROFILES,
+)
 def test_a_token_that_would_be_refused_is_not_made(oauth: Flask, create: Any, typ: str, by_loader: bool) -> None:
-    """The error names the option, and where the type comes from."""
+    """The error names the option and the origin of the type."""
     headers = {"typ": typ}
     if by_loader:
         oauth.extensions["flask-jwt-extended"].additional_headers_loader(lambda _identity: headers)
@@ -163,32 +174,35 @@ def test_a_token_that_would_be_refused_is_not_made(oauth: Flask, create: Any, ty
         create("ada", additional_headers=None if by_loader else headers)
 
 
+@both_profiles
 def test_a_token_of_another_type_is_not_marked_as_an_access_token(oauth: Flask) -> None:
-    """Applications of 4.7 make kinds of their own with additional claims."""
+    """Applications of 4.7 make their own kinds of tokens with additional claims."""
     with oauth.app_context():
         token = create_access_token("ada", additional_claims={"type": "reset"})
     assert status(oauth, token, "reset") == 200
     assert status(oauth, token) != 200
 
 
+@both_profiles
 def test_inspect_agrees(oauth: Flask) -> None:
     """``flask jwt inspect`` refuses what requests refuse."""
-    runtime, now = get_state(oauth), time.time()
-    assert inspect_token(forged(), runtime, now).accepted
-    assert not inspect_token(forged("JWT"), runtime, now).accepted
-    assert not inspect_token(forged(iss="https://other.example"), runtime, now).accepted
-    assert not inspect_token(forged(type="refresh"), runtime, now).accepted
+    state, now = get_state(oauth), time.time()
+    assert inspect_token(forged(), state, now).accepted
+    assert not inspect_token(forged("JWT"), state, now).accepted
+    assert not inspect_token(forged(iss="https://other.example"), state, now).accepted
+    assert not inspect_token(forged(type="refresh"), state, now).accepted
 
 
 # --- what is encoded is required in strict --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("view", ["access", "refresh"])
-@pytest.mark.parametrize(
-    "claims", [{"iss": None}, {"iss": "https://other.example"}, {"aud": None}, {"aud": "other-api"}], ids=repr
+@rotated(
+    "claims",
+    [{"iss": None}, {"iss": "https://other.example"}, {"aud": "other-api"}, {"aud": None}],
+    view=["access", "refresh"],
 )
 def test_strict_requires_what_it_encodes(make_app: MakeApp, claims: dict[str, Any], view: str) -> None:
-    """Of tokens of every kind. Compat requires what JWT_DECODE_ISSUER and JWT_DECODE_AUDIENCE say, as 4.7."""
+    """In tokens of every kind. Compat only checks JWT_DECODE_ISSUER and JWT_DECODE_AUDIENCE, as 4.7."""
     strict, compat = make_app(PROFILE="strict", **NAMED), make_app(**NAMED)
     token = forged("JWT", type=view, **claims)
     assert status(strict, token, view) == 401
@@ -213,13 +227,13 @@ def test_strict_requires_what_it_encodes(make_app: MakeApp, claims: dict[str, An
 def test_an_option_that_is_set_wins_in_strict(
     make_app: MakeApp, options: dict[str, Any], claims: dict[str, Any]
 ) -> None:
-    """``None`` too: the application says that it is not looked at."""
+    """Also ``None``, which turns the check off."""
     assert status(make_app(PROFILE="strict", **NAMED | options), forged("JWT", **claims)) == 200
     assert status(make_app(PROFILE="strict", **NAMED), forged("JWT", **claims)) == 401
 
 
 def test_the_issuer_may_be_set_later(make_app: MakeApp) -> None:
-    """The default follows."""
+    """The default of JWT_DECODE_ISSUER follows."""
     app = make_app(PROFILE="strict")
     assert status(app, forged("JWT", aud=None)) == 200
     app.config["JWT_ENCODE_ISSUER"] = "https://other.example"
@@ -258,12 +272,12 @@ _FORBIDDEN: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", _FORBIDDEN)
 def test_such_settings_are_found(make_app: MakeApp, name: str) -> None:
-    """And it is true: a token that is made under them is refused."""
+    """A token made under these settings really is refused."""
     app = make_app(**_FORBIDDEN[name])
     found = refused(app)
     assert found
     assert {each.severity for each in found} == {"error"}
-    assert all(each.fix.startswith(("Let ", "Set ", "Take ", "Such ")) for each in found)
+    assert all(each.fix.startswith(("Set ", "Remove ", "This ")) for each in found)
     refuses = []
     for view, create in (("access", create_access_token), ("refresh", create_refresh_token)):
         with app.app_context():
@@ -277,7 +291,7 @@ _GOOD: dict[str, dict[str, Any]] = {
     "an audience of several": {"DECODE_AUDIENCE": ["a", "b"], "ENCODE_AUDIENCE": ["b", "c"]},
     "an issuer of several": {"DECODE_ISSUER": [ISSUER, "x"], "ENCODE_ISSUER": "x"},
     "an issuer that is not looked at": {"ENCODE_ISSUER": ISSUER},
-    "tokens without an end": {"ACCESS_TOKEN_EXPIRES": False},
+    "tokens without an end": {"ACCESS_TOKEN_EXPIRES": False, "REQUIRED_CLAIMS": ()},
     "a relativedelta": {"ACCESS_TOKEN_EXPIRES": relativedelta(months=1)},
     "a second": {"ACCESS_TOKEN_EXPIRES": 1},
     "another identity claim": {"IDENTITY_CLAIM": "user", "REQUIRED_CLAIMS": ["sub", "user"]},
@@ -289,14 +303,10 @@ _GOOD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("name", _GOOD)
+@rotated("name", _GOOD, profile=PROFILES)
 def test_good_settings_are_left_alone(make_app: MakeApp, name: str, profile: str, caplog: Any) -> None:
-    """By the check, and in the log."""
-    options = _GOOD[name]
-    if profile == "strict" and name == "tokens without an end":
-        options = {**options, "REQUIRED_CLAIMS": ()}
-    app = make_app(PROFILE=profile, **options)
+    """Neither the check nor the log reports them."""
+    app = make_app(PROFILE=profile, **_GOOD[name])
     assert refused(app) == []
     with app.app_context():
         assert status(app, create_access_token("ada")) == 200
@@ -315,7 +325,7 @@ def test_a_missing_client_id_is_a_warning(make_app: MakeApp) -> None:
 
 
 def test_a_key_that_does_not_belong_to_the_other_is_found(make_app: MakeApp) -> None:
-    """An algorithm and keys that cannot work together are, in one way or another, an error."""
+    """An algorithm and keys that do not fit are always an error."""
     private, _ = pem(PRIVATE_KEYS["ES256"])
     _, public = pem(ec.generate_private_key(ec.SECP256R1()))
     app = make_app(ALGORITHM="ES256", PRIVATE_KEY=private, PUBLIC_KEY=public)
@@ -326,7 +336,7 @@ def test_a_key_that_does_not_belong_to_the_other_is_found(make_app: MakeApp) -> 
 
 @pytest.mark.parametrize("claim", ["tenant", "scope"])
 def test_a_claim_that_the_application_adds_is_a_warning(make_app: MakeApp, claim: str) -> None:
-    """Each token may be given it; whether it is cannot be seen here. One that a loader adds is fine."""
+    """Each token may get the claim from its caller. One that a loader adds is fine."""
     app = make_app(REQUIRED_CLAIMS=[claim])
     assert {each.severity for each in refused(app)} == {"warning"}
     app.extensions["flask-jwt-extended"].additional_claims_loader(lambda _identity: {claim: "x"})
@@ -336,7 +346,7 @@ def test_a_claim_that_the_application_adds_is_a_warning(make_app: MakeApp, claim
 
 
 def test_an_application_that_makes_no_tokens_is_left_alone(make_app: MakeApp) -> None:
-    """It has a public key alone, for the tokens of another service."""
+    """It only has a public key, for tokens of another service."""
     private, public = pem(PRIVATE_KEYS["ES256"])
     app = make_app(ALGORITHM="ES256", PUBLIC_KEY=public, DECODE_AUDIENCE="orders-api")
     assert refused(app) == []
@@ -345,7 +355,7 @@ def test_an_application_that_makes_no_tokens_is_left_alone(make_app: MakeApp) ->
 
 
 def test_a_loader_may_write_the_audience(make_app: MakeApp) -> None:
-    """As applications of 4.7 do. One that cannot be asked leaves it open."""
+    """As applications of 4.7 do. With a loader that fails here, it is a warning."""
     app = make_app(DECODE_AUDIENCE="orders-api")
     manager = app.extensions["flask-jwt-extended"]
     manager.additional_claims_loader(lambda _identity: {"aud": "orders-api"})
@@ -356,8 +366,8 @@ def test_a_loader_may_write_the_audience(make_app: MakeApp) -> None:
     assert {each.severity for each in refused(app)} == {"warning"}
 
 
-def test_it_is_said_at_the_first_request(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
-    """In the log, without a loader being asked."""
+def test_it_is_logged_at_the_first_request(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+    """In the log, without calling a loader."""
     app = make_app(DECODE_AUDIENCE="orders-api")
     with caplog.at_level(logging.WARNING, logger="flask_jwt_extended"):
         for _ in range(2):
@@ -377,7 +387,7 @@ def test_it_is_said_at_the_first_request(make_app: MakeApp, caplog: pytest.LogCa
 
 
 def test_the_exit_status_of_the_check(make_app: MakeApp) -> None:
-    """Is 1, and the reason is printed."""
+    """It is 1, and the reason is printed."""
     app = make_app(DECODE_AUDIENCE="orders-api")
     result = app.test_cli_runner().invoke(jwt, ["check"])
     assert result.exit_code == 1
@@ -390,10 +400,9 @@ def test_the_exit_status_of_the_check(make_app: MakeApp) -> None:
 _LIFETIMES = [0, -1, -0.5, timedelta(0), timedelta(seconds=-1), relativedelta(months=-1)]
 
 
-@pytest.mark.parametrize("value", _LIFETIMES, ids=repr)
-@pytest.mark.parametrize("option", ["ACCESS_TOKEN_EXPIRES", "REFRESH_TOKEN_EXPIRES"])
+@rotated("value", _LIFETIMES, option=["ACCESS_TOKEN_EXPIRES", "REFRESH_TOKEN_EXPIRES"])
 def test_strict_refuses_tokens_that_are_expired_when_they_are_made(make_app: MakeApp, option: str, value: Any) -> None:
-    """Compat takes them: tests of 4.7 applications make expired tokens that way."""
+    """Compat accepts the lifetime: tests of 4.7 applications make expired tokens that way."""
     with pytest.raises(ConfigurationError, match=f"JWT_{option}"):
         make_app(PROFILE="strict", **{option: value})
     assert refused(make_app(**{option: value}))
@@ -402,29 +411,30 @@ def test_strict_refuses_tokens_that_are_expired_when_they_are_made(make_app: Mak
     assert refused(app)
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("value", _LIFETIMES, ids=repr)
-@pytest.mark.parametrize("option", ["SESSION_LIFETIME", "SESSION_IDLE_TIMEOUT", "COOKIE_EXTENSION_LIFETIME"])
+@rotated(
+    "value,option",
+    zip(_LIFETIMES * 2, ["SESSION_LIFETIME", "SESSION_IDLE_TIMEOUT", "COOKIE_EXTENSION_LIFETIME"] * 4, strict=True),
+    profile=PROFILES,
+)
 def test_a_session_that_has_ended_when_it_starts_is_refused(
     make_app: MakeApp, option: str, value: Any, profile: str
 ) -> None:
-    """In both profiles: 4.7 has no sessions."""
+    """In both profiles, because 4.7 has no sessions."""
     with pytest.raises(ConfigurationError, match=f"JWT_{option}"):
         make_app(PROFILE=profile, **{option: value})
     make_app(PROFILE=profile, **{option: None})
     make_app(PROFILE=profile, **{option: 60})
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("claim", ["exp", "nbf", "iat", "type", "fresh", "csrf", "sid", "single_use"])
+@rotated("claim", ["exp", "nbf", "iat", "type", "fresh", "csrf", "sid", "single_use"], profile=PROFILES)
 def test_a_claim_with_another_meaning_holds_no_identity(make_app: MakeApp, claim: str, profile: str) -> None:
-    """The identity would be a time or a kind, or the other way round."""
+    """The identity would overwrite a time or a type."""
     with pytest.raises(ConfigurationError, match="JWT_IDENTITY_CLAIM"):
         make_app(IDENTITY_CLAIM=claim, PROFILE=profile)
 
 
-def test_a_token_that_the_application_refuses_is_told_of(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
-    """``expires_delta=False`` where ``exp`` is required: one line in the log."""
+def test_a_token_that_the_application_refuses_is_logged(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+    """``expires_delta=False`` although ``exp`` is required: one line in the log."""
     app = make_app(PROFILE="strict")
     with app.app_context(), caplog.at_level(logging.WARNING, logger="flask_jwt_extended"):
         tokens = [create_access_token("ada", expires_delta=False) for _ in range(3)]

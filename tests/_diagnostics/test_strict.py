@@ -1,4 +1,4 @@
-"""``flask jwt check --moving``: what strict would change for an application, and nothing that would not."""
+"""``flask jwt check --preview-strict``: what strict would change for an application, and nothing that would not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask_jwt_extended import JWTManager, create_access_token, jwt_required
 from flask_jwt_extended._diagnostics.strict import _EFFECTS
 from flask_jwt_extended._settings.options import OPTIONS, UNSET
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from ..conftest import SECRET, MakeApp, bearer
 
 ALWAYS = {"strict_error_style", "strict_required_claims", "strict_verify_aud", "strict_max_token_bytes"}
@@ -30,23 +30,23 @@ WITH_COOKIES = {
 
 
 def changes(app: Flask) -> dict[str, dict[str, str]]:
-    """What the command prints, by code."""
-    findings = json.loads(run(app, "check", "--moving", "--json").output)
+    """The findings that the command prints, by code."""
+    findings = json.loads(run(app, "check", "--preview-strict", "--json").output)
     return {finding["code"]: finding for finding in findings}
 
 
-def test_every_option_that_strict_changes_has_an_effect_in_words() -> None:
-    """A new one cannot be forgotten."""
+def test_every_option_that_strict_changes_has_an_effect() -> None:
+    """A new option cannot be forgotten."""
     assert set(_EFFECTS) == {option.attribute for option in OPTIONS if option.strict is not UNSET}
 
 
-def test_an_application_with_headers_hears_nothing_of_cookies(make_app: MakeApp) -> None:
-    """Four options concern everybody, one those with views for OPTIONS."""
+def test_an_application_with_headers_is_not_affected_by_cookies(make_app: MakeApp) -> None:
+    """Four options affect every application, and one those with OPTIONS views."""
     assert set(changes(make_app())) == ALWAYS | OPTIONS_VIEWS
 
 
-def test_an_application_with_cookies_hears_of_them() -> None:
-    """By default, and by the locations of a single view."""
+def test_an_application_with_cookies_is_affected() -> None:
+    """Whether cookies are the default or the location of a single view."""
     for locations in ("cookies", "headers"):
         app = Flask("app")
         app.config.update(JWT_SECRET_KEY=SECRET, JWT_TOKEN_LOCATION=locations)
@@ -56,8 +56,8 @@ def test_an_application_with_cookies_hears_of_them() -> None:
         assert set(changes(app)) == ALWAYS | WITH_COOKIES | several
 
 
-def test_what_is_set_stays_and_is_not_named(make_app: MakeApp) -> None:
-    """An option that is set always wins, whatever the profile."""
+def test_options_that_are_set_do_not_change(make_app: MakeApp) -> None:
+    """An option that is set always wins."""
     kept = {
         "ERROR_STYLE": "compat",
         "REQUIRED_CLAIMS": [],
@@ -67,11 +67,11 @@ def test_what_is_set_stays_and_is_not_named(make_app: MakeApp) -> None:
         "PROTECT_OPTIONS_METHOD": False,
     }
     assert changes(make_app(**kept)) == {}
-    assert "Nothing to complain about" in run(make_app(**kept), "check", "--moving").output
+    assert "No problems found" in run(make_app(**kept), "check", "--preview-strict").output
 
 
-def test_the_fixes_together_keep_the_application_as_it_is(make_app: MakeApp) -> None:
-    """Written as they are printed, beside the profile, nothing is left to change; and a token of before passes."""
+def test_the_fixes_together_keep_the_current_behaviour(make_app: MakeApp) -> None:
+    """With all printed fixes and the profile, nothing changes, and an old token is accepted."""
     app = make_app(TOKEN_LOCATION=["headers", "cookies"], ACCESS_TOKEN_EXPIRES=False, SESSION_COOKIE=False)
     with app.app_context():
         before = create_access_token("ada")
@@ -92,7 +92,7 @@ def test_the_fixes_together_keep_the_application_as_it_is(make_app: MakeApp) -> 
 @pytest.mark.parametrize(
     ("options", "code", "word"),
     [
-        ({"SECRET_KEY": "too short"}, "strict_key_strength", "cannot be used any more"),
+        ({"SECRET_KEY": "too short"}, "strict_key_strength", "The key is refused"),
         ({"ACCESS_TOKEN_EXPIRES": False}, "strict_required_claims", "access tokens never expire"),
         ({"ENCODE_AUDIENCE": "shop"}, "strict_verify_aud", "JWT_ENCODE_AUDIENCE"),
         ({"TOKEN_LOCATION": ["headers", "query_string"]}, "strict_single_token", "two places"),
@@ -101,19 +101,19 @@ def test_the_fixes_together_keep_the_application_as_it_is(make_app: MakeApp) -> 
 )
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 def test_it_looks_at_the_application(make_app: MakeApp, options: dict[str, Any], code: str, word: str) -> None:
-    """What is said fits what is set."""
+    """The reason depends on the settings."""
     assert word in changes(make_app(**options))[code]["why"]
 
 
-def test_a_method_of_one_s_own_is_named(make_app: MakeApp) -> None:
-    """Strict asks for a CSRF value on everything that is not known to be safe."""
+def test_a_custom_method_is_named(make_app: MakeApp) -> None:
+    """Strict requires a CSRF value for every method that is not known to be safe."""
     app = make_app(TOKEN_LOCATION="cookies")
     app.add_url_rule("/purge", view_func=jwt_required()(lambda: ""), methods=["PURGE"], endpoint="purge")
     assert "PURGE" in changes(app)["strict_csrf_methods"]["why"]
 
 
-def test_an_audience_and_loaders_of_one_s_own_settle_it(make_app: MakeApp) -> None:
-    """Where loaders answer, nobody sees other answers."""
+def test_an_audience_and_loaders_leave_less_to_change(make_app: MakeApp) -> None:
+    """With loaders for all errors, clients see no other responses."""
     app = make_app(DECODE_AUDIENCE="shop")
     manager: JWTManager = app.extensions["flask-jwt-extended"]
     for name in (
@@ -129,8 +129,8 @@ def test_an_audience_and_loaders_of_one_s_own_settle_it(make_app: MakeApp) -> No
     assert set(changes(app)) == (ALWAYS | OPTIONS_VIEWS) - {"strict_error_style", "strict_verify_aud"}
 
 
-def test_a_configuration_that_does_not_work_is_said_first(make_app: MakeApp) -> None:
-    """As without ``--moving``."""
+def test_an_invalid_configuration_is_the_only_finding(make_app: MakeApp) -> None:
+    """As without ``--preview-strict``."""
     app = make_app()
     app.config["JWT_TOKEN_LOCATION"] = "pigeons"
     assert set(changes(app)) == {"configuration"}

@@ -26,7 +26,7 @@ from flask_jwt_extended._context import get_state
 from flask_jwt_extended._keys.current import RELOAD_INTERVAL
 from flask_jwt_extended._request.jwks_endpoint import MAX_AGE
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from .._sessions.helpers import Clock, stopped_clock
 from ..conftest import MakeApp, bearer
 from .lying_server import Handler, LyingServer

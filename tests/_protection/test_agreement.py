@@ -343,11 +343,11 @@ def test_the_audit_the_check_and_the_client_agree(plan: Plan) -> None:
         codes = {each.code for each in found if route.rule in each.message.split(": ")[0].split(", ")}
         note(f"{good=} {anonymous=} {codes}")
         # A hook or a second decorator may require an access token where a refresh token is required, too.
-        assert good or is_socket or "refresh" in route.demands
+        assert good or is_socket or "refresh" in route.requirements
         if route.guard in ("none", "exempt"):
             assert anonymous
         elif route.guard in ("decorator", "default", "hook"):
-            assert not anonymous or all("or none" in each for each in route.demands.split("; "))
+            assert not anonymous or all("or none" in each for each in route.requirements.split("; "))
         assert anonymous or "unprotected_view" not in codes
         assert route.guard != "below" or "covered_decorator" in codes
     assert (routes(app), findings(app)) == (listed, found)

@@ -24,7 +24,7 @@ from flask.views import MethodView, View
 from flask_jwt_extended import JWTManager, all_of, create_access_token, jwt_exempt, jwt_required, verify_jwt_in_request
 from flask_jwt_extended.sockets import sock_required
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from .._keys.helpers import JWKS
 from ..conftest import SECRET, bearer
 from .frameworks import RestxApi, codes, findings, make_app, route_of, routes, status, statuses
@@ -111,12 +111,12 @@ def test_a_decorator_that_flask_does_not_run_protects_nothing(cls: Any, protect:
     app.add_url_rule("/view", view_func=cls.as_view("view"))
     assert statuses(app, "/view") == (CLOSED if protect else OPEN)
     route, found = route_of(app, "/view"), findings(app)
-    assert (route.guard, route.demands) == (("default", "access token") if protect else ("none", "nothing"))
+    assert (route.guard, route.requirements) == (("default", "access token") if protect else ("none", "nothing"))
     fix = UNENFORCED[cls]
     assert [each.code for each in found] == (
         [] if fix is None else ["unenforced_decorator" if protect else "unprotected_view"]
     )
-    assert all("/view: the @jwt_required()" in each.message and str(fix) in each.fix.lower() for each in found)
+    assert all("the @jwt_required() of" in each.message and str(fix) in each.fix.lower() for each in found)
 
 
 class Listed(MethodView):
@@ -189,7 +189,7 @@ def test_decorators_that_flask_runs_are_listed(cls: Any, protect: bool) -> None:
     app.add_url_rule("/view", view_func=cls.as_view("view"))
     route = route_of(app, "/view")
     assert route.guard == "decorator"
-    assert "fresh access token" in route.demands
+    assert "fresh access token" in route.requirements
     assert statuses(app, "/view") == (401, 401)
     assert status_fresh(app, "/view") == 200
     assert codes(app) == set()
@@ -372,7 +372,7 @@ def test_a_layer_above_is_reported(name: str) -> None:
     app = make(False)
     app.add_url_rule("/view", "view", FOREIGN[name]({})(jwt_required(scopes="x")(lambda: "x")))
     route = route_of(app, "/view")
-    assert (route.guard, route.demands, route.is_unprotected) == ("below", "access token, scope x", True)
+    assert (route.guard, route.requirements, route.is_unprotected) == ("below", "access token, scope x", True)
     assert "put @jwt_required() on top" in route.note
     (finding,) = findings(app)
     assert (finding.severity, finding.code) == ("warning", "covered_decorator")
@@ -668,7 +668,7 @@ def test_a_requirement_above_the_route_of_a_function_is_reported(library: str, p
     assert statuses(app, "/view") == (CLOSED if protect else OPEN)
     (finding,) = findings(app)
     assert finding.code == ("unenforced_decorator" if protect else "unprotected_view")
-    assert "stands above the route" in finding.message
+    assert "is above the route" in finding.message
     assert route_of(app, "/view").guard == ("default" if protect else "none")
 
 
@@ -780,7 +780,7 @@ def test_sock_required_protects_a_view(protect: bool) -> None:
     sock.route("/feed")(sock_required(scopes="feed")(lambda ws: None))
     sock.route("/plain", endpoint="plain")(lambda ws: None)
     route = route_of(app, "/feed")
-    assert (route.guard, route.demands) == ("decorator", "access token, scope feed")
+    assert (route.guard, route.requirements) == ("decorator", "access token, scope feed")
     assert route_of(app, "/plain").guard == ("default" if protect else "none")
     assert codes(app) == set()
 

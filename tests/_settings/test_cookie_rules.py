@@ -23,7 +23,7 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended.exceptions import ConfigurationError, JWTConfigWarning
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from ..axes import PROFILES, both_profiles, rotated
 from ..conftest import SECRET
 

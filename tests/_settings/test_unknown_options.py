@@ -10,7 +10,7 @@ from flask import Flask
 
 from flask_jwt_extended import JWTConfigWarning, JWTManager
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from ..axes import PROFILES, rotated
 from ..conftest import SECRET
 

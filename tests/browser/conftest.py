@@ -37,7 +37,7 @@ expect.set_options(timeout=PATIENCE)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser of the system. It is stopped with the module, for its event loop would be in the way of others."""
+    """The browser of the system. It stops with the module, because its event loop would disturb other tests."""
     path = next(filter(None, map(shutil.which, NAMES)), None) or program("chromium", package="chromium")
     arguments = ["--no-sandbox"] if sys.platform == "linux" and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
@@ -48,7 +48,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with a key."""
+    """A key file."""
     path = tmp_path_factory.mktemp("browser") / "keys.json"
     demo.type_keys(str(path), "generate")
     return path
@@ -56,13 +56,13 @@ def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lifetime() -> timedelta:
-    """How long access tokens live; a test may have another."""
+    """The lifetime of access tokens. A test may override it."""
     return timedelta(seconds=60)
 
 
 @pytest.fixture
 def address(made_keys: Path, tmp_path: Path, lifetime: timedelta) -> Iterator[str]:
-    """Where the demo is."""
+    """The address of the demo."""
     shutil.copy2(made_keys, tmp_path)
     app = demo.create_app(str(tmp_path / "keys.json"), f"sqlite:///{tmp_path}/jwt.db")
     app.config["JWT_ACCESS_TOKEN_EXPIRES"] = lifetime
@@ -75,7 +75,7 @@ def address(made_keys: Path, tmp_path: Path, lifetime: timedelta) -> Iterator[st
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    """Open an address in a browser of its own: nothing is shared with another visit. Whatever fails in it is told."""
+    """Open an address in a new browser context. Errors on the page fail the test."""
     contexts: list[BrowserContext] = []
     failures: list[str] = []
 

@@ -20,18 +20,18 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "i
 
 
 def log_in(page: Page, name: str = "Ada Lovelace") -> None:
-    """Press the button of a person, and wait for their token."""
+    """Press a user's button, and wait for the token."""
     page.get_by_role("button", name=name).click()
     expect(page.locator("#state")).to_contain_text(name)
 
 
 def press(page: Page, name: str) -> None:
-    """Press a button by what stands on it."""
+    """Press the first button with this name."""
     page.get_by_role("button", name=name).first.click()
 
 
 def outcome(page: Page) -> Locator:
-    """The line at the bottom that says what the last click did."""
+    """The line at the bottom that describes the result of the last click."""
     return page.locator("#outcome")
 
 
@@ -57,15 +57,15 @@ class TestOnePerson:
         expect(page.locator("#state")).to_have_text("Signed out")
         assert cookie_names(page) == set()
 
-    def test_a_wrong_password_is_told(self, address: str, visit: Visit) -> None:
-        """And nobody is logged in."""
+    def test_a_wrong_password_is_shown(self, address: str, visit: Visit) -> None:
+        """No cookie is set."""
         page = visit(address)
         press(page, "A wrong password")
         expect(outcome(page)).to_contain_text("Wrong username or password.")
         assert cookie_names(page) == set()
 
     def test_a_write_without_its_csrf_value_is_refused_and_with_it_accepted(self, address: str, visit: Visit) -> None:
-        """What was sent and what came back stands in the log."""
+        """The log shows the request and the response."""
         page = visit(address)
         log_in(page)
         press(page, "Without CSRF token")
@@ -76,15 +76,15 @@ class TestOnePerson:
         expect(page.locator("#notes li")).to_have_text(["Hello from the browser"])
         expect(page.locator("#entries li").first).to_contain_text("201 CREATED")
 
-    def test_a_reload_goes_on(self, address: str, visit: Visit) -> None:
-        """The cookie is there; nothing is kept in the page."""
+    def test_a_reload_keeps_the_session(self, address: str, visit: Visit) -> None:
+        """The session is in the cookie, not in the page."""
         page = visit(address)
         log_in(page)
         page.reload()
         expect(page.locator("#state")).to_contain_text("Ada Lovelace")
 
-    def test_two_tabs_that_refresh_at_once_both_go_on(self, address: str, visit: Visit) -> None:
-        """Each of three times."""
+    def test_two_tabs_can_refresh_at_the_same_time(self, address: str, visit: Visit) -> None:
+        """Three times in a row."""
         first = visit(address)
         log_in(first)
         second = first.context.new_page()
@@ -110,7 +110,7 @@ class TestExpiry:
         return timedelta(seconds=6)
 
     def test_an_expired_token_is_refused_until_it_is_refreshed(self, address: str, visit: Visit) -> None:
-        """The page says so when the time comes, without a click."""
+        """The page shows the expiry without a click."""
         page = visit(address)
         log_in(page)
         expect(page.locator("#state")).to_have_text("Token expired")
@@ -123,10 +123,10 @@ class TestExpiry:
 
 
 class TestTwoBrowsers:
-    """The same person at two devices."""
+    """The same user on two devices."""
 
     def test_one_ends_the_other(self, address: str, visit: Visit) -> None:
-        """At once, whatever its token says."""
+        """Immediately, although the token has not expired."""
         desk, phone = visit(address), visit(address, **PHONE)
         log_in(desk)
         log_in(phone)
@@ -141,7 +141,7 @@ class TestTwoBrowsers:
         expect(outcome(phone)).to_contain_text("200")
 
     def test_a_stolen_refresh_token_is_caught(self, address: str, visit: Visit) -> None:
-        """The thief comes after the owner, and too late: the session ends for both."""
+        """The thief uses the copy after the grace period: the session ends for both."""
         page = visit(address)
         log_in(page)
         press(page, "A thief copies it")
@@ -156,7 +156,7 @@ class TestTwoBrowsers:
         expect(outcome(page)).to_contain_text("revoked")
 
     def test_no_whole_token_is_shown(self, address: str, visit: Visit) -> None:
-        """Not even the one that is stolen."""
+        """Not even the stolen one."""
         page = visit(address)
         log_in(page)
         press(page, "A thief copies it")
@@ -170,10 +170,10 @@ class TestTwoBrowsers:
 
 
 class TestKeysAndRoutes:
-    """What operators do, shown live."""
+    """Rotating keys, and the audit of routes."""
 
-    def test_a_rotation_refuses_nobody(self, address: str, visit: Visit) -> None:
-        """The token of the old key goes on, and the next one is of the new."""
+    def test_a_rotation_refuses_no_valid_token(self, address: str, visit: Visit) -> None:
+        """The token of the old key stays valid, and the next one is signed by the new key."""
         page = visit(address)
         log_in(page)
         old = page.locator("#keys li.current strong").inner_text()
@@ -188,7 +188,7 @@ class TestKeysAndRoutes:
         press(page, "Refresh")
         expect(page.locator("#keys li", has_text=new)).to_contain_text("your token")
 
-    def test_who_lacks_the_role_is_told_so(self, address: str, visit: Visit) -> None:
+    def test_a_missing_role_is_explained(self, address: str, visit: Visit) -> None:
         """A 403: logging in again would not help."""
         page = visit(address)
         log_in(page, "Grace Hopper")
@@ -197,7 +197,7 @@ class TestKeysAndRoutes:
         expect(page.locator("#entries li").first).to_contain_text("insufficient_scope")
 
     def test_the_audit_lists_every_route(self, address: str, visit: Visit) -> None:
-        """And none is open by oversight."""
+        """No route is public by accident."""
         page = visit(address)
         expect(page.locator("#route-rows tr")).to_have_count(18)
         guards = page.locator("#route-rows td:nth-child(3)").all_text_contents()
@@ -224,7 +224,7 @@ ATTACKS = {
 
 
 class TestAnotherSite:
-    """A page of another origin, which the owner of a session happens to open."""
+    """A page of another origin, opened in the browser of a logged-in user."""
 
     @pytest.fixture(params=["127.0.0.1", "localhost"])
     def evil(self, request: pytest.FixtureRequest, address: str) -> Iterator[str]:
@@ -238,7 +238,7 @@ class TestAnotherSite:
             yield f"http://{request.param}:{port}"
 
     def test_a_form_writes_no_note(self, address: str, evil: str, visit: Visit) -> None:
-        """The answer is a refusal, and nothing is written."""
+        """The request is refused, and nothing is written."""
         page = visit(address)
         log_in(page)
         other = page.context.new_page()
@@ -285,7 +285,7 @@ class TestLook:
             assert min(ratios) >= 4.5, scheme
 
     def test_nothing_comes_from_elsewhere(self, address: str, visit: Visit) -> None:
-        """Every request is for this address."""
+        """Every request goes to this address."""
         page = visit("about:blank")
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
@@ -296,7 +296,7 @@ class TestLook:
 
     @pytest.mark.parametrize("name", ["light", "dark", "phone"])
     def test_pictures(self, name: str, address: str, visit: Visit, tmp_path: Path) -> None:
-        """What the docs show: ``make screenshots``."""
+        """The pictures of the documentation: ``make screenshots``."""
         wide = {"viewport": {"width": 1280, "height": 860}, "color_scheme": name if name == "dark" else "light"}
         page = visit(address, **(PHONE if name == "phone" else wide))
         log_in(page)

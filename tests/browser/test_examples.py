@@ -31,7 +31,7 @@ def site() -> Any:
 
 
 def test_spa_on_two_origins(load: Load, site: str, visit: Visit) -> None:
-    """Log in, write, outlive the access token, log out: from a page of another origin than the API."""
+    """Log in, write, continue after the access token has expired, log out: from another origin than the API."""
     app = load("spa/api").app
     app.config["JWT_TRUSTED_ORIGINS"] = [site]
     with served(app) as port:
@@ -57,7 +57,7 @@ def test_spa_on_two_origins(load: Load, site: str, visit: Visit) -> None:
 
 
 def test_spa_of_a_stranger(load: Load, site: str, visit: Visit) -> None:
-    """A page of an origin that is not named reads nothing and writes nothing."""
+    """A page of an unknown origin reads nothing and writes nothing."""
     app = load("spa/api").app
     with served(app) as port:
         page = visit(f"{site}/?api=http://localhost:{port}")
@@ -85,7 +85,7 @@ def test_notes_without_a_script(load: Load, visit: Visit) -> None:
 
 
 def test_chat_in_two_browsers(load: Load, visit: Visit) -> None:
-    """Who has not logged in is refused; two talk; who logs out is disconnected."""
+    """Anonymous users are refused; two users talk; a user who logs out is disconnected."""
     with served(load("chat/app").app) as port:
         ada, grace = (visit(f"http://localhost:{port}/") for _ in range(2))
         ada.get_by_role("button", name="Join", exact=True).click()

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from flask_jwt_extended import create_access_token
 from flask_jwt_extended._context import get_state
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from ..conftest import SECRET, bearer
 
 ROOT = Path(__file__).parents[2]

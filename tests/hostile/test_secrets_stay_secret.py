@@ -18,7 +18,7 @@ from flask_jwt_extended import JWTManager, create_access_token, decode_token, jw
 from flask_jwt_extended._settings.redaction import shown, without_credentials
 from flask_jwt_extended._settings.settings import resolve
 
-from .._cli.test_cli import run
+from .._cli.helpers import run
 from ..conftest import PRIVATE_KEYS, SECRET, bearer, pem
 
 #: Planted wherever a secret may stand.
@@ -239,7 +239,7 @@ def test_settings_show_everything_but_secrets(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["config"], ["config", "--json"], ["check"], ["check", "--json"], ["check", "--moving"]]
+    "command", [["config"], ["config", "--json"], ["check"], ["check", "--json"], ["check", "--preview-strict"]]
 )
 @pytest.mark.parametrize("name", GOOD)
 def test_no_command_shows_a_secret(name: str, command: list[str]) -> None:

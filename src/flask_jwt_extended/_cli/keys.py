@@ -1,7 +1,7 @@
-"""``flask jwt keys``: make the keys of JWT_KEYS, let one follow another, publish them.
+"""``flask jwt keys``: generate, rotate, retire, import and publish the keys of JWT_KEYS.
 
-Works on the JWK Set file that JWT_KEYS names. It is written as a whole, readable by its owner alone; running workers
-notice within seconds. Prints no private key unless it is asked for by name.
+Works on the JWK Set file that JWT_KEYS names. The file is replaced as a whole and only its owner can read it; running
+workers notice within seconds. Prints a private key only if you ask for it by its kid.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flask.cli import AppGroup
 from jwt.exceptions import InvalidKeyError
 
 from .._jose import jwk_set as jwks
-from .._jose import key_states as key_life
+from .._jose import key_states
 from .._jose.claims import expiry
 from .._jose.key_states import Member
 from .._keys.current import RELOAD_INTERVAL
@@ -28,17 +28,15 @@ from .._keys.files import from_pem, is_encrypted, load, locked, source_of, write
 from .._request.jwks_endpoint import MAX_AGE
 from .._state import ExtensionState
 from ..exceptions import ConfigurationError
-from .terminal import aligned, current_state, printable
+from .terminal import aligned, current_state, echo_json, json_option, printable
 
-keys = AppGroup("keys", help="Make the keys of JWT_KEYS, rotate them, publish them.")
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+keys = AppGroup("keys", help="Generate, rotate, retire and publish the keys of JWT_KEYS.")
 
 
 def _path(state: ExtensionState) -> Path:
-    """The file that JWT_KEYS names.
+    """Return the file that JWT_KEYS names.
 
-    :raises ConfigurationError: if it names none
+    :raises ConfigurationError: if JWT_KEYS does not name a file
     """
     configured = state.settings.keys
     if not isinstance(configured, (str, os.PathLike)):
@@ -48,15 +46,15 @@ def _path(state: ExtensionState) -> Path:
 
 
 def _change(state: ExtensionState, now: float, change: Callable[[list[Member]], list[Member]]) -> list[Member]:
-    """Change the keys of the file: one process at a time, and nothing that could not be read again.
+    """Change the keys in the file, one process at a time, after checking that the result is valid.
 
-    :raises ConfigurationError: if the file holds no keys, or cannot be written; it stays as it was
+    :raises ConfigurationError: if the file is not a JWK Set or cannot be written; it stays unchanged
     """
     path = _path(state)
-    file = Path(os.path.realpath(path))  # to replace a link would leave the file as it was
+    file = Path(os.path.realpath(path))  # a link is not replaced: its target is
     try:
         with locked(file):
-            members = key_life.without_retired(change(_members(file)), now)
+            members = key_states.without_retired(change(_members(file)), now)
             jwks.read_set({"keys": members})
             write_private(file, json.dumps({"keys": members}, indent=2).encode() + b"\n")
     except OSError as error:
@@ -76,26 +74,29 @@ def _listed(document: Any) -> list[Member]:
 
 
 @keys.command("generate")
-@click.option("--algorithm", default="ES256", show_default=True, help="What it signs with.")
+@click.option("--algorithm", default="ES256", show_default=True, help="The algorithm that the key signs with.")
 def generate_command(algorithm: str) -> None:
-    """Make a key. It is published, and signs after the next rotation; the first of a set signs at once."""
+    """Generate a key.
+
+    It is published now and signs after the next rotation. The first key of a set signs immediately.
+    """
     state, now = current_state(), time.time()
-    new = key_life.generate(algorithm, now)
-    _change(state, now, lambda members: key_life.added(members, new))
+    new = key_states.generate(algorithm, now)
+    _change(state, now, lambda members: key_states.added(members, new))
     click.echo(new["kid"])
 
 
 @keys.command("list")
-@_as_json
+@json_option
 def list_command(as_json: bool) -> None:
-    """List the keys and where they stand in their lives."""
+    """List the keys and their states."""
     listed = current_state().keys.at(time.time()).listed
-    rows = [(each.kid, each.key.algorithm, each.state.value, _until(each), _half(each)) for each in listed]
+    rows = [(each.kid, each.key.algorithm, each.state.value, _until(each), _material(each)) for each in listed]
     if as_json:
-        names = ("kid", "alg", "state", "until", "half")
-        click.echo(printable(json.dumps([dict(zip(names, row, strict=True)) for row in rows])))
+        names = ("kid", "alg", "state", "until", "material")
+        echo_json([dict(zip(names, row, strict=True)) for row in rows])
         return
-    for line in aligned([("kid", "algorithm", "state", "verifies until", "half"), *rows]):
+    for line in aligned([("kid", "algorithm", "state", "verifies until", "material"), *rows]):
         click.echo(line)
 
 
@@ -103,46 +104,52 @@ def _until(key: jwks.JWK) -> str:
     return "-" if key.until == float("inf") else f"{datetime.fromtimestamp(key.until, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _half(key: jwks.JWK) -> str:
+def _material(key: jwks.JWK) -> str:
     if key.jwk["kty"] == "oct":
         return "secret"
     return "private" if "d" in key.jwk else "public"
 
 
 @keys.command("rotate")
-@click.option("--overlap", type=click.IntRange(min=0), help="Seconds for which the old key verifies.")
-@click.option("--now", "at_once", is_flag=True, help="Do not wait until verifiers have seen the next key.")
-def rotate_command(overlap: int | None, at_once: bool) -> None:
-    """Let the next key sign. The one that signed retires: it verifies as long as its tokens live."""
+@click.option("--overlap", type=click.IntRange(min=0), help="Seconds for which the old key still verifies.")
+@click.option("--now", "immediately", is_flag=True, help="Do not wait until verifiers have fetched the next key.")
+def rotate_command(overlap: int | None, immediately: bool) -> None:
+    """Make the next key sign.
+
+    The current key retires: it verifies until its last token has expired.
+    """
     state, now = current_state(), time.time()
-    span = _longest_life(state, now) if overlap is None else overlap
-    rotated = partial(key_life.rotated, now=now, overlap=span, ahead=0 if at_once else MAX_AGE + RELOAD_INTERVAL)
+    span = _longest_lifetime(state, now) if overlap is None else overlap
+    rotated = partial(key_states.rotated, now=now, overlap=span, ahead=0 if immediately else MAX_AGE + RELOAD_INTERVAL)
     click.echo(f"{printable(jwks.kid_of(_change(state, now, rotated)[0]))} signs now")
 
 
-def _longest_life(state: ExtensionState, now: float) -> float:
-    """Seconds until the last token of a key has expired that signs until every worker has noticed."""
+def _longest_lifetime(state: ExtensionState, now: float) -> float:
+    """Seconds until the last token of the current key has expired, which signs until every worker has noticed."""
     settings = state.settings
-    lives = [settings.access_token_expires, settings.refresh_token_expires]
-    if any(life is False for life in lives):
-        raise ConfigurationError("Tokens that never expire: say with --overlap how long the old key verifies")
-    return max(expiry(now, life) for life in lives) - now + settings.decode_leeway + RELOAD_INTERVAL
+    lifetimes = [settings.access_token_expires, settings.refresh_token_expires]
+    if any(each is False for each in lifetimes):
+        raise ConfigurationError("Tokens never expire: set with --overlap how long the old key verifies")
+    return max(expiry(now, each) for each in lifetimes) - now + settings.decode_leeway + RELOAD_INTERVAL
 
 
-@keys.command("retire")
+@keys.command("retire", context_settings={"ignore_unknown_options": True})  # a kid may begin with a hyphen
 @click.argument("kid")
-@click.option("--after", type=click.IntRange(min=0), default=0, help="Seconds for which it still verifies.")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="Seconds for which the key still verifies.")
 def retire_command(kid: str, after: int) -> None:
-    """Let a key verify no more: every token it has signed is refused. For a key that has leaked."""
+    """Retire a key, for example one that has leaked.
+
+    Every token that it signed is refused.
+    """
     now = time.time()
-    _change(current_state(), now, partial(key_life.retired, kid=kid, until=now + after))
+    _change(current_state(), now, partial(key_states.retired, kid=kid, until=now + after))
     click.echo(f"{printable(kid)} has retired" if not after else f"{printable(kid)} retires in {after} seconds")
 
 
 @keys.command("export")
-@click.option("--private", metavar="KID", help="Print this private key.")
+@click.option("--private", metavar="KID", help="Print this private key instead.")
 def export_command(private: str | None) -> None:
-    """Print the JWK Set to publish."""
+    """Print the public JWK Set."""
     state, now = current_state(), time.time()
     if private is None:
         click.echo(json.dumps(state.keys.published(now), indent=2))
@@ -163,20 +170,23 @@ def export_command(private: str | None) -> None:
     show_default=True,
 )
 def import_command(file: Path, key_state: str) -> None:
-    """Add the key in a PEM file, or those in a JWK or JWK Set. Asks for the passphrase of an encrypted PEM file."""
+    """Add the key of a PEM file, or the keys of a JWK or JWK Set.
+
+    Prompts for the passphrase of an encrypted PEM file.
+    """
     state, now = current_state(), time.time()
     news = [
-        {"kid": jwks.thumbprint(member), **member, "state": key_state, "created": int(now)} for member in _read(file)
+        {"kid": jwks.thumbprint(member), **member, "state": key_state, "created": int(now)} for member in _keys_of(file)
     ]
-    _change(state, now, lambda members: reduce(key_life.added, news, members))
+    _change(state, now, lambda members: reduce(key_states.added, news, members))
     for new in news:
         click.echo(printable(jwks.kid_of(new)))
 
 
-def _read(file: Path) -> list[Member]:
+def _keys_of(file: Path) -> list[Member]:
     """Read the keys of a file.
 
-    :raises ConfigurationError: if there is none in it
+    :raises ConfigurationError: if it does not contain a valid key
     """
     try:
         octets = file.read_bytes()

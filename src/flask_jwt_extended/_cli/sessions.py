@@ -1,7 +1,4 @@
-"""``flask jwt sessions``: what an operator does with the sessions of an application and with the store that keeps them.
-
-Prints and asks back; what happens to sessions is up to ``lifecycle``, how they are kept to the store. Knows no engine.
-"""
+"""``flask jwt sessions``: list and end the sessions of an application, and maintain the store that keeps them."""
 
 from __future__ import annotations
 
@@ -23,25 +20,24 @@ from .._sessions.revocation import store_of
 from .._state import ExtensionState
 from ..stores.base import SessionStore
 from ..stores.memory import MemoryStore
-from .terminal import aligned, current_state, printable
+from .terminal import aligned, counted, current_state, echo_json, json_option, printable
 
-#: What :data:`~flask_jwt_extended.signals.session_ended` is told of a session that is ended here.
+#: The ``cause`` in :data:`~flask_jwt_extended.signals.session_ended`.
 CAUSE = "operator"
 
-sessions = AppGroup("sessions", help="List sessions, end them, and look after the store that keeps them.")
+sessions = AppGroup("sessions", help="List sessions, end them, and maintain the store that keeps them.")
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_literal = click.option("--literal", is_flag=True, help="Take IDENTITY for a JSON value: 5 is a number then, no text.")
+_literal = click.option("--literal", is_flag=True, help="Read IDENTITY as JSON: 5 is then a number, not a string.")
 
 
 def _current_state() -> ExtensionState:
-    """The state of an application that has a store.
+    """Return the state of the current application.
 
-    :raises ConfigurationError: if it has none
+    :raises ConfigurationError: if it has no store
     """
     state = current_state()
     if isinstance(store_of(state), MemoryStore):
-        click.echo("JWT_STORE_URI keeps sessions in memory: this process sees none but its own", err=True)
+        click.echo("JWT_STORE_URI keeps sessions in memory: this command cannot see those of other processes", err=True)
     return state
 
 
@@ -50,33 +46,25 @@ def _store() -> SessionStore:
 
 
 def _identity(text: str, literal: bool) -> Any:
-    """The identity claim that is meant."""
+    """Return the identity that an argument stands for."""
     try:
         return json.loads(text) if literal else text
     except (ValueError, RecursionError):
-        raise click.BadParameter("is no JSON value", param_hint="IDENTITY") from None
+        raise click.BadParameter("not a JSON value", param_hint="IDENTITY") from None
 
 
-def _echo_json(values: dict[str, Any]) -> None:
-    click.echo(printable(json.dumps(values)))
-
-
-def _tell(as_json: bool, values: dict[str, Any], words: str) -> None:
+def _report(as_json: bool, values: dict[str, Any], text: str) -> None:
     if as_json:
-        _echo_json(values)
+        echo_json(values)
     else:
-        click.echo(words)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+        click.echo(text)
 
 
 @contextmanager
 def _progress(label: str, length: Callable[[], int]) -> Iterator[Callable[[int], object]]:
-    """Show how far something is, if there is a terminal to show it on.
+    """Show a progress bar on standard error, if that is a terminal.
 
-    :param length: counts what is to do; asked for a terminal alone
+    :param length: counts the items; only called for a terminal
     """
     if not sys.stderr.isatty():
         yield lambda _done: None
@@ -87,7 +75,7 @@ def _progress(label: str, length: Callable[[], int]) -> Iterator[Callable[[int],
 
 # --- list -----------------------------------------------------------------------------------------------------------
 
-#: Characters that are shown of what may be long.
+#: Characters that the table shows of long texts.
 _IDENTITY, _LABEL, _AGENT = 40, 24, 32
 _HEAD = ("session", "identity", "label", "created (UTC)", "refreshed", "expires", "address", "user agent")
 
@@ -96,19 +84,19 @@ _HEAD = ("session", "identity", "label", "created (UTC)", "refreshed", "expires"
 @click.argument("identity", required=False)
 @_literal
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after this many.")
-@_as_json
+@json_option
 def list_command(identity: str | None, literal: bool, limit: int | None, as_json: bool) -> None:
-    """List the sessions that go on.
+    """List the active sessions.
 
-    Those of IDENTITY, the youngest first, or else everybody's, in any order.
+    Those of IDENTITY are listed newest first; without IDENTITY, all sessions are listed in any order.
     """
     state, now = _current_state(), time.time()
     if identity is None:
         found = lifecycle.all_sessions(state, now)
     else:
         found = iter(lifecycle.sessions_of(_identity(identity, literal), state, now, None))
-    for piece in (_json_list if as_json else _table)(islice(found, limit)):
-        click.echo(piece)
+    for line in (_json_list if as_json else _table)(islice(found, limit)):
+        click.echo(line)
 
 
 def _table(found: Iterable[SessionInfo]) -> Iterator[str]:
@@ -139,7 +127,7 @@ def _minute(at: datetime) -> str:
 
 
 def _json_list(found: Iterable[SessionInfo]) -> Iterator[str]:
-    """A JSON list, one session a line. It is closed only if it is complete."""
+    """A JSON list with one session per line. It is only closed if it is complete."""
     before = "[ "
     for info in found:
         yield before + printable(json.dumps(_object(info)))
@@ -160,49 +148,51 @@ def _plain(value: Any) -> Any:
 
 @sessions.command("end")
 @click.argument("session_ids", metavar="SESSION_ID...", nargs=-1, required=True)
-@_as_json
+@json_option
 @click.pass_context
 def end_command(ctx: click.Context, session_ids: tuple[str, ...], as_json: bool) -> None:
     """End sessions: all their tokens are refused from now on.
 
-    The exit status is 1 if there was no such session.
+    The exit status is 1 if one of the sessions does not exist.
     """
     state, now = _current_state(), time.time()
     ended: dict[bool, list[str]] = {True: [], False: []}
     for session_id in session_ids:
-        there = lifecycle.end(session_id, state, cause=CAUSE, now=now)
-        ended[there].append(session_id)
+        existed = lifecycle.end(session_id, state, cause=CAUSE, now=now)
+        ended[existed].append(session_id)
         if not as_json:
-            click.echo(f"{'ended' if there else 'not there'}: {printable(session_id)}")
+            click.echo(f"{'ended' if existed else 'not found'}: {printable(session_id)}")
     if as_json:
-        _echo_json({"ended": ended[True], "not_there": ended[False]})
+        echo_json({"ended": ended[True], "not_found": ended[False]})
     ctx.exit(bool(ended[False]))
 
 
 @sessions.command("end-all")
 @click.argument("identity", required=False)
 @_literal
-@click.option("--everybody", is_flag=True, help="End every session there is, instead of those of IDENTITY.")
-@click.option("--yes", is_flag=True, help="Do not ask back.")
-@_as_json
-def end_all_command(identity: str | None, literal: bool, everybody: bool, yes: bool, as_json: bool) -> None:
+@click.option("--all-identities", is_flag=True, help="End the sessions of all identities.")
+@click.option("--yes", is_flag=True, help="Skip confirmation.")
+@json_option
+def end_all_command(identity: str | None, literal: bool, all_identities: bool, yes: bool, as_json: bool) -> None:
     """End all sessions of IDENTITY.
 
-    A session that starts meanwhile may go on.
+    A session that starts at the same time may stay active.
     """
-    if everybody is (identity is not None):
-        raise click.UsageError("Name an IDENTITY, or say --everybody.")
+    if all_identities is (identity is not None):
+        raise click.UsageError("Give an IDENTITY or --all-identities.")
     state, now = _current_state(), time.time()
-    whose = None if identity is None else _identity(identity, literal)
+    claim = None if identity is None else _identity(identity, literal)
     if not yes:
-        question = "Log everybody out?" if identity is None else f"End all sessions of {printable(identity)}?"
+        question = (
+            "End the sessions of all identities?" if identity is None else f"End all sessions of {printable(identity)}?"
+        )
         click.confirm(question, abort=True, err=True)
-    ended = _end_everybody(state, now) if everybody else lifecycle.end_all(whose, state, cause=CAUSE, now=now)
-    _tell(as_json, {"ended": ended}, f"{_counted(ended, 'session')} ended")
+    ended = _end_all_identities(state, now) if all_identities else lifecycle.end_all(claim, state, cause=CAUSE, now=now)
+    _report(as_json, {"ended": ended}, f"{counted(ended, 'session')} ended")
 
 
-def _end_everybody(state: ExtensionState, now: float) -> int:
-    """End what the store holds. What has ended by itself is removed too: other machines may see another time."""
+def _end_all_identities(state: ExtensionState, now: float) -> int:
+    """End all sessions in the store. Expired ones are removed too, because clocks differ between machines."""
     store, ended = store_of(state), 0
     with _progress("Ending", lambda: store.stats(now).sessions) as advance:
         for record in store.sessions():
@@ -215,34 +205,36 @@ def _end_everybody(state: ExtensionState, now: float) -> int:
 
 
 @sessions.command("init")
-@_as_json
+@json_option
 def init_command(as_json: bool) -> None:
-    """Create what the store needs, tables say.
+    """Create the tables that the store needs.
 
-    It is done on first use too; doing it twice does no harm.
+    This also happens on first use. It is safe to repeat.
     """
     store = _store()
     store.create()
-    store.get("any")  # an engine without tables has not been asked yet
-    _tell(as_json, {"ready": True}, "The store is ready")
+    store.get("any")  # without tables, create() has not connected yet
+    _report(as_json, {"ready": True}, "The store is ready")
 
 
 @sessions.command("prune")
-@click.option("--batch", type=click.IntRange(min=1), default=1000, show_default=True, help="Remove so many at a time.")
-@click.option("--dry-run", is_flag=True, help="Count them, and remove nothing.")
-@_as_json
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=1000, show_default=True, help="Records to remove at a time."
+)
+@click.option("--dry-run", is_flag=True, help="Only count the records.")
+@json_option
 def prune_command(batch: int, dry_run: bool, as_json: bool) -> None:
-    """Remove what nobody can ask for any more.
+    """Remove records that are no longer needed.
 
-    Small batches do not keep requests waiting.
+    Small batches do not delay requests.
     """
     store, now = _store(), time.time()
     if dry_run:
         prunable = store.stats(now).prunable
-        _tell(as_json, {"prunable": prunable}, f"{_counted(prunable, 'record')} to remove")
+        _report(as_json, {"prunable": prunable}, f"{counted(prunable, 'record')} to remove")
     else:
         removed = _prune(store, now, batch)
-        _tell(as_json, {"removed": removed}, f"{_counted(removed, 'record')} removed")
+        _report(as_json, {"removed": removed}, f"{counted(removed, 'record')} removed")
 
 
 def _prune(store: SessionStore, now: float, batch: int) -> int:
@@ -255,12 +247,12 @@ def _prune(store: SessionStore, now: float, batch: int) -> int:
 
 
 @sessions.command("stats")
-@_as_json
+@json_option
 def stats_command(as_json: bool) -> None:
-    """Count what the store keeps.
+    """Count the records in the store.
 
-    Sessions that have ended by themselves, and revoked tokens that have expired, count until they are removed.
+    Expired sessions and expired revoked tokens count until they are pruned.
     """
     counts = _store().stats(time.time())._asdict()
     lines = aligned([(name.replace("_", " "), str(count)) for name, count in counts.items()])
-    _tell(as_json, counts, "\n".join(lines))
+    _report(as_json, counts, "\n".join(lines))

@@ -1,7 +1,7 @@
 """Checks: what is wrong with the way an application is set up.
 
 Each check is one function from the application and its :class:`ExtensionState` to findings; :data:`CHECKS` lists them.
-Prints nothing: the command line does. Starts no process.
+The texts are in ``findings.py``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from itertools import chain
 from typing import Any
 
 from flask import Flask
@@ -21,14 +20,15 @@ from .._settings.options import option_name, unknown_options
 from .._state import ExtensionState
 from ..exceptions import StoreUnavailableError
 from ..stores.findings import Finding
+from .findings import finding
 from .humanize import DAY, duration
 from .keys import KEY_CHECKS, key_errors, mixed_algorithms
 from .own_tokens import claims_refused_at_start, missing_oauth_claims, refused_claims, refused_tokens
 from .routes import methods_of
 
-#: Seconds of leeway above which it is no difference between clocks any more.
+#: Seconds of leeway beyond any usual difference between clocks.
 LARGE_LEEWAY = 300
-#: Seconds of grace above which it is no race between two tabs any more.
+#: Seconds of grace beyond any race between two tabs.
 LONG_GRACE = 60
 
 #: The guards of routes that anonymous clients may call.
@@ -39,19 +39,18 @@ Check = Callable[[Flask, ExtensionState], Iterator[Finding]]
 
 def check(app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """Run every check."""
-    return chain(
-        chain.from_iterable(each(state) for each in KEY_CHECKS),
-        chain.from_iterable(each(app, state) for each in CHECKS),
-    )
+    for key_check in KEY_CHECKS:
+        yield from key_check(state)
+    for each in CHECKS:
+        yield from each(app, state)
 
 
 def startup_checks(app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """Run the checks that are cheap enough for the start of an application and leave no doubt: a view that is served
-    unprotected, an exemption that opens everything, keys that are missing or cannot be used, settings that refuse every
-    token, algorithms that must not share a key.
+    """Run the checks that are cheap and certain: unprotected views, exemptions of everything, keys that are missing or
+    unusable, settings that refuse every token, and algorithms that must not share a key.
     """
     for each in (unprotected_views, idle_decorators, wide_exemptions):
-        yield from (finding for finding in each(app, state) if finding.severity == "error")
+        yield from (found for found in each(app, state) if found.severity == "error")
     yield from mixed_algorithms(state)
     yield from claims_refused_at_start(app, state)
     yield from key_errors(state)
@@ -60,59 +59,36 @@ def startup_checks(app: Flask, state: ExtensionState) -> Iterator[Finding]:
 # --- options --------------------------------------------------------------------------------------------------------
 
 
-def misspelt_options(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
+def misspelt_options(app: Flask, _state: ExtensionState) -> Iterator[Finding]:
     """The configuration has a ``JWT_*`` name that is not an option."""
     for name, fix in unknown_options(app.config):
-        yield Finding(
-            "warning" if fix else "info",
-            "unknown_option",
-            f"{name} is not a known option of flask_jwt_extended",
-            "It has no effect here: what it should change or protect stays as it is by default.",
-            fix[:1].upper() + fix[1:] if fix else "Nothing, if it is an option of your own.",
-        )
+        text = fix[:1].upper() + fix[1:] if fix else "Nothing, if it is an option of your own."
+        yield finding("unknown_option", None if fix else "info", name=name, fix=text)
 
 
 def doubtful_cookies(app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """Names or paths of cookies that browsers may not treat as expected, or that Flask's session has too."""
+    """Browsers may not treat a cookie's name or path as expected, or Flask's session has the same name."""
     doubts = list(state.settings.cookie_problems)
     session = app.config.get("SESSION_COOKIE_NAME")
     for kind in (state.settings.access, state.settings.refresh):
         if session in (kind.cookie_name, kind.csrf_cookie_name):
-            doubts.append(f"SESSION_COOKIE_NAME is {session!r}, the name of a cookie of the {kind.name} token")
+            doubts.append(f"SESSION_COOKIE_NAME is {session!r}, which is also the name of a {kind.name} token cookie")
     for doubt in doubts:
-        yield Finding(
-            "warning",
-            "doubtful_cookie",
-            doubt,
-            "Browsers may drop the cookie, keep it after a logout, or let one replace the other.",
-            "Choose another name or path.",
-        )
+        yield finding("doubtful_cookie", doubt=doubt)
 
 
-def long_lives(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """Tokens live for ever, or access tokens for more than a day."""
+def long_lifetimes(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
+    """Tokens never expire, or access tokens are valid for more than a day."""
     for kind in (state.settings.access, state.settings.refresh):
         option = option_name(f"{kind.name}_token_expires")
         if kind.token_expires is False:
-            yield Finding(
-                "warning",
-                "never_expires",
-                f"{option} is False: {kind.name} tokens never expire",
-                "A token that was stolen or logged once works for as long as the key does.",
-                f"Set {option} to a timedelta.",
-            )
+            yield finding("never_expires", option=option, kind=kind.name)
         elif kind.name == "access" and (lifetime := _seconds(kind.token_expires)) > DAY:
-            yield Finding(
-                "warning",
-                "long_access_lifetime",
-                f"{option}: an access token lives for {duration(lifetime)}",
-                "That is how long a stolen one works, and a user who was locked out stays in.",
-                "Let it live for minutes, and renew it with a refresh token.",
-            )
+            yield finding("long_access_lifetime", option=option, duration=duration(lifetime))
 
 
 def _seconds(delta: Any) -> float:
-    """The length of a lifetime: a ``relativedelta`` has none of its own, and ``False`` has no end."""
+    """The length of a ``timedelta`` or ``relativedelta``; ``False`` is without end."""
     if delta is False:
         return math.inf
     moment = datetime(2000, 1, 1, tzinfo=timezone.utc)
@@ -121,198 +97,100 @@ def _seconds(delta: Any) -> float:
 
 
 def large_leeway(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """JWT_DECODE_LEEWAY is more than clocks differ, or than an access token lives."""
+    """JWT_DECODE_LEEWAY is more than clocks differ, or than an access token's lifetime."""
     leeway = state.settings.decode_leeway
     if leeway > LARGE_LEEWAY or leeway > _seconds(state.settings.access_token_expires) > 0:
-        yield Finding(
-            "warning",
-            "large_leeway",
-            f"JWT_DECODE_LEEWAY lets expired tokens pass for {duration(leeway)}",
-            "It is there for clocks that differ by seconds, and prolongs the life of every token.",
-            "Set it to 60 or less, and synchronise the clocks.",
-        )
+        yield finding("large_leeway", duration=duration(leeway))
 
 
 def token_locations(app: Flask, state: ExtensionState) -> set[str]:
-    """Where tokens are looked for: by default, and by views that choose for themselves."""
+    """Where tokens are looked for: by default, and by views with locations of their own."""
     policies = (policy for _, _, decision in _decisions(app) for policy in decision.policies)
     return set(state.settings.token_location).union(*(policy.locations for policy in policies))
 
 
-def exposed_cookies(app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """Cookies carry tokens and browsers may send them over HTTP, or with requests that other sites start."""
-    settings = state.settings
-    if "cookies" not in token_locations(app, state):
-        return
-    if not settings.cookie_secure:
-        yield Finding(
-            "warning",
-            "insecure_cookies",
-            "Tokens travel in cookies, and JWT_COOKIE_SECURE is off",
-            "Browsers send the cookies over plain HTTP too, where anybody on the way can read them.",
-            "Set JWT_COOKIE_SECURE = True; browsers take such cookies from http://localhost as well.",
-        )
-    if settings.cookie_samesite in (None, "None"):
-        yield Finding(
-            "warning",
-            "cross_site_cookies",
-            'JWT_COOKIE_SAMESITE is "None"' if settings.cookie_samesite else "JWT_COOKIE_SAMESITE is not set",
-            "Cookies may go along with requests that other sites start.",
-            'Set JWT_COOKIE_SAMESITE = "Lax" or "Strict", unless other sites embed this one.',
-        )
-
-
-def forgeable_requests(app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """Cookies carry tokens, and nothing tells a request of this site from one of another."""
-    settings = state.settings
-    protects = (settings.cookie_csrf_protect or settings.csrf_origin_check) and settings.csrf_methods != frozenset()
-    if "cookies" in token_locations(app, state) and not protects:
-        yield Finding(
-            "error",
-            "no_csrf_protection",
-            "Tokens travel in cookies without CSRF protection",
-            "Any page can make a browser send a request with the cookie of its user.",
-            "Set JWT_COOKIE_CSRF_PROTECT = True, and leave JWT_CSRF_METHODS alone.",
-        )
-
-
-def tokens_in_urls(app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """Tokens are taken from the query string."""
-    if "query_string" in token_locations(app, state):
-        yield Finding(
-            "warning",
-            "token_in_url",
-            "Tokens are taken from the query string",
-            "URLs are kept: in access logs, in the history of browsers, in Referer headers (RFC 6750, section 2.3).",
-            "Take query_string off JWT_TOKEN_LOCATION, or name it in the locations of the views that need it alone, "
-            "with short-lived tokens.",
-        )
+def exposed_tokens(app: Flask, state: ExtensionState) -> Iterator[Finding]:
+    """Cookies can be read or sent by others, or tokens are part of URLs."""
+    settings, locations = state.settings, token_locations(app, state)
+    if "cookies" in locations:
+        if not settings.cookie_secure:
+            yield finding("insecure_cookies")
+        if settings.cookie_samesite in (None, "None"):
+            yield finding("cross_site_cookies", value='"None"' if settings.cookie_samesite else "not set")
+        protects = settings.cookie_csrf_protect or settings.csrf_origin_check
+        if not protects or settings.csrf_methods == frozenset():
+            yield finding("no_csrf_protection")
+    if "query_string" in locations:
+        yield finding("token_in_url")
 
 
 def compat_profile(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
     """JWT_PROFILE keeps the defaults of 4.7."""
     if state.settings.profile == "compat":
-        yield Finding(
-            "info",
-            "compat_profile",
-            'JWT_PROFILE is "compat", with the defaults of Flask-JWT-Extended 4.7',
-            "Some of them are weaker than what is known to be good today.",
-            'A new application should start with JWT_PROFILE = "strict". See docs/security.md.',
-        )
+        yield finding("compat_profile")
 
 
 # --- sessions -------------------------------------------------------------------------------------------------------
 
 
 def unhealthy_store(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """The store cannot be reached, or is weaker than what is kept there deserves."""
+    """The store is unavailable, or less safe than it should be."""
     if state.store is None:
         return
     try:
         yield from state.store.findings(time.time())
-    except Exception as error:  # of the engine, or of a store of the application's own; its text may hold a password
+    except Exception as error:  # of the engine, or of a third-party store; its text may contain a password
         reason = error.reason if isinstance(error, StoreUnavailableError) else type(error).__name__
-        yield Finding(
-            "error",
-            "store_unreachable",
-            f"The session store cannot be asked: {reason}",
-            "Nobody can log in or refresh, and whether a token was revoked cannot be told.",
-            "See that it runs, and that JWT_STORE_URI and JWT_STORE_TIMEOUT are right.",
-        )
+        yield finding("store_unreachable", reason=reason)
 
 
-def outage_lets_pass(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """JWT_STORE_OUTAGE lets tokens pass that may have been revoked."""
-    if state.store is not None and state.settings.store_outage == "allow":
-        yield Finding(
-            "warning",
-            "outage_allows",
-            'JWT_STORE_OUTAGE is "allow"',
-            "While the store is unavailable, revoked access tokens pass, and those of sessions that were ended.",
-            'Set it to "refuse", unless an outage is worse than a stolen token.',
-        )
-
-
-def odd_grace(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """JWT_REFRESH_GRACE is longer than a race takes, or there is none."""
-    grace = state.settings.refresh_grace
-    if state.store is not None and grace > LONG_GRACE:
-        yield Finding(
-            "warning",
-            "long_grace",
-            f"JWT_REFRESH_GRACE answers a used refresh token for {duration(grace)}",
-            "So long after its use, whoever has stolen one gets into the session unnoticed.",
-            "Set it to 10: it is for two tabs that refresh at once, and for answers that get lost.",
-        )
-    elif state.store is not None and grace == 0:
-        yield Finding(
-            "info",
-            "no_grace",
-            "JWT_REFRESH_GRACE is 0: a refresh token that comes twice ends its session",
-            "Two tabs that refresh at once log their user out, and so does an answer that gets lost.",
-            "Set it to 10, unless the client never does either.",
-        )
-
-
-def short_sessions(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
-    """Sessions end before their tokens ask to be refreshed, or before their refresh tokens expire."""
+def session_settings(_app: Flask, state: ExtensionState) -> Iterator[Finding]:
+    """An outage lets tokens pass, the grace is long or missing, or sessions end before their tokens are refreshed."""
     settings = state.settings
+    if state.store is None:
+        return
+    if settings.store_outage == "allow":
+        yield finding("outage_allows")
+    if settings.refresh_grace > LONG_GRACE:
+        yield finding("long_grace", duration=duration(settings.refresh_grace))
+    elif settings.refresh_grace == 0:
+        yield finding("no_grace")
     idle, access = _seconds(settings.session_idle_timeout), _seconds(settings.access_token_expires)
-    if state.store is not None and idle <= access and idle < math.inf:
-        yield Finding(
-            "warning",
-            "short_idle_timeout",
-            f"JWT_SESSION_IDLE_TIMEOUT ends a session {duration(idle)} after its last refresh, while its access token "
-            + ("never expires" if access == math.inf else f"lives for {duration(access)}"),
-            "A client that refreshes when its access token has expired comes too late: its user is logged out.",
-            "Let access tokens live for less than half of JWT_SESSION_IDLE_TIMEOUT.",
-        )
-    lifetime, refresh = _seconds(settings.session_lifetime), _seconds(settings.refresh_token_expires)
-    if state.store is not None and lifetime < refresh < math.inf:
-        yield Finding(
-            "info",
-            "short_session_lifetime",
-            f"JWT_SESSION_LIFETIME ends a session after {duration(lifetime)}, before JWT_REFRESH_TOKEN_EXPIRES "
-            f"({duration(refresh)}) has an effect",
-            "No token of a session outlives it.",
-            "Nothing, if that is how long a login is meant to last.",
-        )
+    if idle <= access and idle < math.inf:
+        lifetime = "never expires" if access == math.inf else f"is valid for {duration(access)}"
+        yield finding("short_idle_timeout", idle=duration(idle), lifetime=lifetime)
+    whole, refresh = _seconds(settings.session_lifetime), _seconds(settings.refresh_token_expires)
+    if whole < refresh < math.inf:
+        yield finding("short_session_lifetime", lifetime=duration(whole), refresh=duration(refresh))
 
 
 # --- views ----------------------------------------------------------------------------------------------------------
 
 
-def unprotected_views(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
-    """``@jwt_required()`` stands above the route, so that the bare function is served.
+def unprotected_views(app: Flask, _state: ExtensionState) -> Iterator[Finding]:
+    """``@jwt_required()`` is above the route, so that the bare function is served.
 
-    The decorator leaves a trace of the wrapper on the function. If that wrapper serves no rule, or is gone, it guards
-    nothing.
+    The decorator leaves a reference to its wrapper on the function. A wrapper that no rule serves, or that is gone,
+    protects nothing.
     """
     served = {id(layer) for view in app.view_functions.values() for layer in unwrap(view)}
     for endpoint, rules in _rules(app).items():
         view = raw(app.view_functions.get(endpoint))
         if is_bypassed(view, served):
             guards = {decision.guard for name, _, decision in _decisions(app) if name == endpoint}
-            yield _above_its_route(", ".join(rules), getattr(view, "__qualname__", endpoint), guards)
+            yield finding(
+                "unprotected_view" if not guards.isdisjoint(_OPEN) else "unenforced_decorator",
+                rules=rules,
+                view=getattr(view, "__qualname__", endpoint),
+                reason="its @jwt_required() is above the route",
+                why="The route serves the function below it, without the decorator.",
+                fix="Put @jwt_required() below the route, next to the function.",
+            )
 
 
-def _above_its_route(where: str, name: str, guards: set[str]) -> Finding:
-    """Where something else protects the view, only what its decorator requires is lost."""
-    is_open = not guards.isdisjoint(_OPEN)
-    return Finding(
-        "error" if is_open else "warning",
-        "unprotected_view" if is_open else "unenforced_decorator",
-        f"{where}: anybody may call {name}, for its @jwt_required() stands above the route"
-        if is_open
-        else f"{where}: the @jwt_required() of {name} has no effect, because it stands above the route",
-        "A route serves the function below it, here the one without protection.",
-        "Put @jwt_required() below the route, next to the function.",
-    )
-
-
-def idle_decorators(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
-    """A class has ``@jwt_required()`` where Flask does not run it: in the ``method_decorators`` of a ``MethodView``, or
-    on a method that ``dispatch_request`` does not call.
+def idle_decorators(app: Flask, _state: ExtensionState) -> Iterator[Finding]:
+    """Flask does not run a class's ``@jwt_required()``: it is in the ``method_decorators`` of a ``MethodView``, or on a
+    method that ``dispatch_request`` does not call.
     """
     rules = _rules(app)
     found = {
@@ -320,64 +198,56 @@ def idle_decorators(app: Flask, _current_state: ExtensionState) -> Iterator[Find
     }
     for endpoint, name, guard in sorted((where, name, guard) for where, name, guard in found if name is not None):
         rename = "Rename it to decorators: method_decorators belongs to flask-restful and flask-restx."
-        yield Finding(
-            "error" if guard in _OPEN else "warning",
+        yield finding(
             "unprotected_view" if guard in _OPEN else "unenforced_decorator",
-            f"{', '.join(rules[endpoint])}: the @jwt_required() of {name} has no effect",
-            "Flask does not run it" + (", so anybody may call the view." if guard in _OPEN else "."),
-            rename if name.endswith(".method_decorators") else "Put it on dispatch_request, or into decorators.",
+            rules=rules[endpoint],
+            view=endpoint,
+            reason=f"the @jwt_required() of {name} has no effect",
+            why="Flask does not run it there.",
+            fix=rename if name.endswith(".method_decorators") else "Put it on dispatch_request, or into decorators.",
         )
 
 
-def covered_decorators(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
-    """A decorator of another origin stands above ``@jwt_required()``: a cache, for example."""
-    rules, told = _rules(app), set()
+#: Why a decorator above ``@jwt_required()`` is a risk, by whether it may answer anonymous clients.
+_WHY_COVERED = {
+    True: "It runs before the token is checked and may answer itself: a cache serves to anonymous clients what it "
+    "stored for a user.",
+    False: "It may answer instead of the view: a cache serves to one user what it stored for another.",
+}
+
+
+def covered_decorators(app: Flask, _state: ExtensionState) -> Iterator[Finding]:
+    """Another decorator is above ``@jwt_required()``: a cache, for example."""
+    rules = _rules(app)
+    found: dict[tuple[str, str], bool] = {}
     for endpoint, _, decision in _decisions(app):
-        if decision.above and (endpoint, decision.above) not in told:
-            told.add((endpoint, decision.above))
-            is_open = decision.guard == "below"
-            yield Finding(
-                "warning",
-                "covered_decorator",
-                f"{', '.join(rules[endpoint])}: {decision.above} stands above @jwt_required()",
-                "It runs before the token is checked and may answer itself: a cache, for example, gives anonymous "
-                "clients what it kept for a user."
-                if is_open
-                else "It may answer in place of the view: a cache gives one user what it kept for another.",
-                "Put @jwt_required() directly below the route, above every other decorator.",
-            )
+        if decision.above:
+            found.setdefault((endpoint, decision.above), decision.guard == "below")
+    for (endpoint, decorator), is_open in found.items():
+        yield finding("covered_decorator", rules=rules[endpoint], decorator=decorator, why=_WHY_COVERED[is_open])
 
 
-def idle_exemptions(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
-    """A view is ``@jwt_exempt``, but ``@jwt_required`` or a ``before_request`` function still asks for a token."""
-    rules, told = _rules(app), set()
-    for endpoint, method, decision in _decisions(app):
-        # Not with its class, of which single methods may well be protected.
-        is_marked = is_exempt(app.view_functions[endpoint], method, with_class=False)
-        if is_marked and decision.guard in ("decorator", "below", "hook") and endpoint not in told:
-            told.add(endpoint)
-            yield Finding(
-                "warning",
-                "unused_exemption",
-                f"{', '.join(rules[endpoint])}: @jwt_exempt has no effect, for the view is also protected",
-                "It only exempts from jwt.protect. @jwt_required() and before_request functions still ask for a token.",
-                "Remove one of the two.",
-            )
+def idle_exemptions(app: Flask, _state: ExtensionState) -> Iterator[Finding]:
+    """A view is ``@jwt_exempt``, but ``@jwt_required`` or a ``before_request`` function still requires a token."""
+    rules = _rules(app)
+    found = (
+        endpoint
+        for endpoint, method, decision in _decisions(app)
+        # The class does not count: single methods of it may be protected.
+        if is_exempt(app.view_functions[endpoint], method, with_class=False)
+        and decision.guard in ("decorator", "below", "hook")
+    )
+    for endpoint in dict.fromkeys(found):
+        yield finding("unused_exemption", rules=rules[endpoint])
 
 
-def wide_exemptions(app: Flask, _current_state: ExtensionState) -> Iterator[Finding]:
+def wide_exemptions(app: Flask, _state: ExtensionState) -> Iterator[Finding]:
     """``jwt.protect`` has an exemption that matches everything."""
     for guarding in protections_of(app):
+        what = "the application" if guarding.blueprint is None else f"the blueprint {guarding.blueprint}"
         for pattern in guarding.exempt:
             if not pattern.strip("*?."):
-                what = "the application" if guarding.blueprint is None else f"the blueprint {guarding.blueprint}"
-                yield Finding(
-                    "error",
-                    "exempts_everything",
-                    f"jwt.protect protects no view of {what}: its exempt has the pattern {pattern!r}",
-                    "The pattern matches every endpoint.",
-                    "Name the endpoints that are public, or decorate their views with @jwt_exempt.",
-                )
+                yield finding("exempts_everything", what=what, pattern=pattern)
 
 
 def _decisions(app: Flask) -> Iterator[tuple[str, str, Decision]]:
@@ -386,30 +256,27 @@ def _decisions(app: Flask) -> Iterator[tuple[str, str, Decision]]:
     return ((endpoint, method, decide(app, endpoint, method)) for endpoint, method in sorted(known))
 
 
-def _rules(app: Flask) -> dict[str, list[str]]:
+def _rules(app: Flask) -> dict[str, str]:
+    """The rules of each endpoint, separated by commas."""
     rules: dict[str, list[str]] = {}
     for rule in app.url_map.iter_rules():
         rules.setdefault(rule.endpoint, []).append(rule.rule)
-    return rules
+    return {endpoint: ", ".join(each) for endpoint, each in rules.items()}
 
 
-#: Every check of an application, beside those of its keys.
+#: Every check of an application, apart from those of its keys.
 CHECKS: tuple[Check, ...] = (
     misspelt_options,
     doubtful_cookies,
-    long_lives,
+    long_lifetimes,
     large_leeway,
     refused_claims,
     refused_tokens,
     missing_oauth_claims,
-    exposed_cookies,
-    forgeable_requests,
-    tokens_in_urls,
+    exposed_tokens,
     compat_profile,
     unhealthy_store,
-    outage_lets_pass,
-    odd_grace,
-    short_sessions,
+    session_settings,
     unprotected_views,
     idle_decorators,
     covered_decorators,

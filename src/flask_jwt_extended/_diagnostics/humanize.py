@@ -1,4 +1,4 @@
-"""Times and demands in words: how long something lasts, how long ago it was, and what a view asks for."""
+"""Durations, times and requirements as text for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._request.policy import Policy
 #: Seconds.
 DAY = 86_400
 
-#: How to say that a time lies ahead, and that it has passed.
+#: How to describe a time in the future, and one in the past.
 _TENSES = {
     "exp": ("valid for {}", "expired {} ago"),
     "nbf": ("starts in {}", "started {} ago"),
@@ -21,7 +21,7 @@ _UNITS = (("year", 365 * DAY), ("day", DAY), ("hour", 3600), ("minute", 60))
 
 
 def time_in_words(claim: str, value: object, now: float) -> str | None:
-    """Say what the time in ``exp``, ``nbf`` or ``iat`` means at a moment; ``None`` for other claims, and for no time.
+    """Describe the time in ``exp``, ``nbf`` or ``iat``; ``None`` for other claims and for a value that is not a time.
 
     :param now: seconds since the epoch
     """
@@ -32,7 +32,7 @@ def time_in_words(claim: str, value: object, now: float) -> str | None:
 
 
 def _distance(claim: str, value: Any, now: float) -> float:
-    """Seconds from now, counted as :func:`claims.validate` does. A hostile token may hold more than any float."""
+    """Seconds from now, counted as :func:`claims.validate` does. Hostile numbers may be beyond any float."""
     try:
         return (int(value) if claim == "exp" else value) - now
     except OverflowError:
@@ -40,13 +40,13 @@ def _distance(claim: str, value: Any, now: float) -> float:
 
 
 def by_leeway(claim: str, value: Any, now: float, leeway: float) -> str:
-    """The reason why a time passed that should not have."""
+    """How a time passed that is outside its limit: within the leeway."""
     needed = (_distance(claim, value, now) <= 0) == (claim == "exp")
     return f", within the leeway of {duration(leeway)}" if needed else ""
 
 
 def duration(seconds: float) -> str:
-    """Say how long something lasts, in the largest unit that makes at least two: ``90 seconds``, ``14 minutes``."""
+    """Describe a duration in the largest unit of which it has at least two: ``90 seconds``, ``14 minutes``."""
     if seconds >= 1000 * 365 * DAY:
         return "more than 1000 years"
     if seconds < 1:
@@ -57,18 +57,18 @@ def duration(seconds: float) -> str:
 
 
 def describe_requirements(policy: Policy) -> str:
-    """Say what a view asks for: ``fresh access token, scope orders:read or orders:write``."""
+    """Describe what a view requires: ``fresh access token, scope orders:read or orders:write``."""
     kind = f"{policy.token_type} token" if policy.verify_type else "token of any type"
-    said = [f"fresh {kind}" if policy.fresh else kind]
-    said += [f"{name} {demand}" for name, demand in (("scope", policy.scopes), ("role", policy.roles)) if demand]
+    parts = [f"fresh {kind}" if policy.fresh else kind]
+    parts += [f"{name} {required}" for name, required in (("scope", policy.scopes), ("role", policy.roles)) if required]
     if policy.max_age is not None:
-        said.append(f"authenticated within {duration(policy.max_age)}")
+        parts.append(f"authenticated within {duration(policy.max_age)}")
     if policy.acr:
-        said.append(f"acr {' or '.join(policy.acr)}")
+        parts.append(f"acr {' or '.join(policy.acr)}")
     if policy.skip_revocation_check:
-        said.append("revoked or not")
+        parts.append("revoked or not")
     if policy.optional:
-        said.append("or none" if policy.optional is True else "or none, if it is not valid")
+        parts.append("or none" if policy.optional is True else "or none, if it is not valid")
     if policy.report_only:
-        said.append("reported only")
-    return ", ".join(said)
+        parts.append("reported only")
+    return ", ".join(parts)

@@ -1,6 +1,6 @@
-"""The audit of an application: what each of its routes requires.
+"""The audit: what each route of an application requires.
 
-Prints nothing: the command line does. A view that calls ``verify_jwt_in_request`` in its own body looks public.
+A view that calls ``verify_jwt_in_request`` in its own body looks public.
 """
 
 from __future__ import annotations
@@ -11,36 +11,51 @@ from typing import NamedTuple
 from flask import Flask
 from werkzeug.routing import Rule
 
+from .._context import get_app
 from .._protection.decisions import Decision, decide
 from .._protection.view_metadata import is_cross_origin
 from .humanize import describe_requirements
 
 
 class Route(NamedTuple):
-    """A rule of an application, for one method.
+    """What one rule of an application requires, for one method.
 
-    :ivar guard: what protects it: ``decorator``, ``default`` (``protect``), ``hook`` (a ``before_request`` function);
-        ``exempt`` if it is public by declaration, ``none`` if it just is. ``below``: a decorator that stands below one
-        of another origin, which may answer without it
-    :ivar demands: what it requires, in words
-    :ivar note: what is wrong with that, and how to fix it
+    :ivar rule: the URL rule, for example ``/orders/<int:order_id>``
+    :ivar method: the HTTP method
+    :ivar endpoint: the endpoint of the view
+    :ivar guard: what protects the view: ``decorator`` (``@jwt_required``), ``default`` (:meth:`JWTManager.protect`) or
+        ``hook`` (a ``before_request`` function). ``exempt``: it is declared public; ``none``: nothing protects it;
+        ``below``: another decorator is above its ``@jwt_required`` and may answer first
+    :ivar requirements: what it requires, as text: ``fresh access token, scope orders:write``
+    :ivar note: a warning, with the fix; empty if there is none
+
+    .. versionadded:: 5.0
     """
 
     rule: str
     method: str
     endpoint: str
     guard: str
-    demands: str
+    requirements: str
     note: str = ""
 
     @property
     def is_unprotected(self) -> bool:
-        """Whether anonymous clients may get in although nothing declares it public."""
+        """Whether anonymous clients may get in although nothing declares the route public."""
         return self.guard in ("none", "below")
 
 
-def routes(app: Flask) -> list[Route]:
-    """List every rule of an application with what it requires, one for each method."""
+def routes(app: Flask | None = None) -> list[Route]:
+    """List what each route of an application requires, as ``flask jwt routes`` does: an entry for each rule and method.
+
+    A view that calls :func:`~flask_jwt_extended.verify_jwt_in_request` in its own body is listed as ``none``.
+
+    :param app: the application; by default the current one
+    :raises RuntimeError: without *app*, outside of an application context
+
+    .. versionadded:: 5.0
+    """
+    app = app or get_app()
     return sorted(
         _route(app, rule.rule, method, rule.endpoint)
         for rule in app.url_map.iter_rules()
@@ -49,7 +64,7 @@ def routes(app: Flask) -> list[Route]:
 
 
 def methods_of(app: Flask, rule: Rule) -> Iterator[str]:
-    """The methods of a rule that its view answers; HEAD only where it is protected otherwise than GET."""
+    """The methods of a rule that its view handles; HEAD only if it is protected differently from GET."""
     if rule.build_only or rule.endpoint not in app.view_functions:
         return
     methods = set(rule.methods or getattr(app.view_functions[rule.endpoint], "methods", None) or {"*"})
@@ -62,7 +77,7 @@ def methods_of(app: Flask, rule: Rule) -> Iterator[str]:
 
 
 def _handles_options(app: Flask, rule: Rule) -> bool:
-    """Whether OPTIONS requests reach the view itself: Flask does not answer them, nor does Flask-CORS."""
+    """Whether OPTIONS requests reach the view: neither Flask nor Flask-CORS answers them."""
     is_automatic = getattr(rule, "provide_automatic_options", False)  # Flask sets it
     return not is_automatic and not is_cross_origin(app.view_functions[rule.endpoint])
 
@@ -78,11 +93,11 @@ def _route(app: Flask, rule: str, method: str, endpoint: str) -> Route:
         return Route(rule, method, endpoint, "none", "nothing: OPTIONS requests are anonymous")
     note = ""
     if decision.above:
-        note = f"{decision.above} stands above @jwt_required() and may answer without it: put @jwt_required() on top"
-    return Route(rule, method, endpoint, decision.guard, _in_words(decision), note)
+        note = f"{decision.above} is above @jwt_required() and may answer first: put @jwt_required() on top"
+    return Route(rule, method, endpoint, decision.guard, _requirements(decision), note)
 
 
-def _in_words(decision: Decision) -> str:
+def _requirements(decision: Decision) -> str:
     if not decision.policies:
-        return "nothing, on purpose" if decision.guard == "exempt" else "nothing"
+        return "public (exempt)" if decision.guard == "exempt" else "nothing"
     return "; ".join(dict.fromkeys(map(describe_requirements, decision.policies)))

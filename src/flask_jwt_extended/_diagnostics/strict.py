@@ -1,25 +1,19 @@
-"""What ``JWT_PROFILE = "strict"`` would change for the application at hand, option by option.
-
-Judges and explains, and prints nothing: ``cli`` does. Changes nothing either.
-"""
+"""What ``JWT_PROFILE = "strict"`` would change for an application, option by option."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 from flask import Flask
 
-from .._settings.options import NAMES, OPTIONS, Option
-from .._settings.settings import Settings
+from .._settings.options import NAMES, OPTIONS
 from .._state import ExtensionState
 from ..stores.findings import Finding, Severity
 from .application import token_locations
 from .keys import weak_keys
 
-#: The loaders that answer instead of the default errors.
-_ANSWERING = (
+#: The loaders that replace the default error responses.
+_ERROR_LOADERS = (
     "expired_token",
     "invalid_token",
     "needs_fresh_token",
@@ -28,186 +22,147 @@ _ANSWERING = (
     "unauthorized",
     "user_lookup_error",
 )
-#: Methods that ask for no CSRF value in either profile, and those that do so in both.
+#: Methods that both profiles treat alike: safe ones need no CSRF value, the others do.
 _SAME_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE"}
 
 
-@dataclass(frozen=True)
-class _Facts:
-    """What is known of an application."""
-
-    app: Flask
-    state: ExtensionState
-
-    @property
-    def settings(self) -> Settings:
-        return self.state.settings
-
-    @property
-    def locations(self) -> set[str]:
-        return token_locations(self.app, self.state)
-
-    @property
-    def has_cookies(self) -> bool:
-        return "cookies" in self.locations
-
-    @property
-    def other_methods(self) -> list[str]:
-        """Methods of its routes that only strict asks for a CSRF value on."""
-        methods = {method for rule in self.app.url_map.iter_rules() for method in rule.methods or ()}
-        return sorted(methods - _SAME_METHODS)
-
-    @property
-    def unanswered(self) -> list[str]:
-        """Loaders that it does not have, so that the default answers."""
-        return [name for name in _ANSWERING if getattr(self.state.loaders, name) is None]
+Effect = Callable[[Flask, ExtensionState], "str | None"]
 
 
-@dataclass(frozen=True)
-class _Effect:
-    """What somebody notices of an option; ``None``: nobody does in this application."""
-
-    of: Callable[[_Facts], str | None]
-    severity: Severity = "warning"
+def _always(text: str) -> Effect:
+    return lambda _app, _state: text
 
 
-def _answers(facts: _Facts) -> str | None:
-    if not facts.unanswered:
+def _with_cookies(text: str) -> Effect:
+    return lambda app, state: text if "cookies" in token_locations(app, state) else None
+
+
+def _error_responses(_app: Flask, state: ExtensionState) -> str | None:
+    if all(getattr(state.loaders, name) is not None for name in _ERROR_LOADERS):
         return None
     return (
-        "Where no loader of yours answers, clients see other statuses and bodies: 401 for a token that is not valid "
-        "(422 now), 400 for a missing CSRF value (401 now), 403 where token_verification_loader refuses (400 now)."
+        "Clients see other statuses and bodies, unless a loader of yours makes the response: 401 for an invalid token "
+        "(now 422), 400 for a missing CSRF value (now 401), 403 where token_verification_loader refuses (now 400)."
     )
 
 
-def _required_claims(facts: _Facts) -> str:
-    settings = facts.settings
-    endless = [kind.name for kind in (settings.access, settings.refresh) if kind.token_expires is False]
+def _required_claims(_app: Flask, state: ExtensionState) -> str:
+    kinds = (state.settings.access, state.settings.refresh)
+    endless = [kind.name for kind in kinds if kind.token_expires is False]
     if endless:
-        return f"Your {' and '.join(endless)} tokens never expire, so each of them is refused."
-    return "Tokens that others made, or expires_delta=False, are refused if one of these claims is missing."
+        return f"Your {' and '.join(endless)} tokens never expire, so all of them are refused."
+    return "Tokens without one of these claims are refused: those made elsewhere, or with expires_delta=False."
 
 
-def _audience(facts: _Facts) -> str | None:
-    if facts.settings.decode_audience is not None:
+def _audience(_app: Flask, state: ExtensionState) -> str | None:
+    if state.settings.decode_audience is not None:
         return None
-    if facts.settings.encode_audience is not None:
+    if state.settings.encode_audience is not None:
         return "Tokens whose aud does not name JWT_ENCODE_AUDIENCE are refused."
-    return "Tokens with an aud are refused: those are for somebody else, as long as JWT_DECODE_AUDIENCE is not set."
+    return "Tokens with an aud are refused until JWT_DECODE_AUDIENCE names it: they are for another audience."
 
 
-def _as_encoded(claim: str) -> Callable[[_Facts], str | None]:
-    return lambda _facts: f"Tokens without {claim}, or with another one, are refused."
-
-
-def _weak_keys(facts: _Facts) -> str | None:
-    weaknesses = [finding.message for finding in weak_keys(facts.state)]
+def _weak_keys(_app: Flask, state: ExtensionState) -> str | None:
+    weaknesses = [finding.message for finding in weak_keys(state)]
     if weaknesses:
-        return f"The key cannot be used any more: {' '.join(weaknesses)}"
-    if facts.state.loaders.encode_key or facts.state.loaders.decode_key:
-        return "Keys that your loaders return are refused if they are short or can be guessed."
+        return f"The key is refused: {' '.join(weaknesses)}"
+    if state.loaders.encode_key or state.loaders.decode_key:
+        return "Keys that your loaders return are refused if they are short or guessable."
     return None
 
 
-def _several_tokens(facts: _Facts) -> str | None:
-    if len(facts.locations) < 2:
+def _several_tokens(app: Flask, state: ExtensionState) -> str | None:
+    if len(token_locations(app, state)) < 2:
         return None
-    return "A request that carries a token in two places is refused, where the first counts now."
+    return "A request with tokens in two places is refused. Now the first one is used."
 
 
-def _bound_tokens(facts: _Facts) -> str | None:
-    if not facts.settings.trusted_issuers:
+def _bound_tokens(_app: Flask, state: ExtensionState) -> str | None:
+    if not state.settings.trusted_issuers:
         return None
     return "Tokens of trusted issuers that are bound to a key (cnf) are refused."
 
 
-def _with_cookies(text: str) -> Callable[[_Facts], str | None]:
-    return lambda facts: text if facts.has_cookies else None
-
-
-def _kept_cookies(facts: _Facts) -> str | None:
-    if not facts.has_cookies or facts.settings.session_cookie:
+def _cookie_lifetime(app: Flask, state: ExtensionState) -> str | None:
+    if "cookies" not in token_locations(app, state) or state.settings.session_cookie:
         return None
-    return "Browsers forget a cookie when its token expires, and not after a year."
+    return "Browsers delete a cookie when its token expires, not after a year."
 
 
-def _readable_cookies(facts: _Facts) -> str | None:
-    settings = facts.settings
-    if not (facts.has_cookies and settings.cookie_csrf_protect and settings.csrf_in_cookies):
+def _csrf_cookie_name(app: Flask, state: ExtensionState) -> str | None:
+    settings = state.settings
+    if not (settings.cookie_csrf_protect and settings.csrf_in_cookies and "cookies" in token_locations(app, state)):
         return None
-    return "Scripts that read the cookie by its old name send no CSRF value, and are refused."
+    return "Scripts that read the cookie by its old name send no CSRF value, so their requests are refused."
 
 
-def _methods(facts: _Facts) -> str | None:
-    if not (facts.has_cookies and facts.other_methods):
+def _csrf_methods(app: Flask, state: ExtensionState) -> str | None:
+    methods = {method for rule in app.url_map.iter_rules() for method in rule.methods or ()} - _SAME_METHODS
+    if not methods or "cookies" not in token_locations(app, state):
         return None
-    return f"Requests with {', '.join(facts.other_methods)} are refused without a CSRF value."
+    return f"Requests with {', '.join(sorted(methods))} are refused without a CSRF value."
 
 
-def _options_views(facts: _Facts) -> str | None:
-    rules = facts.app.url_map.iter_rules()
-    own = [rule.rule for rule in rules if "OPTIONS" in (rule.methods or ()) and not rule.provide_automatic_options]  # type: ignore[attr-defined]  # Flask sets it
+def _options_views(app: Flask, _state: ExtensionState) -> str | None:
+    rules = (rule for rule in app.url_map.iter_rules() if "OPTIONS" in (rule.methods or ()))
+    own = [rule.rule for rule in rules if not getattr(rule, "provide_automatic_options", False)]
     if not own:
         return None
-    return f"OPTIONS requests without a token are refused by protected views, CORS preflights apart: {', '.join(own)}."
+    return f"OPTIONS requests without a token are refused by protected views, except CORS preflights: {', '.join(own)}."
 
 
-_OLD_COOKIES = _Effect(_with_cookies("Who is logged in has the cookie with the old name, and has to log in again."))
-_READABLE = _Effect(_readable_cookies)
+_COOKIE_NAME = _with_cookies("Users have to log in again, because their cookie has the old name.")
 
-_EFFECTS: dict[str, _Effect] = {
-    "error_style": _Effect(_answers, "info"),
-    "required_claims": _Effect(_required_claims),
-    "verify_aud": _Effect(_audience),
-    "decode_audience": _Effect(_as_encoded("JWT_ENCODE_AUDIENCE")),
-    "decode_issuer": _Effect(_as_encoded("JWT_ENCODE_ISSUER")),
-    "max_token_bytes": _Effect(lambda _: "Tokens that are longer are refused: those with many claims, if any.", "info"),
-    "key_strength": _Effect(_weak_keys),
-    "single_token": _Effect(_several_tokens),
-    "protect_options_method": _Effect(_options_views),
-    "bound_tokens": _Effect(_bound_tokens),
-    "cookie_secure": _Effect(
-        _with_cookies("Browsers keep the cookies over HTTPS and on localhost only; over plain HTTP nobody can log in."),
+#: What users or clients notice of each option, and how severe that is. ``None``: this application is not affected.
+_EFFECTS: dict[str, tuple[Severity, Effect]] = {
+    "error_style": ("info", _error_responses),
+    "required_claims": ("warning", _required_claims),
+    "verify_aud": ("warning", _audience),
+    "decode_audience": ("warning", _always("Tokens without the value of JWT_ENCODE_AUDIENCE are refused.")),
+    "decode_issuer": ("warning", _always("Tokens without the value of JWT_ENCODE_ISSUER are refused.")),
+    "max_token_bytes": ("info", _always("Longer tokens are refused: those with many claims, if you have any.")),
+    "key_strength": ("warning", _weak_keys),
+    "single_token": ("warning", _several_tokens),
+    "protect_options_method": ("warning", _options_views),
+    "bound_tokens": ("warning", _bound_tokens),
+    "cookie_secure": (
         "info",
+        _with_cookies(
+            "Browsers accept the cookies over HTTPS and on localhost only: users cannot log in over plain HTTP."
+        ),
     ),
-    "cookie_samesite": _Effect(
-        _with_cookies("Requests that other sites start come without the cookies, links apart: embedded pages, say."),
+    "cookie_samesite": (
         "info",
+        _with_cookies(
+            "Requests from other sites, for example embedded pages, come without the cookies. Links still work."
+        ),
     ),
-    "cookie_outlives_token": _Effect(_kept_cookies, "info"),
-    "access_cookie_name": _OLD_COOKIES,
-    "refresh_cookie_name": _OLD_COOKIES,
-    "access_csrf_cookie_name": _READABLE,
-    "refresh_csrf_cookie_name": _READABLE,
-    "csrf_methods": _Effect(_methods),
-    "csrf_origin_check": _Effect(
-        _with_cookies("Requests of pages of other origins are refused, unless JWT_TRUSTED_ORIGINS names them.")
+    "cookie_outlives_token": ("info", _cookie_lifetime),
+    "access_cookie_name": ("warning", _COOKIE_NAME),
+    "refresh_cookie_name": ("warning", _COOKIE_NAME),
+    "access_csrf_cookie_name": ("warning", _csrf_cookie_name),
+    "refresh_csrf_cookie_name": ("warning", _csrf_cookie_name),
+    "csrf_methods": ("warning", _csrf_methods),
+    "csrf_origin_check": (
+        "warning",
+        _with_cookies("Requests from other origins are refused, unless JWT_TRUSTED_ORIGINS names them."),
     ),
 }
 
 
 def what_changes(app: Flask, state: ExtensionState, left: Container[str]) -> Iterator[Finding]:
-    """Tell what the strict profile would change.
+    """Find what the strict profile would change.
 
-    :param left: the options that the application has left to their defaults; the others stay as they are
+    :param left: the options that the application leaves at their defaults; the others keep their values
     """
-    facts = _Facts(app, state)
     chosen = {name: app.config[name] for name in NAMES if name in app.config and name not in left}
-    strict = {**chosen, "JWT_PROFILE": "strict"}
     for option in OPTIONS:
-        before, after = app.config[option.name], option.default_for(strict)
-        if option.name not in chosen and before != after:
-            effect = _EFFECTS[option.attribute]
-            why = effect.of(facts)
-            if why is not None:
-                yield _change(option, before, after, effect.severity, why)
-
-
-def _change(option: Option, before: Any, after: Any, severity: Severity, why: str) -> Finding:
-    return Finding(
-        severity,
-        f"strict_{option.attribute}",
-        f"{option.name}: {before!r} becomes {after!r}",
-        why,
-        f"To keep what you have: {option.name} = {before!r}",
-    )
+        before, after = app.config[option.name], option.default_for({**chosen, "JWT_PROFILE": "strict"})
+        if option.name in chosen or before == after:
+            continue
+        severity, effect = _EFFECTS[option.attribute]
+        why = effect(app, state)
+        if why is not None:
+            message = f"{option.name}: {before!r} becomes {after!r}"
+            fix = f"To keep the current value: {option.name} = {before!r}"
+            yield Finding(severity, f"strict_{option.attribute}", message, why, fix)
