@@ -138,7 +138,7 @@ def test_access_tokens_may_be_allowed(make: MakeService, caplog: pytest.LogCaptu
         assert service.run(lambda: "in", view="access", token=token).get_json() == "in"
     assert [tuple(each) for each in heard] == [("store_outage", service.app, {"cause": REASON, "allowed": True})]
     assert [(each.levelname, each.message) for each in caplog.records] == [
-        ("WARNING", f"The store is unavailable ({REASON}): a token passes unchecked")
+        ("WARNING", f"The store is unavailable ({REASON}): a token is accepted unchecked")
     ]
     assert token not in caplog.text
 
