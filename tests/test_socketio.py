@@ -29,7 +29,7 @@ from flask_jwt_extended.sockets import sock_required, socketio_required
 
 from ._keys.helpers import eventually
 from .conftest import SECRET
-from .examples.servers import served
+from .examples.servers import close_quickly, served
 from .tokens import access_token
 
 pytestmark = [
@@ -38,6 +38,11 @@ pytestmark = [
 ]
 
 SocketIO = Any
+
+
+@pytest.fixture(autouse=True)
+def _quick_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    close_quickly(monkeypatch)
 
 
 def make(**options: Any) -> tuple[Flask, SocketIO]:

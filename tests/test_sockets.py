@@ -33,13 +33,18 @@ from flask_jwt_extended.sockets import sock_required, socketio_required
 
 from ._keys.helpers import eventually
 from .conftest import SECRET
-from .examples.servers import WebSocket, served
+from .examples.servers import WebSocket, close_quickly, served
 from .tokens import access_token
 
 pytestmark = [
     pytest.mark.server,
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _quick_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    close_quickly(monkeypatch)
 
 
 def make_app(**options: Any) -> Flask:

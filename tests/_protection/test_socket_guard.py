@@ -38,6 +38,7 @@ from flask_jwt_extended.sockets import sock_required, socketio_required
 from flask_jwt_extended.stores.memory import MemoryStore
 
 from .._keys.helpers import eventually
+from ..axes import rotated
 from ..conftest import SECRET
 from ..examples.servers import free_port, listens, running, served
 from ..tokens import access_token
@@ -231,11 +232,18 @@ def test_it_ends_with_its_token(way: str, profile: str) -> None:
         assert other.recv() == "still here"
 
 
-KINDS = ["gthread", "gevent", "gevent.pywsgi"]
+#: Each server takes seconds to start, and each token to expire: every server twice, every way twice.
+SERVERS = [
+    ("by_protect", "gthread"),
+    ("by_sock_required", "gthread"),
+    ("by_decorator", "gevent"),
+    ("by_protect", "gevent"),
+    ("by_sock_required", "gevent.pywsgi"),
+    ("by_decorator", "gevent.pywsgi"),
+]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("way", ["by_decorator", "by_protect", "by_sock_required"])
+@pytest.mark.parametrize(("way", "kind"), SERVERS)
 def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> None:
     """Gunicorn with threads and with gevent, and the server of gevent itself."""
     port = free_port()
@@ -382,8 +390,7 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("way", ["by_decorator", "by_sock_required"])
+@rotated("failure", FAILURES, way=["by_decorator", "by_sock_required"])
 def test_what_cannot_be_checked_is_closed_within_five_seconds(way: str, failure: LoaderOf) -> None:
     """Whatever fails, and however."""
     app, broken = make_app(way), list[bool]()
@@ -415,8 +422,14 @@ def _bug() -> None:
     raise KeyError("status")
 
 
-@pytest.mark.parametrize("failure", [_outage, _bug, lambda: time.sleep(20)], ids=["outage", "bug", "hang"])
-@pytest.mark.parametrize("way", ["by_protect", "by_sock_required"])
+def _hang() -> None:
+    time.sleep(20)
+
+
+@pytest.mark.parametrize(
+    ("failure", "way"),
+    [(_outage, "by_protect"), (_bug, "by_sock_required"), (_hang, "by_protect"), (_hang, "by_sock_required")],
+)
 def test_a_store_that_fails_closes_within_five_seconds(way: str, failure: Callable[[], None]) -> None:
     """Whether it says so or not."""
     store = FailingStore()

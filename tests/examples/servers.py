@@ -11,10 +11,13 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+import pytest
 import simple_websocket
+import websocket
 from flask import Flask
 from werkzeug.serving import make_server
 
@@ -31,7 +34,7 @@ def free_port() -> int:
 def served(app: Flask | Any, port: int = 0) -> Iterator[int]:
     """Serve an application on a port of this machine."""
     server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield int(server.port)
@@ -77,6 +80,12 @@ def python(*arguments: str) -> list[str]:
 def direct(*handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
     """An opener that asks no proxy."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
+
+
+def close_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients of Socket.IO leave without waiting three seconds for a close frame that the server does not send."""
+    close = websocket.WebSocket.close
+    monkeypatch.setattr(websocket.WebSocket, "close", partialmethod(close, timeout=0.05))
 
 
 class WebSocket(simple_websocket.Client):

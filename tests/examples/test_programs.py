@@ -30,7 +30,7 @@ from .._keys.helpers import eventually
 from ..conftest import SECRET, bearer
 from ..servers import program
 from .conftest import EXAMPLES, Load
-from .servers import WebSocket, direct, free_port, python, running, served
+from .servers import WebSocket, close_quickly, direct, free_port, python, running, served
 from .test_classic import get, log_in
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -38,7 +38,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 ENVIRONMENT = {**os.environ, "FLASK_JWT_SECRET_KEY": SECRET, "PYTHONWARNINGS": "default"}
 
 
-@pytest.mark.parametrize(("folder", "passed"), [("tested", "11 passed"), ("own_store", "passed")])
+@pytest.mark.parametrize(
+    ("folder", "passed"), [("tested", "11 passed"), pytest.param("own_store", " passed", marks=pytest.mark.slow)]
+)
 def test_the_tests_of_an_example_pass(folder: str, passed: str, tmp_path: Path) -> None:
     """They are what a reader would copy: pytest in their folder."""
     command = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(EXAMPLES / folder))
@@ -112,8 +114,9 @@ class Guest:
 
 
 @pytest.mark.server
-def test_chat(load: Load) -> None:
-    """Two talk; a stranger does not get in; who logs out is gone from the conversation."""
+def test_chat(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two people talk. A client without a token does not get in, and a logout ends the connection."""
+    close_quickly(monkeypatch)
     example = load("chat/app")
     with served(example.app) as port:
         address = f"http://127.0.0.1:{port}"
