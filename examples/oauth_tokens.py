@@ -1,4 +1,4 @@
-"""Access tokens as RFC 9068 wants them, for other services to verify."""
+"""Access tokens in the form of RFC 9068, for other services to verify."""
 
 from flask import Flask, request
 
@@ -10,7 +10,7 @@ app.config["JWT_ENCODE_ISSUER"] = "https://login.example.com"
 app.config["JWT_ENCODE_AUDIENCE"] = "orders-api"
 app.config["JWT_DECODE_AUDIENCE"] = "orders-api"
 app.config["JWT_CLIENT_ID"] = "shop"
-app.config.from_prefixed_env()  # FLASK_JWT_KEYS, say
+app.config.from_prefixed_env()  # for example FLASK_JWT_KEYS
 JWTManager(app)
 
 

@@ -114,7 +114,7 @@ def test_notes_are_pages_and_forms(load: Load) -> None:
     client: FlaskClient = load("notes/app").app.test_client()
     to_login = client.get("/", base_url=HTTPS)
     assert (to_login.status_code, to_login.location) == (302, "/login?next=/")
-    assert "whoever logs in" in client.get("/about", base_url=HTTPS).get_data(as_text=True)
+    assert "everyone who logs in" in client.get("/about", base_url=HTTPS).get_data(as_text=True)
     client.post("/login", data={"username": "ada"}, base_url=HTTPS)
     form = {"note": "<b>first</b>", "csrf_token": hidden(client.get("/", base_url=HTTPS).get_data(as_text=True))}
     page = client.post("/notes", data=form, headers=FROM_HERE, base_url=HTTPS, follow_redirects=True)
