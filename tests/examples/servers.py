@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped,misc"
 # The library has no types.
-"""Running things for real: an application on a port, programs that end when they are told to, a WebSocket to both."""
+"""Serve an application on a port, run programs, and connect to both with WebSockets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from werkzeug.serving import make_server
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -48,7 +48,7 @@ def served(app: Flask | Any, port: int = 0) -> Iterator[int]:
 def running(
     command: list[str], port: int, folder: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until it listens, and stop it."""
+    """Run a program, wait until it listens, and stop it at the end."""
     errors = folder / f"{Path(command[0]).name}.log"
     with errors.open("w") as log, subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log) as it:
         try:
@@ -63,7 +63,7 @@ def running(
 
 
 def listens(port: int) -> bool:
-    """Whether somebody listens; if not, some time has passed."""
+    """Whether a server listens on a port. If not, wait a little."""
     try:
         socket.create_connection(("127.0.0.1", port), 0.1).close()
     except OSError:
@@ -78,7 +78,7 @@ def python(*arguments: str) -> list[str]:
 
 
 def direct(*handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
-    """An opener that asks no proxy."""
+    """An opener that uses no proxy."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
 
 
@@ -89,9 +89,9 @@ def close_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class WebSocket(simple_websocket.Client):
-    """A client that hears what came in one piece with the answer to its handshake, too: the library forgets it.
+    """A client that also reads frames that came together with the answer to its handshake. The library drops them.
 
-    On a busy machine that is how a refusal comes.
+    On a busy machine, a refusal comes like that.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
