@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -211,9 +212,20 @@ def test_a_token_may_come_as_a_subprotocol() -> None:
 # --- For how long ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("way", "profile"), ROTATED)
-def test_it_ends_with_its_token(way: str, profile: str) -> None:
-    """And with its session; another one stays open."""
+@pytest.fixture(scope="module")
+def endings() -> dict[str, Future[None]]:
+    """The check of the next test in every way, at the same time, because each takes three seconds."""
+    with ThreadPoolExecutor(len(ROTATED)) as pool:
+        return {way: pool.submit(check_ending, way, profile) for way, profile in ROTATED}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_ends_with_its_token(endings: dict[str, Future[None]], way: str) -> None:
+    """It ends with its session, too. Another socket stays open."""
+    endings[way].result()
+
+
+def check_ending(way: str, profile: str) -> None:
     app = make_app(way, profile)
     with app.test_request_context():
         pair = start_session("ada")

@@ -18,7 +18,7 @@ from flask_jwt_extended import (
 )
 
 from .conftest import MakeService
-from .helpers import NOW, Clock, Service, signals_sent, summary
+from .helpers import NOW, Clock, InterruptedStore, Service, signals_sent, summary
 
 
 def test_ending_ones_own_session(service: Service) -> None:
@@ -120,6 +120,21 @@ def test_a_token_without_a_session_has_none_to_end(service: Service) -> None:
     assert service.end(plain) is False
     assert [(each.session_id, each.current) for each in service.sessions(token=plain)] == [(pair.session_id, False)]
     assert service.run(lambda: end_all_sessions(keep_current=True), view="access", token=plain).get_json() == 1
+
+
+def test_a_session_that_two_requests_end_is_ended_once(make: MakeService) -> None:
+    """One of them returns ``True``, and sends the signal."""
+    store = InterruptedStore()
+    service = make(STORE_URI=store)
+    pair = service.login()
+
+    def task() -> bool:
+        store.meanwhile = store.remove
+        return end_session()
+
+    with signals_sent() as sent:
+        assert service.run(task, view="access", token=pair.access_token).get_json() is False
+    assert sent == []
 
 
 @pytest.mark.parametrize("keep", [False, True])

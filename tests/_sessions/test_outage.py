@@ -75,7 +75,7 @@ def is_unavailable(answer: TestResponse, style: str = "compat") -> bool:
 # --- checks ---------------------------------------------------------------------------------------------------------
 
 
-@rotated("view, of_a_session", product(["access", "refresh", "optional"], [True, False]), style=list(BODIES))
+@rotated("view,of_a_session", product(["access", "refresh", "optional"], [True, False]), style=list(BODIES))
 def test_nothing_is_accepted_unchecked(make: MakeService, view: str, of_a_session: bool, style: str) -> None:
     """An optional view does not treat the request as anonymous. A plain token may have been revoked too."""
     service, store = make(ERROR_STYLE=style)
@@ -182,15 +182,15 @@ def test_the_applications_blocklist_is_checked_nevertheless(make: MakeService) -
 # --- the functions --------------------------------------------------------------------------------------------------
 
 
-@rotated("task", TASKS, outage=["refuse", "allow"], style=list(BODIES))
-def test_every_function_answers_503(make: MakeService, task: Task, style: str, outage: str) -> None:
+@rotated("name", TASKS, outage=["refuse", "allow"], style=list(BODIES))
+def test_every_function_answers_503(make: MakeService, name: str, style: str, outage: str) -> None:
     """In a view whose own check has passed. The signals are sent once."""
     service, store = make(ERROR_STYLE=style, STORE_OUTAGE=outage)
     pair = service.login()
 
     def in_an_outage() -> Any:
         store.down = True
-        return task()
+        return TASKS[name]()
 
     with signals_sent() as sent:
         assert is_unavailable(service.run(in_an_outage, view="refresh", token=pair.refresh_token), style)
@@ -299,7 +299,7 @@ def test_a_store_that_is_set_late_has_a_handler_too(make_app: MakeApp) -> None:
 
 
 @rotated(
-    "library, propagate",
+    "library,propagate",
     product([flask_restful, flask_restx], [None, True, False]),
     testing=[True, False],
     on_blueprint=[True, False],

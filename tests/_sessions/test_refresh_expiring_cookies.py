@@ -329,6 +329,14 @@ def test_not_for_a_revoked_token_that_a_view_accepted(service: Service, clock: C
     assert_unchanged(visit(service, browser, view="unchecked"))
 
 
+def test_not_for_an_expired_session_that_a_view_accepted(make: MakeService, clock: Clock) -> None:
+    """The store may still have it."""
+    service = make(SESSION_IDLE_TIMEOUT=timedelta(minutes=10))
+    browser = browser_of(service)
+    clock.now += 10 * MINUTE
+    assert_unchanged(visit(service, browser, view="unchecked"))
+
+
 def test_not_if_the_view_has_set_the_cookie(service: Service, clock: Clock) -> None:
     """A login as another user."""
     browser = browser_of(service)

@@ -183,6 +183,20 @@ def test_within_the_grace_period_a_refresh_token_revokes_its_session(service: Se
     assert not service.passes(after.access_token)
 
 
+@pytest.mark.parametrize(("late", "revokes"), [(-1, True), (0, False)], ids=["in its last second", "expired"])
+def test_an_expired_refresh_token_ends_no_session_in_its_grace_period(
+    service: Service, clock: Clock, late: int, revokes: bool
+) -> None:
+    """Its successor keeps the session active."""
+    pair = service.login()
+    expiry = claims_of(pair.refresh_token)["exp"]
+    clock.now = expiry - 3
+    after = service.refreshed(pair.refresh_token)
+    clock.now = expiry + late
+    assert service.revoke(pair.refresh_token) is revokes
+    assert service.passes(after.access_token) is not revokes
+
+
 def test_a_view_that_skips_the_check_does_not_revoke_with_an_old_token(service: Service, clock: Clock) -> None:
     """The token of the request is treated like an argument."""
     pair = service.login()

@@ -100,6 +100,15 @@ def test_additional_claims_do_not_replace_those_of_the_session(service: Service,
     assert len(jtis) == 4
 
 
+def test_every_access_token_has_the_time_of_the_login(service: Service, clock: Clock) -> None:
+    """Its claim ``auth_time``, unless the application sets another."""
+    pair, other = service.login(), service.login(additional_claims={"auth_time": 5})
+    clock.now += MINUTE
+    for each, expected in ((pair, NOW), (other, 5)):
+        after = service.refreshed(each.refresh_token)
+        assert [claims_of(token)["auth_time"] for token in (each.access_token, after.access_token)] == [expected] * 2
+
+
 def test_additional_claims_do_not_make_a_refreshed_token_fresh(service: Service) -> None:
     """A refresh does not prove that the user knows the password."""
     pair = service.login(additional_claims={"fresh": True})

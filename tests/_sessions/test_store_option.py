@@ -46,7 +46,7 @@ def without(service: Service) -> None:
     service.app.config["JWT_STORE_URI"] = None
 
 
-@rotated("uri", {"nothing": "", "space": " ", "line": "\n", "lines": "\t \r\n"}, profile=PROFILES)
+@rotated("uri", ["", " ", "\n", "\t \r\n"], ids=repr, profile=PROFILES)
 def test_an_empty_store_uri_is_refused_at_start(make_app: MakeApp, uri: str, profile: str) -> None:
     """An empty environment variable does not turn sessions off."""
     with pytest.raises(ConfigurationError, match="JWT_STORE_URI is empty"):
@@ -70,7 +70,7 @@ def test_other_values_that_are_not_a_store_are_refused(make_app: MakeApp, uri: A
         make_app(STORE_URI=uri)
 
 
-@rotated("view, how", product(["access", "refresh", "optional"], ["None", "deleted"]), profile=PROFILES)
+@rotated("view,how", product(["access", "refresh", "optional"], ["None", "deleted"]), profile=PROFILES)
 def test_a_token_of_a_session_is_refused_without_a_store(
     make_app: MakeApp, view: str, how: str, profile: str, caplog: pytest.LogCaptureFixture
 ) -> None:

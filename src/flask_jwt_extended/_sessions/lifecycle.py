@@ -144,7 +144,7 @@ def _end_replaced(presented: Iterable[Claims], by: SessionRecord, state: Extensi
     """
     try:
         for claims in presented:
-            if claims["sid"] != by.session_id and _is_replaced(claims, by, state, now):
+            if _is_replaced(claims, by, state, now):
                 end(claims["sid"], state, cause="replaced", now=now)
     except StoreUnavailableError as error:
         logger.warning("A login could not end the previous session: the store is unavailable (%s)", error.reason)
