@@ -169,6 +169,22 @@ def test_a_theft_is_reported_once(service: Service, clock: Clock) -> None:
     ]
 
 
+def test_a_theft_in_a_session_that_another_request_ends(make: MakeService, clock: Clock) -> None:
+    """The other request sends the signal of the end."""
+    store = InterruptedStore()
+    service = make(STORE_URI=store)
+    pair = service.login()
+    service.refreshed(pair.refresh_token)
+    clock.now += MINUTE
+    store.meanwhile = store.remove
+    with signals_sent() as sent:
+        assert service.refresh(pair.refresh_token).status_code == 401
+    assert summary(sent) == [
+        ("refresh_theft_detected", "after_grace"),
+        ("token_refused", "refresh_token_reused"),
+    ]
+
+
 def test_a_reuse_is_detected_in_any_view(service: Service, clock: Clock) -> None:
     """Not only where tokens are exchanged."""
     pair = service.login()

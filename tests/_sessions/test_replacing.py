@@ -66,15 +66,15 @@ def test_the_session_of_the_verified_token_ends(service: Service, view: str, ide
     assert service.passes(elsewhere.access_token)
 
 
-def test_the_function_verifies_like_the_decorator(service: Service) -> None:
-    """``verify_jwt_in_request`` in the view."""
+def test_a_location_of_the_view_counts(service: Service) -> None:
+    """``verify_jwt_in_request`` finds the token in the query string, which JWT_TOKEN_LOCATION does not name."""
     before = service.login()
 
     def login() -> Any:
-        verify_jwt_in_request(optional=True)
+        verify_jwt_in_request(optional=True, locations="query_string")
         return start_session("alice")
 
-    assert service.run(login, token=before.access_token).status_code == 200
+    assert service.run(login, query_string={"jwt": before.access_token}).status_code == 200
     assert not service.passes(before.access_token)
 
 

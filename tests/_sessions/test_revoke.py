@@ -17,6 +17,7 @@ from flask_jwt_extended import (
     start_session,
 )
 from flask_jwt_extended.exceptions import code_of
+from flask_jwt_extended.stores.base import MARGIN
 
 from ..axes import both_profiles, rotated
 from ..conftest import SECRET
@@ -102,7 +103,7 @@ def test_a_sid_claim_that_names_no_session(service: Service, sid: Any, kind: str
 
 
 @pytest.mark.parametrize("of_a_session", [True, False])
-@pytest.mark.parametrize("leeway", [0, 30])
+@pytest.mark.parametrize("leeway", [0, 30, 10 * MARGIN])
 def test_a_revoked_token_is_refused_to_its_last_second(
     make: MakeService, clock: Clock, of_a_session: bool, leeway: int
 ) -> None:
