@@ -103,9 +103,8 @@ def start_session(
     :param additional_claims: claims for every token of the session, also after a refresh. The store keeps them
     :param label: a name that the owner recognises, for example of the device
     :param keep_previous: ``False`` (default): the new session replaces the sessions whose tokens came with this request
-        (OWASP ASVS 7.2.4): the session of the verified token, and in a view without ``@jwt_required()`` the sessions of
-        all tokens that were sent, for example in the cookies of an earlier login. ``True``: they stay active. Pass it
-        where you start a session for another device or another user
+        (OWASP ASVS 7.2.4), also in a view without ``@jwt_required()``, for example those in the cookies of an earlier
+        login. ``True``: they stay active. Pass it where you start a session for another device or another user
     :return: the access token, the refresh token, and the session's identifier, which is their ``sid`` claim
     :raises StoreUnavailableError: if the store does not answer within JWT_STORE_TIMEOUT
     :raises ConfigurationError: if JWT_STORE_URI is not set
