@@ -274,10 +274,11 @@ def test_not_for_a_token_that_does_not_expire_soon(make: MakeService, clock: Clo
     assert_unchanged(visit(service, browser))
 
 
-def test_not_for_a_refresh_token(service: Service, clock: Clock) -> None:
+def test_not_for_a_refresh_token(make: MakeService, clock: Clock) -> None:
     """Only an exchange replaces it."""
+    service = make(REFRESH_TOKEN_EXPIRES=timedelta(hours=1))
     browser = browser_of(service)
-    clock.now += 16 * DAY
+    clock.now += 40 * MINUTE
     assert_unchanged(post(service, lambda: None, "refresh", browser, csrf(browser, "refresh")))
 
 
