@@ -74,9 +74,10 @@ def connected(port: int, headers: dict[str, str], path: str = "/ws") -> Iterator
     """A connection, closed when it is done with. ``headers`` may have an Origin, and has none of its own."""
     sent = [f"{name}: {value}" for name, value in headers.items()]
     ws = websocket.WebSocket()
-    ws.settimeout(8)
+    ws.settimeout(30)  # a worker may take seconds to start
     try:
         ws.connect(f"ws://127.0.0.1:{port}{path}", header=sent, suppress_origin=True)
+        ws.settimeout(8)
         yield ws
     finally:
         with suppress(Exception):
@@ -276,7 +277,7 @@ def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> Non
     environment = os.environ | {"PYTHONPATH": f"{root / 'src'}:{root}"}
     with (
         running(command, port, tmp_path, environment),
-        connected(port, bearer(access_token(app))) as other,  # a worker may take seconds to start
+        connected(port, bearer(access_token(app))) as other,
         connected(port, bearer(access_token(app, expires_delta=3))) as short,
     ):
         assert (short.recv(), other.recv()) == ("ada", "ada")
