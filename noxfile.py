@@ -77,7 +77,8 @@ def tests(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """Run the tests that ``tests`` leaves out."""
     install(session, "test", "server", "browser")
-    pytest(session, "-m", "server or browser or slow", "--dist=loadfile")
+    workers = 2 * (os.cpu_count() or 1)  # these tests wait more than they compute
+    pytest(session, f"--numprocesses={workers}", "-m", "server or browser or slow", "--dist=loadfile")
 
 
 @nox.session(name="tests-all", python=PYTHONS)

@@ -16,7 +16,7 @@ jwt = JWTManager(app)
 
 @jwt.user_lookup_loader
 async def user_of(_header, claims):
-    await asyncio.sleep(0)  # ask a database here
+    await asyncio.sleep(0)  # query a database here
     return {"name": claims["sub"]}
 
 
@@ -28,7 +28,7 @@ async def login():  # check a password here first
 @app.get("/me")
 @jwt_required()
 async def me():
-    # As many questions at once as there are; each sees the user of this request.
+    # Tasks and threads of a request see its user.
     name, greeting = await asyncio.gather(asyncio.to_thread(lambda: current_user["name"]), greet())
     return {"me": name, "greeting": greeting}
 

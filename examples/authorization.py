@@ -1,4 +1,4 @@
-"""An application that is closed unless it says otherwise: scopes, roles, step-up, a link for one use.
+"""Default-deny, scopes, roles, step-up authentication, and a single-use link.
 
 flask --app authorization run; flask --app authorization jwt routes
 """
@@ -38,36 +38,36 @@ def me():  # protected by jwt.protect
 
 
 @app.get("/orders")
-@jwt_required(scopes=["orders:read", "orders:admin"])  # one of them
+@jwt_required(scopes=["orders:read", "orders:admin"])  # one of these scopes is enough
 def orders():
     return {"orders": []}
 
 
 @app.post("/orders")
-@jwt_required(scopes=all_of("orders:read", "orders:write"), roles="clerk")  # every one, and the role
+@jwt_required(scopes=all_of("orders:read", "orders:write"), roles="clerk")  # both scopes, and the role
 def order():
     return {"ordered": True}, 201
 
 
 @app.post("/pay")
-@jwt_required(max_age=timedelta(minutes=5))  # who logged in longer ago has to do it again
+@jwt_required(max_age=timedelta(minutes=5))  # after that, the user has to log in again
 def pay():
     return {"paid": True}
 
 
 @app.post("/forgotten")
 @jwt_exempt
-def forgotten():  # send it by mail; it is returned here to be tried
+def forgotten():  # send it by mail; here it is returned, so that you can try it
     return {"token": create_token("password_reset", request.json["username"], expires_delta=600, single_use=True)}
 
 
 @app.post("/reset")
-@jwt_required(token_type="password_reset")  # nothing else opens it, and it opens once
+@jwt_required(token_type="password_reset")  # accepts no other token, and each token once
 def reset():
     return {"new password for": get_jwt_identity()}
 
 
 @app.get("/news")
-@jwt_required(optional="if-valid")  # an expired token is as good as none
+@jwt_required(optional="if-valid")  # an expired token counts as no token
 def news():
     return {"for": get_jwt_identity() or "everybody"}

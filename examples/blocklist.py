@@ -1,6 +1,6 @@
-"""Tokens that are refused before they expire, in a table of your own.
+"""Revoke tokens before they expire, with a table of your own.
 
-With a store, JWT_STORE_URI, none of this is needed: see devices.py.
+With a store (JWT_STORE_URI) you need none of this: see devices.py.
 """
 
 import sqlite3
@@ -39,7 +39,7 @@ def logout():
     token = get_jwt()
     with database() as connection, connection:
         connection.execute("INSERT OR IGNORE INTO revoked VALUES (?, ?)", [token["jti"], token["exp"]])
-        connection.execute("DELETE FROM revoked WHERE expires < ?", [token["iat"]])  # those refuse themselves
+        connection.execute("DELETE FROM revoked WHERE expires < ?", [token["iat"]])  # expired tokens are refused anyway
     return {"revoked": token["type"]}
 
 

@@ -1,4 +1,4 @@
-"""A browser app: tokens in HttpOnly cookies, and the CSRF value that each change must repeat."""
+"""A browser application: tokens in HttpOnly cookies, and a CSRF value with each change."""
 
 from flask import Flask, jsonify, request
 
@@ -41,7 +41,7 @@ def read():
 
 
 @app.post("/notes")
-@jwt_required()  # a POST, so it asks for the CSRF value too
+@jwt_required()  # a POST request needs the CSRF value too
 def write():
     notes.append(request.json["note"])
     return {"notes": notes}, 201

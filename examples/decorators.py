@@ -1,4 +1,4 @@
-"""A decorator of your own, for what ``scopes=`` and ``roles=`` of ``jwt_required`` do not say."""
+"""A decorator of your own, for rules that ``scopes=`` and ``roles=`` of ``jwt_required`` cannot express."""
 
 from functools import wraps
 
@@ -13,7 +13,7 @@ JWTManager(app)
 
 def paying_customers_only(view):
     @wraps(view)
-    @jwt_required()  # so that flask jwt routes knows that the view is protected
+    @jwt_required()  # so flask jwt routes lists the view as protected
     def guarded(*args, **kwargs):
         if get_jwt().get("plan") != "paid":
             abort(403)

@@ -1,4 +1,4 @@
-"""A WebSocket of flask-sock: opened with a token, closed when that expires or its session ends.
+"""A WebSocket with flask-sock. It opens with a token, and closes when the token expires or its session ends.
 
 pip install flask-sock
 """

@@ -1,4 +1,4 @@
-"""What matters asks for a fresh token: one for which a password was typed, and not long ago."""
+"""Important views require a fresh token: one from a recent login with a password."""
 
 from datetime import timedelta
 
@@ -20,14 +20,14 @@ JWTManager(app)
 @app.post("/login")
 def login():  # check a password here first
     who = request.json["username"]
-    # Fresh for ten minutes, and good for what does not ask for freshness as long as it lives.
+    # Fresh for ten minutes. Views without fresh=True accept it until it expires.
     access_token = create_access_token(who, fresh=timedelta(minutes=10))
     return {"access_token": access_token, "refresh_token": create_refresh_token(who)}
 
 
 @app.post("/refresh")
 @jwt_required(refresh=True)
-def refresh():  # nobody has typed a password: the new token is not fresh
+def refresh():  # no password was checked, so the new token is not fresh
     return {"access_token": create_access_token(get_jwt_identity(), fresh=False)}
 
 

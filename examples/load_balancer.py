@@ -26,7 +26,7 @@ def public_key(kid):
 
 def verified(token):
     header = pyjwt.get_unverified_header(token)
-    if header.get("signer") != app.config["LOAD_BALANCER"]:  # any other customer of AWS has a load balancer too
+    if header.get("signer") != app.config["LOAD_BALANCER"]:  # other customers of AWS have load balancers too
         raise pyjwt.InvalidTokenError("Not from our load balancer")
     key = public_key(header["kid"])
     return pyjwt.decode(token, key, algorithms=["ES256"], options={"require": ["exp", "sub"]})

@@ -1,4 +1,4 @@
-"""A token wherever a client can put it: a header, a cookie, the query string, a JSON body."""
+"""Tokens in a header, a cookie, the query string or a JSON body."""
 
 from flask import Flask, jsonify, request
 
@@ -13,7 +13,7 @@ from flask_jwt_extended import (
 
 app = Flask(__name__)
 app.config.from_prefixed_env()  # FLASK_JWT_SECRET_KEY
-# In this order: the first place that holds a token counts.
+# The first location that has a token counts.
 app.config["JWT_TOKEN_LOCATION"] = ["headers", "cookies", "json"]
 app.config["JWT_COOKIE_SECURE"] = True
 JWTManager(app)
@@ -34,6 +34,6 @@ def me():
 
 
 @app.get("/report.csv")
-@jwt_required(locations="query_string")  # a link to click: /report.csv?jwt=..., and with a token that lives shortly
+@jwt_required(locations="query_string")  # for a link: /report.csv?jwt=... Use short-lived tokens
 def report():
     return f"owner\n{get_jwt_identity()}\n", {"Content-Type": "text/csv"}

@@ -1,4 +1,4 @@
-"""An API for an app on a phone: both tokens in the body. mobile_client.py is what the app does with them."""
+"""An API for a mobile app, with both tokens in the body. mobile_client.py is the app's side."""
 
 from flask import Flask, jsonify, request
 
@@ -29,7 +29,7 @@ def refresh():
 
 
 @app.post("/logout")
-@jwt_required(refresh=True)  # that works when the access token has expired, too
+@jwt_required(refresh=True)  # so it works when the access token has expired, too
 def logout():
     return {"ended": end_session()}
 

@@ -1,16 +1,16 @@
-"""What an app on a phone does with its tokens: send one, and trade the other when the first is refused.
+"""The client of a mobile app: send the access token, and refresh when it is refused.
 
-Python here; the same in Swift or Kotlin.
+This is Python; Swift and Kotlin work the same.
 """
 
 from threading import Lock
 
 
 class Client:
-    """Calls an API with an access token, and gets itself another when that has expired.
+    """Calls an API with an access token, and refreshes the token when it has expired.
 
-    ``send(method, path, token, body)`` makes one request and returns the status and the answer. ``keep(tokens)`` puts
-    them where the system keeps secrets (KeySource, Keystore), ``None`` when they are good for nothing any more.
+    ``send(method, path, token, body)`` makes one request and returns the status and the answer. ``keep(tokens)`` stores
+    the tokens in the secret storage of the system (Keychain, Keystore), or deletes them if it gets ``None``.
     """
 
     def __init__(self, send, tokens, keep):
@@ -25,7 +25,7 @@ class Client:
         return status, answer
 
     def refreshed(self, used):
-        """Trade the refresh token for new tokens: once, however many calls were refused at the same time."""
+        """Exchange the refresh token for new tokens, once for all calls that were refused at the same time."""
         with self.refreshing:
             if self.tokens["access_token"] != used:
                 return True  # another call was faster
@@ -33,6 +33,6 @@ class Client:
             if status == 200:
                 self.tokens = answer
                 self.keep(answer)
-            elif status == 401:  # the session is over: show the login; anything else may pass, so try again later
+            elif status == 401:  # the session has ended: show the login. Other errors are temporary: try again later
                 self.keep(None)
             return status == 200

@@ -1,4 +1,4 @@
-"""Coming from Flask-Login: its sessions go on, an API takes tokens, and a view takes either."""
+"""From Flask-Login: its sessions stay active, an API takes tokens, and a view takes either."""
 
 from functools import wraps
 
@@ -44,7 +44,7 @@ def user_of(_header, claims):
 
 
 def login_or_token(view):
-    """Let a browser in that Flask-Login knows, and a program that has a token."""
+    """Accept a browser with a Flask-Login session, or a program with a token."""
 
     @wraps(view)
     def guarded(*args, **kwargs):
@@ -64,7 +64,7 @@ def login():  # as it was; check a password here first
 
 @app.post("/token")
 @flask_login.login_required
-def token():  # for the programs of whoever is logged in
+def token():  # for programs of the user who is logged in
     return {"access_token": create_access_token(flask_login.current_user)}
 
 

@@ -1,4 +1,4 @@
-"""Coming from PyJWT by hand: the tokens that are out there stay good, and new ones are complete."""
+"""From PyJWT by hand: existing tokens stay valid, and new tokens are complete."""
 
 from datetime import datetime, timezone
 
@@ -9,10 +9,10 @@ from flask_jwt_extended import JWTManager, create_access_token, get_jwt_identity
 app = Flask(__name__)
 app.config.update(
     JWT_PROFILE="strict",
-    # Where the tokens by hand keep what they keep: {"user_id": 5, "exp": ...} in "Authorization: Token ...", say.
+    # The form of the existing tokens, for example {"user_id": 5, "exp": ...} in "Authorization: Token ...".
     JWT_HEADER_TYPE="Token",
     JWT_IDENTITY_CLAIM="user_id",
-    # They have an `exp` and nothing else. Take this line out when the last of them has expired.
+    # They have only `exp`. Remove this line when the last of them has expired.
     JWT_REQUIRED_CLAIMS=["exp"],
 )
 app.config.from_prefixed_env()  # FLASK_JWT_SECRET_KEY, the secret they were signed with
@@ -22,7 +22,7 @@ LAST_LOGOUT = {}
 
 
 @jwt.token_verification_loader
-def still_counts(_header, claims):  # what the decorator by hand did beside the signature
+def still_counts(_header, claims):  # the old decorator's check besides the signature
     since = LAST_LOGOUT.get(claims["user_id"], datetime.min.replace(tzinfo=timezone.utc))
     return claims.get("iat", claims["exp"]) > since.timestamp()
 

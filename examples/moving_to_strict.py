@@ -1,4 +1,4 @@
-"""From compat to strict without an outage: what strict would refuse passes, and is counted."""
+"""From compat to strict without an outage: tokens that strict would refuse are accepted and counted."""
 
 from collections import Counter
 
@@ -34,5 +34,5 @@ def me():
 
 
 @app.get("/reported")
-def reported():  # when all of it stays the same for a month, take JWT_REPORT_ONLY out
+def reported():  # when the counts stay the same for a month, remove JWT_REPORT_ONLY
     return dict(REPORTED)

@@ -1,4 +1,4 @@
-"""A secret that is being replaced: the new one signs, tokens of the old one pass until they expire."""
+"""Replace the secret: the new one signs, and tokens of the old one are accepted until they expire."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Access tokens of OAuth 2.0 (RFC 9068), which other services can verify."""
+"""Access tokens in the form of RFC 9068, for other services to verify."""
 
 from flask import Flask, request
 

@@ -1,4 +1,4 @@
-"""A flask-smorest API that is closed by default, and whose OpenAPI document says what each operation demands.
+"""A flask-smorest API with default-deny. Its OpenAPI document lists the requirements of each operation.
 
 pip install flask-smorest
 """

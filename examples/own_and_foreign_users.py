@@ -1,4 +1,4 @@
-"""An API with users of its own that also takes tokens of one OpenID Connect issuer, Keycloak for example.
+"""An API with its own users that also accepts tokens of one OpenID Connect issuer, for example Keycloak.
 
 FLASK_JWT_SECRET_KEY=... ISSUER=https://login.example.com/realms/shop AUDIENCE=orders-api \
     flask --app own_and_foreign_users run
@@ -18,9 +18,9 @@ from flask_jwt_extended import (
 )
 
 ISSUER = os.environ["ISSUER"]
-#: Which of our users somebody is at the issuer, by (iss, sub): a table of your database.
+#: Our user for each user of the issuer, by (iss, sub): a table of your database.
 USERS = {(ISSUER, "0b9c3f3e"): "ada"}
-#: Tokens that were blocked, by (iss, jti).
+#: Blocked tokens, by (iss, jti).
 BLOCKED = set()
 
 app = Flask(__name__)

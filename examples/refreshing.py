@@ -1,4 +1,4 @@
-"""A short-lived access token, and a refresh token that buys the next one."""
+"""A short-lived access token, and a refresh token to get the next one."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""An API whose users log in elsewhere: it accepts the tokens of one OpenID Connect issuer, and makes none.
+"""An API that accepts the tokens of one OpenID Connect issuer, and issues none.
 
 ISSUER=https://login.example.com/realms/shop AUDIENCE=orders-api flask --app resource_server run
 """
@@ -18,7 +18,7 @@ jwt = JWTManager(app)
 
 
 @jwt.user_lookup_loader
-def user_of(_header, claims):  # two issuers may choose the same text for different people
+def user_of(_header, claims):  # two issuers may use the same sub for different people
     return claims["iss"], claims["sub"]
 
 

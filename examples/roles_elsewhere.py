@@ -1,4 +1,4 @@
-"""Roles that a provider keeps in a claim of its own, and a refusal in our own words."""
+"""Roles in a claim of another name, and your own answer to a refusal."""
 
 from flask import Flask, request
 
@@ -21,7 +21,7 @@ def refused(error):
 
 
 @app.post("/login")
-def login():  # a token of the shape that Keycloak's have
+def login():  # a token like Keycloak's
     claims = {"realm_access": {"roles": ["clerk"] if request.json["username"] == "ada" else []}}
     return {"access_token": create_access_token(request.json["username"], additional_claims=claims)}
 

@@ -1,4 +1,4 @@
-"""Keys in a file that ``flask jwt keys`` rotates, and their public halves for whoever verifies our tokens.
+"""Keys in a file that ``flask jwt keys`` rotates, and their public halves for services that verify the tokens.
 
 flask --app rotating_keys jwt keys generate; flask --app rotating_keys run
 """
@@ -12,7 +12,7 @@ app.config["JWT_KEYS"] = "keys.json"
 app.config["JWT_JWKS_PATH"] = "/.well-known/jwks.json"
 app.config["JWT_ENCODE_ISSUER"] = "https://login.example.com"
 app.config["JWT_DECODE_ISSUER"] = "https://login.example.com"
-app.config.from_prefixed_env()  # FLASK_JWT_KEYS, where the file is somewhere else
+app.config.from_prefixed_env()  # FLASK_JWT_KEYS: another path
 JWTManager(app)
 
 

@@ -1,4 +1,4 @@
-"""From one secret to a set of keys: the keys sign, and tokens of the secret pass until they expire."""
+"""From one secret to a key set: the keys sign, and tokens of the secret are accepted until they expire."""
 
 from flask import Flask, request
 
@@ -6,7 +6,7 @@ from flask_jwt_extended import JWTManager, create_access_token, get_jwt_header, 
 
 app = Flask(__name__)
 app.config["JWT_KEYS"] = "keys.json"
-app.config["JWT_DECODE_ALGORITHMS"] = ["HS256"]  # of JWT_SECRET_KEY, until its last token has expired
+app.config["JWT_DECODE_ALGORITHMS"] = ["HS256"]  # for JWT_SECRET_KEY, until its last token has expired
 app.config.from_prefixed_env()  # FLASK_JWT_SECRET_KEY, as before
 JWTManager(app)
 

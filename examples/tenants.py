@@ -1,4 +1,4 @@
-"""Each tenant has keys of its own: nobody's token passes for another tenant's.
+"""Each tenant has its own keys: a token of one tenant is not valid for another.
 
 TENANTS=folder flask --app tenants run, where the folder holds red.json, blue.json...: made by flask jwt keys generate
 """
@@ -16,7 +16,7 @@ app.config["JWT_ALGORITHM"] = "ES256"
 app.config["JWT_DECODE_ALGORITHMS"] = ["ES256"]  # of all tenants
 jwt = JWTManager(app)
 
-# Prepared once: a ring signs with its first active key and verifies with all.
+# Made once: a ring signs with its first active key, and verifies with all.
 FILES = Path(os.environ["TENANTS"]).glob("*.json")
 RINGS = {path.stem: KeyRing.from_jwks(json.loads(path.read_text())) for path in FILES}
 
@@ -27,8 +27,8 @@ def signing_keys(identity):
 
 
 @jwt.decode_key_loader
-def verifying_keys(_header, claims):  # nothing of this is verified yet
-    return RINGS[claims["tenant"]]  # a tenant that there is not: LookupError, and the token is refused
+def verifying_keys(_header, claims):  # the claims are not verified yet
+    return RINGS[claims["tenant"]]  # an unknown tenant: LookupError, and the token is refused
 
 
 @jwt.additional_claims_loader

@@ -20,7 +20,7 @@ class User:
 
 
 USERS = {1: User(1, "ada", generate_password_hash("lovelace")), 2: User(2, "grace", generate_password_hash("hopper"))}
-NOBODY = User(0, "", generate_password_hash("nobody"))  # takes as long to refuse as anybody
+NOBODY = User(0, "", generate_password_hash("nobody"))  # so an unknown name takes as long as a wrong password
 
 
 @jwt.user_identity_loader
@@ -30,7 +30,7 @@ def identity_of(user):
 
 @jwt.user_lookup_loader
 def user_of(_header, claims):
-    return USERS.get(int(claims["sub"]))  # None: the token is refused, for there is no such user any more
+    return USERS.get(int(claims["sub"]))  # None: the user was deleted, and the token is refused
 
 
 @app.post("/login")

@@ -29,13 +29,18 @@ from ._keys.helpers import eventually
 from ._protection.socket_apps import make_app
 from ._protection.socket_clients import client, connected, cookie, end_of
 from .conftest import SECRET, bearer
-from .examples.servers import served
+from .examples.servers import close_quickly, served
 from .tokens import access_token
 
 pytestmark = [
     pytest.mark.server,
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _quick_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    close_quickly(monkeypatch)
 
 
 # --- flask-sock -----------------------------------------------------------------------------------------------------

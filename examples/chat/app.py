@@ -1,4 +1,4 @@
-"""A chat over Flask-SocketIO: who may join, and who leaves when their session ends.
+"""A chat over Flask-SocketIO. Joining needs a token, and the end of a session disconnects.
 
 pip install Flask-SocketIO
 """

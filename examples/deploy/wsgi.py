@@ -1,4 +1,4 @@
-"""What a server loads: gunicorn --config gunicorn.conf.py wsgi:app. It knows that one proxy stands in front."""
+"""The application for a server behind one proxy: gunicorn --config gunicorn.conf.py wsgi:app"""
 
 from flask import Flask, jsonify, request
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -16,9 +16,9 @@ from flask_jwt_extended import (
 
 app = Flask(__name__)
 app.config.update(JWT_PROFILE="strict", JWT_TOKEN_LOCATION=["headers", "cookies"])
-# FLASK_JWT_SECRET_KEY or FLASK_JWT_KEYS, and FLASK_JWT_STORE_URI: from the environment, never from the code.
+# FLASK_JWT_SECRET_KEY or FLASK_JWT_KEYS, and FLASK_JWT_STORE_URI: from the environment, not from the code.
 app.config.from_prefixed_env()
-# One proxy in front: the scheme, the host and the address of the client are what it says, and only it.
+# Take the scheme, the host and the client's address from one proxy.
 app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)
 jwt = JWTManager(app)
 jwt.protect(app)

@@ -1,4 +1,4 @@
-"""A server-rendered application: forms, pages, and a session that goes on while somebody is there. No script at all."""
+"""Server-rendered pages and forms without a script. The session stays active while the user is."""
 
 from flask import Flask, redirect, render_template, request, url_for
 
@@ -20,12 +20,12 @@ app.config.update(
     JWT_TOKEN_LOCATION="cookies",
     JWT_STORE_URI="sqlite:///jwt.db",
     JWT_CSRF_CHECK_FORM=True,  # forms repeat the CSRF value in a hidden field
-    JWT_CSRF_IN_COOKIES=False,  # and no script needs to read it
+    JWT_CSRF_IN_COOKIES=False,  # no script needs to read it
 )
 app.config.from_prefixed_env()  # FLASK_JWT_SECRET_KEY
 jwt = JWTManager(app, add_context_processor=True)  # `current_user` in every template
 jwt.protect(app)
-# A browser does not ask for a refresh by itself: what is about to expire is renewed along with any answer.
+# A browser does not refresh by itself: responses extend a cookie that expires soon.
 app.after_request(refresh_expiring_cookies)
 
 NOTES = {}

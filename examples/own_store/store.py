@@ -16,13 +16,13 @@ CREATE TABLE IF NOT EXISTS session (
 CREATE INDEX IF NOT EXISTS session_owner ON session (owner);
 CREATE TABLE IF NOT EXISTS revoked (token BLOB PRIMARY KEY, until REAL NOT NULL);
 """
-#: Held while SQLite works, and while the process forks: a child must not inherit SQLite in the middle of something.
+#: Held during calls of SQLite, and during a fork: a child must not inherit SQLite in the middle of a call.
 LOCK = threading.Lock()
 os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
 
 
 class FileStore(SessionStore):
-    """Keeps sessions in one file. Each call opens the file anew, so threads and forked processes share nothing."""
+    """Keeps sessions in one file. Each call opens the file anew, so threads and processes share nothing."""
 
     def __init__(self, path, timeout=0.25):
         self.path = path
@@ -30,8 +30,8 @@ class FileStore(SessionStore):
         self.create()
 
     def _run(self, statement, *values):
-        """Run one statement in a transaction of its own, and return its rows and how many it changed."""
-        # As bytes: what a client sends need not be text that SQLite can hold.
+        """Run one statement in its own transaction. Return its rows, and the number of rows that it changed."""
+        # As bytes: SQLite cannot store every text that a client may send.
         values = [value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value for value in values]
         try:
             with LOCK, closing(sqlite3.connect(self.path, timeout=self.timeout, isolation_level=None)) as connection:
@@ -54,7 +54,7 @@ class FileStore(SessionStore):
         return SessionRecord.from_json(rows[0][0]) if rows else None
 
     def replace(self, record, generation):
-        # One statement: of two that hold the same generation, one changes a row.
+        # One statement: of two calls with the same generation, one changes a row.
         values = (record.generation, record.deadline, record.to_json(), record.session_id, generation)
         _, changed = self._run(
             "UPDATE session SET generation = ?, deadline = ?, record = ? WHERE id = ? AND generation = ?", *values

@@ -1,4 +1,4 @@
-"""It keeps the promises of a store: the contract that the stores of the package pass."""
+"""It passes the contract that all stores of the package pass."""
 
 import pytest
 from store import FileStore

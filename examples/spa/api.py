@@ -1,4 +1,4 @@
-"""The API of a single-page application that lives on another origin. site/ is that application.
+"""The API of a single-page application on another origin. site/ is the application.
 
 make example NAME=spa/api, and in another terminal: python -m http.server 8001 --directory examples/spa/site
 """
@@ -22,8 +22,8 @@ app.config.update(
     JWT_PROFILE="strict",
     JWT_TOKEN_LOCATION="cookies",
     JWT_STORE_URI="sqlite:///jwt.db",
-    JWT_CSRF_IN_COOKIES=False,  # a page of another origin cannot read them: it gets the values in the body
-    # The front end. Its requests are of another origin, and of the same site: a SameSite cookie goes along.
+    JWT_CSRF_IN_COOKIES=False,  # a page of another origin cannot read them: the body has the values
+    # The front end: another origin on the same site, so the browser sends SameSite cookies.
     JWT_TRUSTED_ORIGINS=["http://localhost:8001"],
 )
 app.config.from_prefixed_env()  # FLASK_JWT_SECRET_KEY; FLASK_JWT_TRUSTED_ORIGINS='["https://app.example.com"]'

@@ -1,4 +1,4 @@
-"""An application whose tests, beside it, use flask_jwt_extended.testing."""
+"""An application whose tests, in this folder, use flask_jwt_extended.testing."""
 
 from flask import Flask, request
 

@@ -1,4 +1,4 @@
-"""What the tests share: the application, and ``jwt_client`` for being somebody."""
+"""Shared fixtures: the application, and ``jwt_client`` for requests with an identity."""
 
 import pytest
 from app import create_app

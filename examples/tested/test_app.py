@@ -1,4 +1,4 @@
-"""Tests of the application beside: somebody who may, somebody who may not, and every bad token there is."""
+"""Tests of app.py: a user with permission, one without, and every kind of invalid token."""
 
 from flask_jwt_extended.testing.route_contract import RouteContract
 
@@ -15,4 +15,4 @@ def test_without_a_token(app, override_identity):
 
 
 class TestRoutes(RouteContract):
-    url_values = {"order_id": 5}  # for the variable parts of rules; others are made up
+    url_values = {"order_id": 5}  # for the variable parts of rules; the others get sample values

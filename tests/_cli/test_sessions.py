@@ -405,7 +405,7 @@ def test_without_a_store_every_command_says_which_option_is_missing(app: Flask, 
     """In one line, with the exit status 1."""
     result = sessions(app, *arguments)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == 'Error: Sessions need a store: JWT_STORE_URI = "sqlite:///jwt.db", say\n'
+    assert result.stderr == 'Error: Sessions need a store: set JWT_STORE_URI, for example to "sqlite:///jwt.db"\n'
 
 
 @pytest.mark.parametrize("arguments", COMMANDS)

@@ -21,9 +21,10 @@ def connected(port: int, headers: dict[str, str], path: str = "/ws") -> Iterator
     """A connection, closed at the end. It sends no ``Origin`` but that in ``headers``."""
     sent = [f"{name}: {value}" for name, value in headers.items()]
     ws = websocket.WebSocket()
-    ws.settimeout(8)
+    ws.settimeout(30)  # a worker may take seconds to start
     try:
         ws.connect(f"ws://127.0.0.1:{port}{path}", header=sent, suppress_origin=True)
+        ws.settimeout(8)
         yield ws
     finally:
         with suppress(Exception):

@@ -345,7 +345,8 @@ def test_the_audit_the_check_and_the_client_agree(plan: Plan) -> None:
         # A hook or a second decorator may require an access token where a refresh token is required, too.
         assert good or is_socket or "refresh" in route.requirements
         if route.guard in ("none", "exempt"):
-            assert anonymous
+            # The handshake of the test client fails after the check, so that a cache around a hook remembers nothing.
+            assert anonymous or (is_socket and plan.hook is not None and plan.hook[1] == "remembers")
         elif route.guard in ("decorator", "default", "hook"):
             assert not anonymous or all("or none" in each for each in route.requirements.split("; "))
         assert anonymous or "unprotected_view" not in codes

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -160,9 +161,23 @@ def test_a_token_may_come_as_a_subprotocol() -> None:
 # --- For how long ---------------------------------------------------------------------------------------------------
 
 
-@rotated("way", WAYS, profile=PROFILES)
-def test_it_ends_with_its_token(way: str, profile: str) -> None:
-    """And with its session. Another connection stays open."""
+ROTATED = [(way, PROFILES[number % 2]) for number, way in enumerate(WAYS)]
+
+
+@pytest.fixture(scope="module")
+def endings() -> dict[str, Future[None]]:
+    """The check of the next test in every way, at the same time, because each takes three seconds."""
+    with ThreadPoolExecutor(len(ROTATED)) as pool:
+        return {way: pool.submit(check_ending, way, profile) for way, profile in ROTATED}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_ends_with_its_token(endings: dict[str, Future[None]], way: str) -> None:
+    """It ends with its session, too. Another socket stays open."""
+    endings[way].result()
+
+
+def check_ending(way: str, profile: str) -> None:
     app = make_app(way, profile)
     with app.test_request_context():
         pair = start_session("ada")
@@ -179,6 +194,17 @@ def test_it_ends_with_its_token(way: str, profile: str) -> None:
         assert end_of(of_session, 5)[1][2:] == b"session_ended"
         other.send("still here")
         assert other.recv() == "still here"
+
+
+#: Each server takes seconds to start, and each token to expire: every server twice, every way twice.
+SERVERS = [
+    ("by_protect", "gthread"),
+    ("by_sock_required", "gthread"),
+    ("by_decorator", "gevent"),
+    ("by_protect", "gevent"),
+    ("by_sock_required", "gevent.pywsgi"),
+    ("by_decorator", "gevent.pywsgi"),
+]
 
 
 KINDS = ["gthread", "gevent", "gevent.pywsgi"]
@@ -205,7 +231,7 @@ def test_it_ends_under_other_servers(way: str, kind: str, tmp_path: Path) -> Non
     environment = os.environ | {"PYTHONPATH": f"{root / 'src'}:{root}"}
     with (
         running(command, port, tmp_path, environment),
-        connected(port, bearer(access_token(app))) as other,  # a worker may take seconds to start
+        connected(port, bearer(access_token(app))) as other,
         connected(port, bearer(access_token(app, expires_delta=3))) as short,
     ):
         assert (short.recv(), other.recv()) == ("ada", "ada")

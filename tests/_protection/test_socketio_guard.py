@@ -26,7 +26,7 @@ from flask_jwt_extended.sockets import socketio_required
 
 from .._keys.helpers import eventually
 from ..conftest import SECRET
-from ..examples.servers import served
+from ..examples.servers import close_quickly, served
 from ..tokens import access_token
 from .socket_clients import client
 
@@ -36,6 +36,11 @@ pytestmark = [
 ]
 
 SocketIO = Any
+
+
+@pytest.fixture(autouse=True)
+def _quick_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    close_quickly(monkeypatch)
 
 
 def make(**options: Any) -> tuple[Flask, SocketIO]:

@@ -1,6 +1,6 @@
-"""A store that does not answer: what clients, listeners and the application are told, and what passes all the same.
+"""An outage of the store: the answers of clients, the signals and log lines, and what is accepted nevertheless.
 
-That a store reports within its timeout is the business of its own tests.
+The tests of each store show that it reports an outage within its timeout.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import flask_restful
@@ -18,7 +19,6 @@ from werkzeug.test import TestResponse
 
 from flask_jwt_extended import (
     JWTManager,
-    create_access_token,
     create_refresh_token,
     end_all_sessions,
     end_session,
@@ -30,8 +30,9 @@ from flask_jwt_extended import (
 )
 from flask_jwt_extended.exceptions import JWTExtendedException, StoreUnavailableError
 
+from ..axes import rotated
 from ..conftest import SECRET, MakeApp, bearer
-from .helpers import REASON, BreakableStore, Service, Task, browser_of, csrf, hear, post, service_of, told
+from .helpers import REASON, BreakableStore, Service, Task, browser_of, csrf, post, service_of, signals_sent, summary
 
 MakeService = Callable[..., tuple[Service, BreakableStore]]
 
@@ -53,7 +54,7 @@ TASKS: dict[str, Task] = {
 
 @pytest.fixture
 def make(make_app: MakeApp) -> MakeService:
-    """Make a service and the store that it is going to lose."""
+    """Make a service and its store."""
 
     def with_options(**options: Any) -> tuple[Service, BreakableStore]:
         store = BreakableStore()
@@ -63,9 +64,7 @@ def make(make_app: MakeApp) -> MakeService:
 
 
 def is_unavailable(answer: TestResponse, style: str = "compat") -> bool:
-    """Whether this is the answer to an outage: it says when to come again, asks for no other token, and leaves cookies
-    alone.
-    """
+    """Whether this is the answer in an outage: it has ``Retry-After``, and neither a challenge nor cookies."""
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"
     assert not {"WWW-Authenticate", "Set-Cookie"} & set(answer.headers.keys())
@@ -76,16 +75,13 @@ def is_unavailable(answer: TestResponse, style: str = "compat") -> bool:
 # --- checks ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("view", ["access", "refresh", "optional"])
-@pytest.mark.parametrize("style", BODIES)
-@pytest.mark.parametrize("of_a_session", [True, False])
-def test_nothing_passes_unchecked(make: MakeService, view: str, style: str, of_a_session: bool) -> None:
-    """An optional view takes nobody for anonymous, and a plain token may have been revoked too."""
+@rotated("view,of_a_session", product(["access", "refresh", "optional"], [True, False]), style=list(BODIES))
+def test_nothing_is_accepted_unchecked(make: MakeService, view: str, of_a_session: bool, style: str) -> None:
+    """An optional view does not treat the request as anonymous. A plain token may have been revoked too."""
     service, store = make(ERROR_STYLE=style)
-    with service.app.app_context():
-        pair = start_session("alice")
-        access = pair.access_token if of_a_session else create_access_token("alice")
-        refresh = pair.refresh_token if of_a_session else create_refresh_token("alice")
+    pair = service.login()
+    access = pair.access_token if of_a_session else service.plain()
+    refresh = pair.refresh_token if of_a_session else service.plain(create_refresh_token)
     store.down = True
     answer = service.run(lambda: "in", view=view, token=refresh if view == "refresh" else access)
     assert is_unavailable(answer, style)
@@ -94,12 +90,11 @@ def test_nothing_passes_unchecked(make: MakeService, view: str, style: str, of_a
     assert service.passes(refresh, "refresh")
 
 
-def test_what_asks_no_store_goes_on(make: MakeService) -> None:
-    """A request without a token, a bad or an expired one, and a view that skips the question."""
+def test_requests_that_need_no_store_are_answered(make: MakeService) -> None:
+    """Without a token, with an invalid or expired one, and in a view that skips the check."""
     service, store = make()
     pair = service.login()
-    with service.app.app_context():
-        expired = create_access_token("alice", expires_delta=timedelta(seconds=-1))
+    expired = service.plain(expires_delta=timedelta(seconds=-1))
     store.down = True
     assert service.run(lambda: None, view="access").status_code == 401
     assert service.run(lambda: None, view="optional").status_code == 200
@@ -109,16 +104,16 @@ def test_what_asks_no_store_goes_on(make: MakeService) -> None:
     assert service.run(lambda: None, view="unchecked", token=pair.access_token).status_code == 200
 
 
-def test_an_outage_is_told_of(make: MakeService, caplog: pytest.LogCaptureFixture) -> None:
-    """By two signals of the application and a line in the log; none holds a token."""
+def test_an_outage_is_reported(make: MakeService, caplog: pytest.LogCaptureFixture) -> None:
+    """By two signals of the application and a log line. None contains a token."""
     service, store = make()
     pair = service.login()
     store.down = True
-    with hear() as heard, caplog.at_level(logging.WARNING, "flask_jwt_extended"):
+    with signals_sent() as sent, caplog.at_level(logging.WARNING, "flask_jwt_extended"):
         service.run(lambda: None, view="access", token=pair.access_token)
-    assert told(heard) == [("token_refused", "store_unavailable"), ("store_outage", REASON)]
-    assert heard[1].payload == {"cause": REASON, "allowed": False}
-    assert {each.sender for each in heard} == {service.app}
+    assert summary(sent) == [("token_refused", "store_unavailable"), ("store_outage", REASON)]
+    assert sent[1].payload == {"cause": REASON, "allowed": False}
+    assert {each.sender for each in sent} == {service.app}
     assert [(each.levelname, each.message) for each in caplog.records] == [
         ("ERROR", f"The store is unavailable: {REASON}")
     ]
@@ -129,57 +124,54 @@ def test_an_outage_is_told_of(make: MakeService, caplog: pytest.LogCaptureFixtur
 
 @pytest.mark.parametrize("of_a_session", [True, False])
 def test_access_tokens_may_be_allowed(make: MakeService, caplog: pytest.LogCaptureFixture, of_a_session: bool) -> None:
-    """Each one that passes is told of, loudly."""
+    """Each is reported by a signal and a warning."""
     service, store = make(STORE_OUTAGE="allow")
-    with service.app.app_context():
-        token = start_session("alice").access_token if of_a_session else create_access_token("alice")
+    token = service.login().access_token if of_a_session else service.plain()
     store.down = True
-    with hear() as heard, caplog.at_level(logging.WARNING, "flask_jwt_extended"):
+    with signals_sent() as sent, caplog.at_level(logging.WARNING, "flask_jwt_extended"):
         assert service.run(lambda: "in", view="access", token=token).get_json() == "in"
-    assert [tuple(each) for each in heard] == [("store_outage", service.app, {"cause": REASON, "allowed": True})]
+    assert [tuple(each) for each in sent] == [("store_outage", service.app, {"cause": REASON, "allowed": True})]
     assert [(each.levelname, each.message) for each in caplog.records] == [
-        ("WARNING", f"The store is unavailable ({REASON}): a token passes unchecked")
+        ("WARNING", f"The store is unavailable ({REASON}): a token is accepted unchecked")
     ]
     assert token not in caplog.text
 
 
-def test_a_store_that_answers_is_obeyed(make: MakeService) -> None:
-    """``allow`` is for outages alone."""
+def test_allow_does_not_overrule_a_store_that_answers(make: MakeService) -> None:
+    """``allow`` is for outages only."""
     service, store = make(STORE_OUTAGE="allow")
     pair = service.login()
     service.run(lambda: end_session(pair.session_id))
     assert not service.passes(pair.access_token)
     store.down = True
-    assert service.passes(pair.access_token)  # what the option is warned of for
+    assert service.passes(pair.access_token)  # the documented risk of the option
     store.down = False
     assert not service.passes(pair.access_token)
 
 
 @pytest.mark.parametrize("view", ["refresh", "optional-refresh"])
 @pytest.mark.parametrize("of_a_session", [True, False])
-def test_a_refresh_token_never_passes(make: MakeService, view: str, of_a_session: bool) -> None:
-    """Not of a session, and not a plain one."""
+def test_a_refresh_token_is_never_accepted(make: MakeService, view: str, of_a_session: bool) -> None:
+    """With or without a session."""
     service, store = make(STORE_OUTAGE="allow")
-    with service.app.app_context():
-        token = start_session("alice").refresh_token if of_a_session else create_refresh_token("alice")
+    token = service.login().refresh_token if of_a_session else service.plain(create_refresh_token)
     store.down = True
-    with hear() as heard:
+    with signals_sent() as sent:
         assert is_unavailable(service.run(lambda: "in", view=view, token=token))
-    assert ("store_outage", REASON) in told(heard)
-    assert all(each.payload.get("allowed") is not True for each in heard)
+    assert ("store_outage", REASON) in summary(sent)
+    assert all(each.payload.get("allowed") is not True for each in sent)
 
 
-def test_a_session_claim_that_is_none_does_not_pass(make: MakeService) -> None:
-    """It takes no store to tell."""
+def test_an_invalid_sid_claim_is_refused(make: MakeService) -> None:
+    """No store is needed to refuse it."""
     service, store = make(STORE_OUTAGE="allow")
-    with service.app.app_context():
-        token = create_access_token("alice", additional_claims={"sid": 5})
+    token = service.plain(additional_claims={"sid": 5})
     store.down = True
     assert not service.passes(token)
 
 
-def test_the_applications_own_blocklist_is_asked_all_the_same(make: MakeService) -> None:
-    """It may know what the store would have said."""
+def test_the_applications_blocklist_is_checked_nevertheless(make: MakeService) -> None:
+    """The token may be on it."""
     service, store = make(STORE_OUTAGE="allow")
     service.manager.token_in_blocklist_loader(lambda _header, _claims: True)
     pair = service.login()
@@ -190,28 +182,26 @@ def test_the_applications_own_blocklist_is_asked_all_the_same(make: MakeService)
 # --- the functions --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("outage", ["refuse", "allow"])
-@pytest.mark.parametrize("style", BODIES)
-@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-def test_every_function_answers_503(make: MakeService, task: Task, style: str, outage: str) -> None:
-    """In a view that got past its own check; whoever listens is told once."""
+@rotated("name", TASKS, outage=["refuse", "allow"], style=list(BODIES))
+def test_every_function_answers_503(make: MakeService, name: str, style: str, outage: str) -> None:
+    """In a view whose own check has passed. The signals are sent once."""
     service, store = make(ERROR_STYLE=style, STORE_OUTAGE=outage)
     pair = service.login()
 
     def in_an_outage() -> Any:
         store.down = True
-        return task()
+        return TASKS[name]()
 
-    with hear() as heard:
+    with signals_sent() as sent:
         assert is_unavailable(service.run(in_an_outage, view="refresh", token=pair.refresh_token), style)
-    assert told(heard) == [("token_refused", "store_unavailable"), ("store_outage", REASON)]
+    assert summary(sent) == [("token_refused", "store_unavailable"), ("store_outage", REASON)]
     store.down = False
-    assert service.refresh(pair.refresh_token).status_code == 200  # and nothing was done
+    assert service.refresh(pair.refresh_token).status_code == 200  # nothing was changed
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_every_function_raises_what_a_view_may_catch(make: MakeService, task: Task) -> None:
-    """It says why for the log, and not where the store is."""
+    """The error has the reason for the log, and not the address of the store."""
     service, store = make()
     pair = service.login()
     caught = []
@@ -229,15 +219,15 @@ def test_every_function_raises_what_a_view_may_catch(make: MakeService, task: Ta
 
 
 def test_a_login_without_a_request_raises(make: MakeService) -> None:
-    """On the command line, say."""
+    """For example on the command line."""
     service, store = make()
     store.down = True
     with service.app.app_context(), pytest.raises(StoreUnavailableError):
         start_session("alice")
 
 
-def test_an_exchange_that_was_not_heard_of_can_be_repeated(make: MakeService) -> None:
-    """The store took it and its answer got lost: the client comes again within the grace."""
+def test_an_exchange_whose_answer_was_lost_can_be_repeated(make: MakeService) -> None:
+    """The store did it. The client repeats it within the grace period."""
     service, store = make()
     pair = service.login()
     replace = store.replace
@@ -253,7 +243,7 @@ def test_an_exchange_that_was_not_heard_of_can_be_repeated(make: MakeService) ->
 
 
 def test_cookies_stay_through_an_outage(make: MakeService) -> None:
-    """The browser is logged in when it is over."""
+    """After it, the browser is still logged in."""
     service, store = make(TOKEN_LOCATION="cookies")
     browser = browser_of(service)
     store.down = True
@@ -269,7 +259,7 @@ def test_cookies_stay_through_an_outage(make: MakeService) -> None:
 
 @pytest.mark.parametrize("first", ["manager", "handler"])
 def test_a_handler_of_the_application_wins(first: str) -> None:
-    """Registered before the manager or after it; ``Retry-After`` and all else are its own then."""
+    """Registered before the manager or after it. It makes the whole answer."""
     app, store = Flask("app"), BreakableStore()
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_STORE_URI=store)
 
@@ -287,7 +277,7 @@ def test_a_handler_of_the_application_wins(first: str) -> None:
 
 @pytest.mark.parametrize("caught", [JWTExtendedException, Exception])
 def test_a_handler_for_everything_does_not_hide_the_outage(make: MakeService, caught: type[Exception]) -> None:
-    """The more specific one answers, as for every other error."""
+    """The more specific handler answers, as for all errors."""
     service, store = make()
     service.app.errorhandler(caught)(lambda _error: ("own", 500))
     pair = service.login()
@@ -295,8 +285,8 @@ def test_a_handler_for_everything_does_not_hide_the_outage(make: MakeService, ca
     assert is_unavailable(service.run(lambda: None, view="access", token=pair.access_token))
 
 
-def test_a_store_that_is_configured_late_is_answered_for_too(make_app: MakeApp) -> None:
-    """After the first request, when Flask takes no more handlers."""
+def test_a_store_that_is_set_late_has_a_handler_too(make_app: MakeApp) -> None:
+    """After the first request, Flask accepts no more handlers."""
     service = service_of(make_app, STORE_URI=None)
     assert service.run(lambda: "first").get_json() == "first"
     store = service.app.config["JWT_STORE_URI"] = BreakableStore()
@@ -308,12 +298,14 @@ def test_a_store_that_is_configured_late_is_answered_for_too(make_app: MakeApp) 
 # --- flask-restful and flask-restx ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("propagate", [None, True, False])
-@pytest.mark.parametrize("testing", [True, False])
-@pytest.mark.parametrize("on_blueprint", [True, False])
-@pytest.mark.parametrize("library", [flask_restful, flask_restx], ids=lambda each: each.__name__)
-def test_an_api_answers_503_as_well(library: Any, propagate: bool | None, testing: bool, on_blueprint: bool) -> None:
-    """Whether the check finds out or a function within the resource."""
+@rotated(
+    "library,propagate",
+    product([flask_restful, flask_restx], [None, True, False]),
+    testing=[True, False],
+    on_blueprint=[True, False],
+)
+def test_an_api_answers_503_too(library: Any, propagate: bool | None, testing: bool, on_blueprint: bool) -> None:
+    """In the check, and in a function within the resource."""
     app, store = Flask("app"), BreakableStore()
     app.testing = testing
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_STORE_URI=store, PROPAGATE_EXCEPTIONS=propagate)
@@ -347,8 +339,8 @@ def _mount(library: Any, app: Flask, on_blueprint: bool) -> None:
 
 
 @pytest.mark.parametrize("library", [flask_restful, flask_restx], ids=lambda each: each.__name__)
-def test_a_foreign_token_in_a_resource_is_answered_too(library: Any) -> None:
-    """``revoke_token`` of what a client sent refuses it as the decorator would, in every mode of the application."""
+def test_an_invalid_token_in_a_resource_is_refused_too(library: Any) -> None:
+    """``revoke_token`` refuses it like the decorator, also where exceptions do not propagate."""
     app = Flask("app")
     app.config.update(JWT_SECRET_KEY=SECRET, JWT_STORE_URI="memory://", PROPAGATE_EXCEPTIONS=False)
     JWTManager(app)

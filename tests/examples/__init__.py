@@ -1,1 +1,1 @@
-"""The examples, used as their clients would."""
+"""The examples, in use by clients."""

@@ -1,4 +1,4 @@
-"""Loading an example as ``flask --app`` does, in a folder of its own."""
+"""Load examples as ``flask --app`` does, in an empty folder."""
 
 from __future__ import annotations
 

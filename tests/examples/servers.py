@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped,misc"
 # The library has no types.
-"""Running things for real: an application on a port, programs that end when they are told to, a WebSocket to both."""
+"""Serve an application on a port, run programs, and connect to both with WebSockets."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+import pytest
 import simple_websocket
+import websocket
 from flask import Flask
 from werkzeug.serving import make_server
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -31,7 +34,7 @@ def free_port() -> int:
 def served(app: Flask | Any, port: int = 0) -> Iterator[int]:
     """Serve an application on a port of this machine."""
     server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield int(server.port)
@@ -45,7 +48,7 @@ def served(app: Flask | Any, port: int = 0) -> Iterator[int]:
 def running(
     command: list[str], port: int, folder: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until it listens, and stop it."""
+    """Run a program, wait until it listens, and stop it at the end."""
     errors = folder / f"{Path(command[0]).name}.log"
     with errors.open("w") as log, subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log) as it:
         try:
@@ -60,7 +63,7 @@ def running(
 
 
 def listens(port: int) -> bool:
-    """Whether somebody listens; if not, some time has passed."""
+    """Whether a server listens on a port. If not, wait a little."""
     try:
         socket.create_connection(("127.0.0.1", port), 0.1).close()
     except OSError:
@@ -75,14 +78,20 @@ def python(*arguments: str) -> list[str]:
 
 
 def direct(*handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
-    """An opener that asks no proxy."""
+    """An opener that uses no proxy."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
 
 
-class WebSocket(simple_websocket.Client):
-    """A client that hears what came in one piece with the answer to its handshake, too: the library forgets it.
+def close_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients of Socket.IO leave without waiting three seconds for a close frame that the server does not send."""
+    close = websocket.WebSocket.close
+    monkeypatch.setattr(websocket.WebSocket, "close", partialmethod(close, timeout=0.05))
 
-    On a busy machine that is how a refusal comes.
+
+class WebSocket(simple_websocket.Client):
+    """A client that also reads frames that came together with the answer to its handshake. The library drops them.
+
+    On a busy machine, a refusal comes like that.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""docs/authorization.md is followed literally: its application is examples/authorization.py, and does what it says."""
+"""docs/authorization.md: its application is examples/authorization.py, and does what the page says."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def login(client: FlaskClient) -> dict[str, str]:
 
 
 def test_the_page_shows_the_example() -> None:
-    """As it is."""
+    """The whole file, from its imports on."""
     assert "```{literalinclude} ../examples/authorization.py\n:start-at: from datetime\n```" in PAGE
 
 
@@ -63,7 +63,7 @@ def test_it_does_what_it_says(app: Flask) -> None:
 
 
 def test_the_link_works_once(app: Flask) -> None:
-    """And an access token does not open what it opens."""
+    """Only the view of the link accepts its token, and accepts no other."""
     client = app.test_client()
     once = bearer(client.post("/forgotten", json={"username": "ada"}).get_json()["token"])
     assert client.post("/reset", headers=login(client)).status_code == 401
@@ -73,7 +73,7 @@ def test_the_link_works_once(app: Flask) -> None:
 
 
 def test_the_challenge_is_the_one_that_is_shown(app: Flask) -> None:
-    """But for the name of the application."""
+    """Except for the name of the application."""
     client = app.test_client()
     with app.app_context():
         plain = create_access_token("ada", fresh=True)
@@ -83,7 +83,7 @@ def test_the_challenge_is_the_one_that_is_shown(app: Flask) -> None:
 
 
 def test_the_table_of_routes_is_the_one_that_is_printed(app: Flask) -> None:
-    """Word for word; how wide its columns are is the terminal's business."""
+    """Word for word; column widths depend on the terminal."""
     shown = PAGE.split("$ flask --app authorization jwt routes\n")[1].split("```")[0]
     printed = run(app, "routes").stdout
     assert [line.split() for line in printed.splitlines()] == [line.split() for line in shown.splitlines()]

@@ -1,4 +1,4 @@
-"""The classic examples: one file each, met by a client."""
+"""The examples of one file, each in use by a client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ADA = {"username": "ada", "password": "lovelace"}
 
 
 def log_in(client: FlaskClient, user: dict[str, str] = ADA) -> dict[str, str]:
-    """What a login answers."""
+    """The body of a login's answer."""
     response = client.post("/login", json=user)
     assert response.status_code == 200
     answer: dict[str, str] = response.get_json()
@@ -30,19 +30,19 @@ def log_in(client: FlaskClient, user: dict[str, str] = ADA) -> dict[str, str]:
 
 
 def get(client: FlaskClient, path: str, token: str) -> TestResponse:
-    """Read something, with a token in the header."""
+    """Send a GET request with a token in the header."""
     return client.get(path, headers=bearer(token))
 
 
 def csrf(client: FlaskClient, kind: str = "access") -> dict[str, str]:
-    """The header in which a page repeats its CSRF value; what a browser says of where it comes from."""
+    """The headers of a page: its CSRF value, and where the request comes from."""
     cookie = client.get_cookie(f"__Host-csrf_{kind}_token")
     assert cookie is not None
     return {"X-CSRF-TOKEN": cookie.value, "Sec-Fetch-Site": "same-origin"}
 
 
 def test_refreshing(load: Load) -> None:
-    """The refresh token buys an access token, and opens nothing else."""
+    """The refresh token is exchanged for an access token. Other views refuse it."""
     client = load("refreshing").app.test_client()
     tokens = log_in(client)
     renewed = client.post("/refresh", headers=bearer(tokens["refresh_token"])).get_json()["access_token"]
@@ -52,7 +52,7 @@ def test_refreshing(load: Load) -> None:
 
 
 def test_freshness(load: Load) -> None:
-    """A refreshed token reads, and deletes nothing."""
+    """A refreshed token may read, and may not delete the account."""
     client = load("freshness").app.test_client()
     tokens = log_in(client)
     renewed = client.post("/refresh", headers=bearer(tokens["refresh_token"])).get_json()["access_token"]
@@ -63,7 +63,7 @@ def test_freshness(load: Load) -> None:
 
 
 def test_cookies(load: Load) -> None:
-    """A change without the CSRF value is refused; after the logout everything is."""
+    """A change without the CSRF value is refused, and after the logout every request."""
     client = load("cookies").app.test_client()
     assert client.post("/login", json=ADA, base_url=HTTPS).get_json() == {"login": True}
     refused = client.post("/notes", json={"note": "forged"}, base_url=HTTPS)
@@ -76,7 +76,7 @@ def test_cookies(load: Load) -> None:
 
 
 def test_locations(load: Load) -> None:
-    """A header, a cookie, a body; and in one view a URL."""
+    """A header, a cookie, a body, and in one view the query string."""
     app = load("locations").app
     client, browser = app.test_client(use_cookies=False), app.test_client()
     token = log_in(client)["access_token"]
@@ -94,7 +94,7 @@ def test_locations(load: Load) -> None:
 
 
 def test_blocklist(load: Load) -> None:
-    """What was revoked stays revoked, also for the next process; another token of the same person passes."""
+    """A revoked token stays revoked, also in another process. Other tokens of the same user are accepted."""
     client = load("blocklist").app.test_client()
     first, second = log_in(client)["access_token"], log_in(client)["access_token"]
     assert client.delete("/logout", headers=bearer(first)).get_json() == {"revoked": "access"}
@@ -104,7 +104,7 @@ def test_blocklist(load: Load) -> None:
 
 
 def test_users(load: Load) -> None:
-    """Passwords are checked, ``current_user`` is there, and who is gone is refused."""
+    """Passwords are checked, ``current_user`` is set, and the token of a deleted user is refused."""
     users = load("users")
     client = users.app.test_client()
     assert client.post("/login", json={**ADA, "password": "hopper"}).status_code == 401
@@ -118,7 +118,7 @@ def test_users(load: Load) -> None:
 
 
 def test_decorators(load: Load) -> None:
-    """The decorator asks for a token first and for the plan then; the audit sees it."""
+    """The decorator requires a token, then the plan. ``flask jwt routes`` lists the view as protected."""
     app = load("decorators").app
     client = app.test_client()
     ada, eve = (log_in(client, {"username": name})["access_token"] for name in ("ada", "eve"))
@@ -130,7 +130,7 @@ def test_decorators(load: Load) -> None:
 
 
 def test_async_views(load: Load) -> None:
-    """Coroutine functions are awaited, views and loaders alike."""
+    """Views and loaders may be coroutine functions."""
     client = load("async_views").app.test_client()
     token = log_in(client)["access_token"]
     assert get(client, "/me", token).get_json() == {"me": "ada", "greeting": "hello ada"}
@@ -138,7 +138,7 @@ def test_async_views(load: Load) -> None:
 
 
 def test_roles_elsewhere(load: Load) -> None:
-    """Roles of a claim of its own, and the refusal of the handler."""
+    """Roles from another claim, and the answer of the error handler."""
     client = load("roles_elsewhere").app.test_client()
     ada, eve = (log_in(client, {"username": name})["access_token"] for name in ("ada", "eve"))
     assert get(client, "/orders", ada).status_code == 200
@@ -147,7 +147,7 @@ def test_roles_elsewhere(load: Load) -> None:
 
 
 def test_moving_from_pyjwt(load: Load) -> None:
-    """A token by hand passes, a new one too; one that was logged out does not, nor one that is signed by another."""
+    """Old and new tokens are accepted; those from before a logout, or with another signature, are refused."""
     example = load("moving_from_pyjwt")
     client: FlaskClient = example.app.test_client()
     by_hand = pyjwt.encode({"user_id": "ada", "exp": int(time.time()) + 60}, SECRET, "HS256")
@@ -164,7 +164,7 @@ def test_moving_from_pyjwt(load: Load) -> None:
 
 
 def test_moving_from_flask_login(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flask-Login's session opens what it opened, a token opens it as well, and the API takes tokens alone."""
+    """Views accept Flask-Login's session or a token. The API accepts only tokens."""
     monkeypatch.setenv("FLASK_SECRET_KEY", SECRET[::-1])
     app: Flask = load("moving_from_flask_login").app
     browser, program = app.test_client(), app.test_client()
@@ -177,7 +177,7 @@ def test_moving_from_flask_login(load: Load, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_moving_to_strict(load: Load) -> None:
-    """What strict would refuse passes and is counted; what is forged does not pass."""
+    """A token that strict would refuse is accepted and counted. A refresh token is still refused."""
     app: Flask = load("moving_to_strict").app
     client = app.test_client()
     with app.app_context():
@@ -188,7 +188,7 @@ def test_moving_to_strict(load: Load) -> None:
 
 
 def test_oauth_tokens(load: Load) -> None:
-    """The header and the claims of RFC 9068, and they pass here."""
+    """They have the header and the claims of RFC 9068, and are accepted."""
     client = load("oauth_tokens").app.test_client()
     token = log_in(client)["access_token"]
     claims: dict[str, Any] = pyjwt.decode(token, options={"verify_signature": False})

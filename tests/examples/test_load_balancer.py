@@ -1,4 +1,4 @@
-"""The token of a load balancer, padded as AWS writes it: refused as it is, and exchanged for one of ours."""
+"""The padded token of an AWS load balancer: refused by views, and exchanged for an access token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def padded(claims: dict[str, Any], **header: Any) -> str:
 
 @pytest.fixture
 def example(load: Load, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The example, which takes our key for the one of AWS."""
+    """The example, with our key in place of the one of AWS."""
     module = load("load_balancer")
     keys = {KID: pem(PRIVATE_KEYS["ES256"])[1]}
     monkeypatch.setitem(module.verified.__globals__, "public_key", keys.__getitem__)
@@ -44,7 +44,7 @@ def good(example: Any, **changes: Any) -> str:
 
 
 def test_a_padded_token_is_exchanged(example: Any) -> None:
-    """The one that comes of it is ours."""
+    """For an access token of the application."""
     client = example.app.test_client()
     token = good(example)
     assert "=" in token
@@ -66,7 +66,7 @@ def test_a_padded_token_is_exchanged(example: Any) -> None:
     ],
 )
 def test_every_other_token_is_refused(example: Any, changes: dict[str, Any]) -> None:
-    """Another load balancer, another key or algorithm, an expired one; a forged one and none at all too."""
+    """Of another load balancer, with another key or algorithm, expired, forged, or missing."""
     client = example.app.test_client()
     assert exchanged(client, good(example, **changes)).status_code == 401
     head, payload, _ = good(example).split(".")
@@ -75,7 +75,7 @@ def test_every_other_token_is_refused(example: Any, changes: dict[str, Any]) -> 
 
 
 def test_a_padded_token_is_refused_with_a_message_that_names_the_padding(example: Any) -> None:
-    """Where it is sent as it is."""
+    """In a view that requires an access token."""
     response = example.app.test_client().get("/me", headers=bearer(good(example)))
     assert response.status_code == 422
     assert "padding" in response.get_json()["msg"]

@@ -1,4 +1,4 @@
-"""The examples that are more than one process: tests of their own, WebSockets, gunicorn behind nginx."""
+"""The examples with several processes: their own tests, WebSockets, gunicorn behind nginx."""
 # mypy: disable-error-code="import-untyped,misc"
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .._keys.helpers import eventually
 from ..conftest import SECRET, bearer
 from ..servers import program
 from .conftest import EXAMPLES, Load
-from .servers import WebSocket, direct, free_port, python, running, served
+from .servers import WebSocket, close_quickly, direct, free_port, python, running, served
 from .test_classic import get, log_in
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -38,9 +38,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 ENVIRONMENT = {**os.environ, "FLASK_JWT_SECRET_KEY": SECRET, "PYTHONWARNINGS": "default"}
 
 
-@pytest.mark.parametrize(("folder", "passed"), [("tested", "11 passed"), ("own_store", "passed")])
+@pytest.mark.parametrize(
+    ("folder", "passed"), [("tested", "11 passed"), pytest.param("own_store", " passed", marks=pytest.mark.slow)]
+)
 def test_the_tests_of_an_example_pass(folder: str, passed: str, tmp_path: Path) -> None:
-    """They are what a reader would copy: pytest in their folder."""
+    """A reader may copy them, and run pytest in their folder."""
     command = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(EXAMPLES / folder))
     done = subprocess.run(
         [*command, str(EXAMPLES / folder)], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
@@ -51,7 +53,7 @@ def test_the_tests_of_an_example_pass(folder: str, passed: str, tmp_path: Path) 
 
 
 def test_orders_api(load: Load) -> None:
-    """Scopes decide, bad bodies are told apart from bad tokens, and the document says what each operation demands."""
+    """Scopes are required, invalid bodies get another status than invalid tokens, and the document lists scopes."""
     client = load("orders_api").app.test_client()
     ada, eve = (log_in(client, {"username": name})["access_token"] for name in ("ada", "eve"))
     assert client.post("/orders", headers=bearer(ada), json={"item": "tea"}).get_json()["ordered_by"] == "ada"
@@ -66,7 +68,7 @@ def test_orders_api(load: Load) -> None:
 
 
 def test_feed(load: Load) -> None:
-    """Who has a token is heard, who has none is told why not."""
+    """A client with a token may send. The close frame of one without has the reason."""
     app = load("feed").app
     token = log_in(app.test_client())["access_token"]
     with served(app) as port:
@@ -80,7 +82,7 @@ def test_feed(load: Load) -> None:
 
 
 class Guest:
-    """Somebody with a browser in the chat: cookies, and what was heard."""
+    """A user of the chat with a browser: its cookies and the messages that it got."""
 
     def __init__(self, address: str, name: str | None) -> None:
         self.address = address
@@ -99,7 +101,7 @@ class Guest:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
     def post(self, path: str, body: Any) -> None:
-        """Send what the page sends, and keep the cookies that come back."""
+        """Send a request like the page, and keep the cookies of the answer."""
         request = urllib.request.Request(self.address + path, data=json.dumps(body).encode(), method="POST")
         request.add_header("Content-Type", "application/json")
         request.add_header("Origin", self.address)
@@ -112,8 +114,9 @@ class Guest:
 
 
 @pytest.mark.server
-def test_chat(load: Load) -> None:
-    """Two talk; a stranger does not get in; who logs out is gone from the conversation."""
+def test_chat(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two people talk. A client without a token does not get in, and a logout ends the connection."""
+    close_quickly(monkeypatch)
     example = load("chat/app")
     with served(example.app) as port:
         address = f"http://127.0.0.1:{port}"
@@ -133,7 +136,7 @@ def test_chat(load: Load) -> None:
 
 
 class Site(NamedTuple):
-    """A site that is up."""
+    """A site that runs."""
 
     address: str
     log: Path
@@ -163,7 +166,7 @@ def certificate(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """examples/deploy as it stands, with ports and paths of this machine."""
+    """examples/deploy, with ports and paths of this machine."""
     folder = tmp_path_factory.mktemp("site")
     certificate(folder)
     front, back = free_port(), free_port()
@@ -196,12 +199,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(f"https://localhost:{front}", folder / "app.log")
 
 
-#: Where the browsers of that site are: not where the proxy is.
+#: The address of the browsers. The proxy has another.
 ELSEWHERE = "127.0.0.2"
 
 
 class FromElsewhere(urllib.request.HTTPSHandler):
-    """Connects from another address than that of the proxy."""
+    """Connects from another address than the proxy's."""
 
     def __init__(self, trusting: ssl.SSLContext) -> None:
         super().__init__()
@@ -212,7 +215,7 @@ class FromElsewhere(urllib.request.HTTPSHandler):
 
 
 class Browser:
-    """A browser of that site: it keeps cookies, trusts the certificate, and says where it comes from."""
+    """A browser of that site: it keeps cookies, trusts the certificate, and sends its origin."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -226,7 +229,7 @@ class Browser:
         return str(value)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """One request; the status and the answer."""
+        """Send a request. Return the status and the body."""
         request = urllib.request.Request(self.site.address + path, method=method)
         if body is not None:
             request.data = json.dumps(body).encode()
@@ -244,7 +247,7 @@ class Browser:
 
 @pytest.mark.server
 def test_deployed(site: Site) -> None:
-    """Through nginx: TLS is seen, cookies are Secure, the origin is right, and the address is the client's own."""
+    """Behind nginx, the application sees TLS and the client's address and origin, and cookies are Secure."""
     browser = Browser(site)
     assert browser.call("POST", "/login", {"username": "ada"}, X_Forwarded_For="203.0.113.9") == (200, {"secure": True})
     assert all(cookie.secure for cookie in browser.jar)
@@ -258,7 +261,7 @@ def test_deployed(site: Site) -> None:
 
 @pytest.mark.server
 def test_a_token_of_eight_kilobytes_arrives(site: Site) -> None:
-    """It is judged by the application, not cut off by a server in front."""
+    """The application refuses it, not a server in front."""
     token = f"{'e' * 4000}.{'e' * 4000}.{'e' * 180}"
     assert Browser(site).call("GET", "/devices", Authorization=f"Bearer {token}")[0] == 401
     assert Browser(site).call("GET", "/devices", Authorization=f"Bearer {'e' * 40_000}")[0] == 400
@@ -266,7 +269,7 @@ def test_a_token_of_eight_kilobytes_arrives(site: Site) -> None:
 
 @pytest.mark.server
 def test_no_argument_is_logged(site: Site) -> None:
-    """A token in a query string does not stand in the access log."""
+    """The access log contains no token of a query string."""
     Browser(site).call("GET", "/health?jwt=ey.something.secret")
     assert eventually(lambda: '"GET /health" 200' in site.log.read_text())
     assert "secret" not in site.log.read_text()
@@ -274,7 +277,7 @@ def test_no_argument_is_logged(site: Site) -> None:
 
 @pytest.mark.server
 def test_guessing_is_slowed_down(site: Site) -> None:
-    """More logins at once than people make are answered by nginx."""
+    """nginx limits the rate of logins."""
     browser = Browser(site)
     statuses = [browser.call("POST", "/login", {"username": "ada"})[0] for _ in range(12)]
     assert 429 in statuses

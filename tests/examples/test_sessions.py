@@ -1,4 +1,4 @@
-"""The examples with sessions: a phone, "my devices", and pages without a script."""
+"""The examples with sessions: a mobile app, and pages without a script."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from flask.testing import FlaskClient
 
 from ..conftest import bearer
 from .conftest import HTTPS, Load
-from .test_classic import csrf
 
 Tokens = dict[str, str] | None
 
 
 class Phone:
-    """An app on a phone: the client of mobile_client.py over a real application, with a keychain."""
+    """A mobile app: the client of mobile_client.py with an application and a keychain."""
 
     def __init__(self, load: Load, app: Flask) -> None:
         self.app = app
@@ -28,18 +27,18 @@ class Phone:
         self.client = load("mobile_client").Client(self.send, tokens, self.keep)
 
     def keep(self, tokens: Tokens) -> None:
-        """Put tokens into the keychain."""
+        """Store tokens in the keychain."""
         self.keychain = tokens
 
     def send(self, method: str, path: str, token: str, body: Any) -> tuple[int, Any]:
-        """One request, over a connection of its own."""
+        """Send a request."""
         self.sent.append(f"{method} {path}")
         answer = self.app.test_client().open(path, method=method, headers=bearer(token), json=body)
         return answer.status_code, answer.get_json()
 
 
 def test_mobile_refreshes_by_itself(load: Load) -> None:
-    """A call with an expired token gets another token, and its answer; the new tokens are kept."""
+    """A call with an expired token gets its answer after a refresh. The new tokens are stored."""
     app = load("mobile").app
     phone = Phone(load, app)
     before = phone.keychain
@@ -51,7 +50,7 @@ def test_mobile_refreshes_by_itself(load: Load) -> None:
 
 
 def expire(app: Flask, phone: Phone) -> None:
-    """Give the phone an access token whose time is over."""
+    """Give the phone an expired access token."""
     app.config.update(JWT_ACCESS_TOKEN_EXPIRES=-5)
     tokens = app.test_client().post("/refresh", headers=bearer(phone.client.tokens["refresh_token"])).get_json()
     app.config.update(JWT_ACCESS_TOKEN_EXPIRES=900)
@@ -59,7 +58,7 @@ def expire(app: Flask, phone: Phone) -> None:
 
 
 def test_mobile_refreshes_once_for_many_calls(load: Load) -> None:
-    """Eight calls are refused at the same time, and one refresh serves them all."""
+    """Eight calls are refused at the same time, and one refresh is enough."""
     app = load("mobile").app
     phone = Phone(load, app)
     expire(app, phone)
@@ -76,45 +75,22 @@ def test_mobile_refreshes_once_for_many_calls(load: Load) -> None:
 
 
 def test_mobile_whose_session_has_ended_is_logged_out(load: Load) -> None:
-    """The keychain is emptied, and the call says 401."""
+    """The keychain is emptied, and the call returns 401."""
     app = load("mobile").app
     phone = Phone(load, app)
     phone.client.call("POST", "/logout")
-    assert phone.keychain is not None  # a logout takes the refresh token
+    assert phone.keychain is not None  # a logout needs the refresh token
     app.test_client().post("/logout", headers=bearer(phone.client.tokens["refresh_token"]))
     assert phone.client.call("GET", "/me")[0] == 401
     assert phone.keychain is None
 
 
-def test_devices(load: Load) -> None:
-    """Two logins are two devices; ending the other is heard at once; ending one's own deletes the cookies."""
-    app = load("devices").app
-    laptop, phone = (browser(app, name) for name in ("laptop", "phone"))
-    listed = laptop.get("/devices", base_url=HTTPS).get_json()
-    assert sorted((each["label"], each["current"]) for each in listed) == [("laptop", True), ("phone", False)]
-    (other,) = [each["session_id"] for each in listed if not each["current"]]
-    ended = laptop.post("/logout", json={"session": other}, headers=csrf(laptop), base_url=HTTPS)
-    assert ended.get_json() == {"ended": True}
-    assert phone.get("/devices", base_url=HTTPS).status_code == 401
-    refreshed = laptop.post("/refresh", headers=csrf(laptop, "refresh"), base_url=HTTPS)
-    assert refreshed.status_code == 200
-    laptop.post("/logout", json={}, headers=csrf(laptop), base_url=HTTPS)
-    assert laptop.get_cookie("__Host-access_token_cookie") is None
-
-
-def browser(app: Flask, device: str) -> FlaskClient:
-    """A browser in which Ada has logged in."""
-    client = app.test_client()
-    assert client.post("/login", json={"username": "ada", "device": device}, base_url=HTTPS).status_code == 200
-    return client
-
-
 def test_notes_are_pages_and_forms(load: Load) -> None:
-    """Log in, write, look, log out: each step follows the page before."""
+    """Log in, write, read, log out."""
     client: FlaskClient = load("notes/app").app.test_client()
     to_login = client.get("/", base_url=HTTPS)
     assert (to_login.status_code, to_login.location) == (302, "/login?next=/")
-    assert "whoever logs in" in client.get("/about", base_url=HTTPS).get_data(as_text=True)
+    assert "everyone who logs in" in client.get("/about", base_url=HTTPS).get_data(as_text=True)
     client.post("/login", data={"username": "ada"}, base_url=HTTPS)
     form = {"note": "<b>first</b>", "csrf_token": hidden(client.get("/", base_url=HTTPS).get_data(as_text=True))}
     page = client.post("/notes", data=form, headers=FROM_HERE, base_url=HTTPS, follow_redirects=True)
@@ -135,7 +111,7 @@ def hidden(page: str) -> str:
 
 
 def test_notes_of_another_site_are_refused(load: Load) -> None:
-    """A form elsewhere does not know the hidden value; nor does knowing it help who is elsewhere."""
+    """Its form does not have the hidden value. With the value, the request is refused for its origin."""
     client: FlaskClient = load("notes/app").app.test_client()
     client.post("/login", data={"username": "ada"}, base_url=HTTPS)
     value = hidden(client.get("/", base_url=HTTPS).get_data(as_text=True))
@@ -147,11 +123,11 @@ def test_notes_of_another_site_are_refused(load: Load) -> None:
         assert "forged" not in client.get("/", base_url=HTTPS).get_data(as_text=True)
 
 
-def test_notes_go_on_while_somebody_is_there(load: Load) -> None:
-    """Past half of its life, the access token is renewed along with any answer."""
+def test_notes_extend_the_session_of_an_active_user(load: Load) -> None:
+    """After half of the lifetime of the access token, a response sets another."""
     app = load("notes/app").app
     client = app.test_client()
-    app.config.update(JWT_ACCESS_TOKEN_EXPIRES=-5, JWT_DECODE_LEEWAY=60)  # past its end, and accepted still
+    app.config.update(JWT_ACCESS_TOKEN_EXPIRES=-5, JWT_DECODE_LEEWAY=60)  # expired, and accepted within the leeway
     client.post("/login", data={"username": "ada"}, base_url=HTTPS)
     app.config["JWT_ACCESS_TOKEN_EXPIRES"] = 900
     answer = client.get("/", base_url=HTTPS)

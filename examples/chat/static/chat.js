@@ -1,4 +1,4 @@
-// Socket.IO in forty lines, so that the example needs no file from elsewhere. A real page would use socket.io-client.
+// Socket.IO in forty lines, so that the example needs no other file. A real page would use socket.io-client.
 let socket = null;
 
 const line = (text) => {
@@ -16,7 +16,7 @@ const post = (path, body = {}) =>
     body: JSON.stringify(body),
   });
 
-// The token is in a cookie that no script can read: the browser sends it along when the connection is made.
+// The token is in a cookie that no script can read: the browser sends it with the handshake.
 function join() {
   socket = new WebSocket(`${location.origin.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
   socket.addEventListener("message", ({ data }) => heard(data));
@@ -24,7 +24,7 @@ function join() {
 }
 
 function heard(packet) {
-  if (packet.startsWith("0")) socket.send("40"); // it is open: ask to be let in
+  if (packet.startsWith("0")) socket.send("40"); // it is open: ask to join
   else if (packet === "2") socket.send("3"); // ping, pong
   else if (packet.startsWith("44")) line(`Refused: ${JSON.parse(packet.slice(2)).message}`);
   else if (packet.startsWith("41")) socket.close();

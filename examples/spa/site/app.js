@@ -1,7 +1,7 @@
 // The API: another port here, another subdomain in production (app.example.com and api.example.com).
 const API = new URLSearchParams(location.search).get("api") ?? "http://localhost:8000";
 
-// The tokens are in cookies that no script can read. What each change must repeat is here; all tabs share it.
+// The tokens are in cookies that no script can read. The CSRF values are here; all tabs share them.
 const csrf = () => JSON.parse(localStorage.getItem("csrf") ?? "{}");
 
 // The refresh token has a CSRF value of its own.
@@ -15,7 +15,7 @@ async function send(method, path, body) {
   return answer;
 }
 
-// Calls that are refused at the same time wait for one refresh. Two tabs may do it twice: the server allows for that.
+// Calls that are refused at the same time wait for one refresh. Two tabs may both refresh: the server accepts that.
 let refreshing = null;
 
 async function call(method, path, body) {

@@ -1,7 +1,7 @@
-"""The life of a session: started, refreshed, listed, ended. And single tokens, revoked.
+"""Start, refresh, extend, list and end sessions. Revoke single tokens.
 
-Settings, store, time and what is known of the client come in as arguments. What a store keeps signs nothing, so tokens
-that must be the same for everybody who asks are signed again from what it keeps.
+Settings, store, time and the client's details are arguments. A store keeps no tokens: a refresh token that several
+requests must get alike is signed again from what the store keeps.
 """
 
 from __future__ import annotations
@@ -34,17 +34,19 @@ from ..stores.records import (
 from ..typing import Claims, Fresh
 from .revocation import accepted_until, check_rotation, store_of, token_digest
 
-#: How often a change is tried while others change the same session.
+#: Attempts to change a session that other requests change at the same time.
 _ATTEMPTS = 8
 
 
 @dataclass(frozen=True, eq=False)
 class TokenPair:
-    """The tokens of a session.
+    """The tokens of a session. ``jsonify`` accepts it, and its ``repr`` shows no token.
 
-    :ivar access_token: goes along with every request
-    :ivar refresh_token: is exchanged for the next pair, once
-    :ivar session_id: names the session to :func:`end_session`
+    :ivar access_token: the client sends it with each request
+    :ivar refresh_token: single-use: the client exchanges it for the next pair
+    :ivar session_id: the ``sid`` claim of both tokens; :func:`end_session` takes it
+
+    .. versionadded:: 5.0
     """
 
     access_token: str = field(repr=False)
@@ -54,17 +56,19 @@ class TokenPair:
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """A session, as its owner may see it. Times are aware, in UTC.
+    """A session, as its owner may see it. Datetimes are timezone-aware, in UTC.
 
-    :ivar session_id: names it to :func:`end_session`
-    :ivar identity: whose it is, as the identity claim has it
-    :ivar label: what it was called when it was started
-    :ivar user_agent: the ``User-Agent`` that started it
-    :ivar address: the network address that started it
-    :ivar created_at: when it was started
-    :ivar last_refreshed_at: when it was last refreshed
-    :ivar expires_at: when it ends if it is not refreshed before; ``None``: never
-    :ivar current: whether this request belongs to it
+    :ivar session_id: the ``sid`` claim of its tokens; :func:`end_session` takes it
+    :ivar identity: the identity claim of its tokens
+    :ivar label: the name that :func:`start_session` was given, cut to 256 characters
+    :ivar user_agent: the ``User-Agent`` header of the login, cut to 256 characters
+    :ivar address: the client's network address at the login
+    :ivar created_at: the time of the login
+    :ivar last_refreshed_at: the time of the last refresh, or of the login
+    :ivar expires_at: the time when it ends if it is not refreshed before; ``None``: it has no end
+    :ivar current: whether the token of this request belongs to it
+
+    .. versionadded:: 5.0
     """
 
     session_id: str
@@ -79,9 +83,9 @@ class SessionInfo:
 
 
 class NewSession(NamedTuple):
-    """What a caller asks of a new session, and what is known of the client.
+    """The arguments of a login, and the client's details.
 
-    :ivar claims: additional claims for every token of it
+    :ivar claims: additional claims for every token of the session
     """
 
     identity: Any
@@ -99,20 +103,30 @@ def start(new: NewSession, state: ExtensionState, now: float, replaced: Iterable
     """Start a session and make its first tokens.
 
     :param now: seconds since the epoch
-    :param replaced: the claims of tokens whose sessions it replaces: see :func:`replace_sessions`
-    :raises StoreUnavailableError: if it cannot be kept
+    :param replaced: the claims of verified tokens whose sessions the new one replaces
+    :raises StoreUnavailableError: if the store does not answer
     """
-    store, settings = store_of(state), state.settings
+    store = store_of(state)
+    record = _new_record(new, state, now)
+    presented = {"type": "refresh", "csrf": str(uuid.uuid4())}  # as if a refresh token had been exchanged
+    pair = _TokenMaker(record, state, new.identity, presented).pair(now, fresh=new.fresh)
+    store.add(record)
+    _notify(session_started, record, state, "login")
+    _end_replaced(replaced, record, state, now)
+    return pair
+
+
+def _new_record(new: NewSession, state: ExtensionState, now: float) -> SessionRecord:
     identity, claims = as_json([subject_of(new.identity, state), new.claims or {}], state)
-    ends_at = _limit(settings.session_lifetime, now)
+    ends_at = _end_of(state.settings.session_lifetime, now)
     current = _new_refresh_token(state, now, ends_at)
-    record = SessionRecord(
+    return SessionRecord(
         session_id=str(uuid.uuid4()),
         identity=identity,
         claims=claims,
-        label=_cut(new.label),
-        user_agent=_cut(new.user_agent),
-        address=_cut(new.address),
+        label=_truncated(new.label),
+        user_agent=_truncated(new.user_agent),
+        address=_truncated(new.address),
         created_at=now,
         refreshed_at=now,
         ends_at=ends_at,
@@ -120,32 +134,26 @@ def start(new: NewSession, state: ExtensionState, now: float, replaced: Iterable
         generation=1,
         current=current,
     )
-    presented = {"type": "refresh", "csrf": str(uuid.uuid4())}  # as if a first one had been exchanged
-    pair = _Pair(record, state, new.identity, presented).signed(now, fresh=new.fresh)
-    store.add(record)
-    state.notify(session_started, session_id=record.session_id, identity=identity, cause="login")
-    replace_sessions(replaced, record, state, now)
-    return pair
 
 
-def replace_sessions(presented: Iterable[Claims], by: SessionRecord, state: ExtensionState, now: float) -> None:
-    """End the sessions whose tokens came with a login (ASVS 7.2.4). The login stands if the store fails meanwhile.
+def _end_replaced(presented: Iterable[Claims], by: SessionRecord, state: ExtensionState, now: float) -> None:
+    """End the sessions whose tokens came with a login (OWASP ASVS 7.2.4). The login succeeds if the store fails here.
 
-    :param presented: the claims of verified tokens, which may have expired or been superseded
+    :param presented: the claims of verified tokens, which may be expired or superseded
     :param by: the session that was started
-    :param now: seconds since the epoch
     """
     try:
         for claims in presented:
-            if claims["sid"] != by.session_id and _is_replaced(claims, by, state, now):
+            if _is_replaced(claims, by, state, now):
                 end(claims["sid"], state, cause="replaced", now=now)
     except StoreUnavailableError as error:
-        logger.warning("The session before a login could not be ended: the store is unavailable (%s)", error.reason)
+        logger.warning("A login could not end the previous session: the store is unavailable (%s)", error.reason)
 
 
 def _is_replaced(claims: Claims, by: SessionRecord, state: ExtensionState, now: float) -> bool:
-    """Whether a token stands for the session that a login replaces: it would pass, or both are of the same identity.
-    An old copy of a token does not end the session of another identity.
+    """Whether a login replaces the session of a token: the identity is the same, or the token would be accepted.
+
+    So an old copy of a token does not end the session of another identity.
     """
     record = store_of(state).get(claims["sid"])
     if record is None:
@@ -163,104 +171,109 @@ def _would_pass(claims: Claims, record: SessionRecord, state: ExtensionState, no
 
 
 def refresh(token: Token, state: ExtensionState, now: float, user: Any) -> TokenPair:
-    """Exchange a refresh token for the next pair of its session. One exchange wins; within the grace, whoever comes
-    with the same token is answered with the same successor.
+    """Exchange a refresh token for the next pair of its session. Of several requests with the same token, one makes the
+    successor; within the grace period, the others get the same one.
 
     :param now: seconds since the epoch
-    :param user: what loaders are told instead of the identity claim; ``None``: they are told that
+    :param user: the argument of loaders; ``None``: they get the identity claim
     :raises SessionEndedError: if the session has ended
-    :raises RefreshTokenReusedError: if the token was used before; its session has ended then
+    :raises RefreshTokenReusedError: if the token was used before; its session is ended
     :raises StoreUnavailableError: if the store does not answer
     """
     for _ in range(_ATTEMPTS):
-        record, stands = check_rotation(token, state, now)
-        loaded = record.identity if user is None else user
-        if stands is RefreshStatus.REPLAYED:
-            pair = _Pair(record, state, loaded, token.claims).signed(now)
-            _tell(refresh_retried, record, state, "grace")
+        record, status = check_rotation(token, state, now)
+        identity = record.identity if user is None else user
+        if status is RefreshStatus.REPLAYED:
+            pair = _TokenMaker(record, state, identity, token.claims).pair(now)
+            _notify(refresh_retried, record, state, "grace")
             return pair
         successor = _new_refresh_token(state, now, record.ends_at)
         after = rotated(record, successor, now, _deadline(state, now, successor))
-        pair = _Pair(after, state, loaded, token.claims).signed(now)
+        pair = _TokenMaker(after, state, identity, token.claims).pair(now)
         if store_of(state).replace(after, record.generation):
-            _tell(session_refreshed, after, state, "rotation")
+            _notify(session_refreshed, after, state, "rotation")
             return pair
     raise StoreUnavailableError("contention")
 
 
 def extend(token: Token, state: ExtensionState, now: float, user: Any) -> str | None:
-    """Make another access token for the session of one that may pass now, without its refresh token. ``None``: the last
-    login or exchange is longer ago than JWT_COOKIE_EXTENSION_LIFETIME, or the token is older than that exchange.
+    """Make another access token for the session of an accepted one, without its refresh token.
 
     :param now: seconds since the epoch
-    :param user: what loaders are told instead of the identity claim; ``None``: they are told that
+    :param user: the argument of loaders; ``None``: they get the identity claim
+    :return: ``None`` if the last login or exchange is longer ago than JWT_COOKIE_EXTENSION_LIFETIME, or the token is
+        older than that exchange
     :raises SessionEndedError: if the session has ended, or the token was revoked
     :raises StoreUnavailableError: if the store does not answer
     """
-    store, session_id = store_of(state), token.claims["sid"]
+    store, session_id, key = store_of(state), token.claims["sid"], token_digest(token.claims, state)
     for _ in range(_ATTEMPTS):
         record = store.get(session_id)
-        mark = token_digest(token.claims, state)
-        if record is None or record.deadline <= now or store.status(session_id, mark).revoked:
+        if record is None or record.deadline <= now or store.status(session_id, key).revoked:
             raise SessionEndedError(token.header, token.claims)
-        exchanged_at = record.exchanged_at
-        # An exchange has made a newer access token: a copy of an older one is not extended any more.
-        is_old = token.claims.get("iat", exchanged_at) < int(exchanged_at)
-        if is_old or now >= _limit(state.settings.cookie_extension_lifetime, exchanged_at):
+        if not _is_extensible(token, record, state, now):
             return None
         after = extended(record, now, _deadline(state, now, record.current))
         if store.replace(after, record.generation):
-            _tell(session_refreshed, after, state, "implicit")
-            return _Pair(after, state, record.identity if user is None else user, token.claims).access(now)
+            _notify(session_refreshed, after, state, "implicit")
+            identity = record.identity if user is None else user
+            return _TokenMaker(after, state, identity, token.claims).access_token(now)
     raise StoreUnavailableError("contention")
 
 
+def _is_extensible(token: Token, record: SessionRecord, state: ExtensionState, now: float) -> bool:
+    # An exchange made a newer access token, so an older one may be a copy.
+    exchanged_at = record.exchanged_at
+    is_old = token.claims.get("iat", exchanged_at) < int(exchanged_at)
+    return not is_old and now < _end_of(state.settings.cookie_extension_lifetime, exchanged_at)
+
+
 def _new_refresh_token(state: ExtensionState, now: float, ends_at: float) -> RefreshToken:
-    expires_at = min(_limit(state.settings.refresh_token_expires, now), int(ends_at))
+    expires_at = min(_end_of(state.settings.refresh_token_expires, now), int(ends_at))
     return RefreshToken(jti=str(uuid.uuid4()), issued_at=int(now), expires_at=expires_at)
 
 
 def _deadline(state: ExtensionState, now: float, current: RefreshToken) -> float:
-    return min(current.expires_at, _limit(state.settings.session_idle_timeout, now))
+    return min(current.expires_at, _end_of(state.settings.session_idle_timeout, now))
 
 
-def _limit(lifetime: Any, now: float) -> int:
-    return NEVER if lifetime is False else claims_.expiry(now, lifetime)
+def _end_of(lifetime: Any, began: float) -> int:
+    return NEVER if lifetime is False else claims_.expiry(began, lifetime)
 
 
-def _cut(text: Any) -> str | None:
-    # A label may be what a client sent as JSON, so of any type.
+def _truncated(text: Any) -> str | None:
+    # A view may pass on a label from a JSON body, so it has any type.
     return None if text is None else str(text)[:MAX_TEXT]
 
 
 def as_json(value: Any, state: ExtensionState) -> Any:
-    """What a value is once it has been written into a token."""
+    """Return a value as it is read back from a token."""
     return json.loads(state.encode(value))
 
 
-class _Pair(NamedTuple):
-    """The tokens that belong to a state of a session.
+class _TokenMaker(NamedTuple):
+    """Makes the tokens of one generation of a session.
 
-    :ivar loaded: what loaders are told of the identity
-    :ivar presented: the claims of the refresh token that was exchanged, or of the access token that is prolonged
+    :ivar identity: the argument of loaders
+    :ivar presented: the claims of the refresh token that is exchanged, or of the access token that is extended
     """
 
     record: SessionRecord
     state: ExtensionState
-    loaded: Any
+    identity: Any
     presented: Claims
 
-    def signed(self, now: float, *, fresh: Fresh = False) -> TokenPair:
-        return TokenPair(self.access(now, fresh=fresh), self.refresh(), self.record.session_id)
+    def pair(self, now: float, *, fresh: Fresh = False) -> TokenPair:
+        return TokenPair(self.access_token(now, fresh=fresh), self.refresh_token(), self.record.session_id)
 
-    def access(self, now: float, *, fresh: Fresh = False) -> str:
-        expires_at = min(_limit(self.state.settings.access_token_expires, now), int(self.record.ends_at))
+    def access_token(self, now: float, *, fresh: Fresh = False) -> str:
+        expires_at = min(_end_of(self.state.settings.access_token_expires, now), int(self.record.ends_at))
         fixed = {"jti": str(uuid.uuid4()), "exp": expires_at}
-        if "auth_time" not in self.record.claims:  # or the application knows better when its user logged in
+        if "auth_time" not in self.record.claims:  # or the application sets the time of the authentication itself
             fixed["auth_time"] = int(self.record.created_at)
         return self._issue("access", now, fixed, fresh)
 
-    def refresh(self) -> str:
+    def refresh_token(self) -> str:
         current = self.record.current
         return self._issue("refresh", current.issued_at, {"jti": current.jti, "exp": current.expires_at}, False)
 
@@ -276,7 +289,7 @@ class _Pair(NamedTuple):
             fixed["csrf"] = csrf
         new = NewToken(
             token_type=token_type,
-            identity=self.loaded,
+            identity=self.identity,
             fresh=fresh,
             expires_delta=False,  # exp is fixed
             additional_claims=dict(self.record.claims),
@@ -285,11 +298,11 @@ class _Pair(NamedTuple):
         return issue(new, self.state, now)
 
     def _csrf_value(self, token_type: str) -> str | None:
-        """The double submit value: one for each kind of token, the same for as long as the session goes on.
+        """The double submit value: one per type of token, the same in all tokens of the session.
 
-        Another tab may refresh after a page has read the value and before the browser adds the cookie, and open pages
-        have it in their forms. So each token hands on its own. That of access tokens comes from that of refresh tokens,
-        which neither the store nor a log ever sees.
+        Open pages have it in their forms, and another tab may refresh between the moment a page reads the value and the
+        moment the browser adds the cookie. So each new token repeats the value of the one before. The value of access
+        tokens is derived from that of refresh tokens, which neither the store nor a log ever contains.
         """
         value = self.presented.get("csrf")
         if not self.state.settings.cookie_csrf_protect or not isinstance(value, str):
@@ -302,17 +315,17 @@ class _Pair(NamedTuple):
 # --- ending and listing ---------------------------------------------------------------------------------------------
 
 
-def end(session_id: str, state: ExtensionState, *, cause: str, owner: str | None = None, now: float = 0) -> bool:
-    """End a session, and say whether there was one.
+def end(session_id: str, state: ExtensionState, *, cause: str, now: float, owner: str | None = None) -> bool:
+    """End a session. Return whether it was active.
 
-    :param owner: whose it must be, as :func:`owner_of` gives it; ``None``: anybody's
-    :param now: seconds since the epoch: one that had ended by itself until then is removed, and does not count
+    :param now: seconds since the epoch
+    :param owner: end it only if it belongs to this owner, as :func:`owner_of` returns it; ``None``: to any
     """
     store = store_of(state)
     record = store.get(session_id)
     if record is None or owner not in (None, record.owner) or not store.remove(session_id) or record.deadline <= now:
         return False
-    _tell(session_ended, record, state, cause)
+    _notify(session_ended, record, state, cause)
     return True
 
 
@@ -321,16 +334,16 @@ def end_all(
     state: ExtensionState,
     *,
     cause: str,
+    now: float,
     keep: str | None = None,
-    now: float = 0,
     issuer: str | None = None,
 ) -> int:
-    """End all sessions of an identity, and return how many there were.
+    """End all sessions of an identity. Return how many were active.
 
-    :param identity: as the identity claim has it
-    :param keep: the one that goes on
-    :param now: as for :func:`end`
-    :param issuer: the trusted issuer that chose the identity; ``None``: this application
+    :param identity: the value of the identity claim
+    :param now: seconds since the epoch
+    :param keep: the session that stays active
+    :param issuer: the trusted issuer of the identity; ``None``: this application
     """
     sessions = store_of(state).sessions_of(owner_of(identity, issuer))
     return sum(end(each.session_id, state, cause=cause, now=now) for each in sessions if each.session_id != keep)
@@ -339,29 +352,28 @@ def end_all(
 def sessions_of(
     identity: Any, state: ExtensionState, now: float, current: str | None, issuer: str | None = None
 ) -> list[SessionInfo]:
-    """List the sessions of an identity that go on, the youngest first.
+    """List the active sessions of an identity, the newest first.
 
-    :param identity: as the identity claim has it
+    :param identity: the value of the identity claim
     :param now: seconds since the epoch
     :param current: the session of this request
-    :param issuer: the trusted issuer that chose the identity; ``None``: this application
+    :param issuer: the trusted issuer of the identity; ``None``: this application
     """
     owner = owner_of(identity, issuer)
     records = [each for each in store_of(state).sessions_of(owner) if each.deadline > now]
     records.sort(key=lambda record: record.created_at, reverse=True)
-    return [info(record, current) for record in records]
+    return [_info(record, current) for record in records]
 
 
 def all_sessions(state: ExtensionState, now: float) -> Iterator[SessionInfo]:
-    """Go through all sessions that go on, in any order.
+    """Iterate over all active sessions, in any order.
 
     :param now: seconds since the epoch
     """
-    return (info(record, None) for record in store_of(state).sessions() if record.deadline > now)
+    return (_info(record, None) for record in store_of(state).sessions() if record.deadline > now)
 
 
-def info(record: SessionRecord, current: str | None) -> SessionInfo:
-    """Return what an owner may see of a session."""
+def _info(record: SessionRecord, current: str | None) -> SessionInfo:
     return SessionInfo(
         session_id=record.session_id,
         identity=record.identity,
@@ -383,31 +395,32 @@ def _utc(seconds: float) -> datetime:
 
 
 def revoke(claims: Claims, state: ExtensionState, now: float) -> bool:
-    """Revoke a verified token, and say whether that was news. With its refresh token a session ends
-    (RFC 7009, section 2.1), unless that token has expired or has a successor in use: an old copy ends nothing.
+    """Revoke a verified token. Return whether it was not revoked before.
+
+    The refresh token of a session ends the session (RFC 7009, section 2.1), unless it is expired or was exchanged
+    before the grace period: an old copy ends nothing.
 
     :param now: seconds since the epoch
-    :raises ConfigurationError: if the token has no ``jti`` to revoke it by
+    :raises ConfigurationError: if the token has no ``jti`` claim
     """
     session_id = claims.get("sid")
     if session_id is not None and not isinstance(session_id, str):
-        return False  # of no session of ours: it passes nowhere
+        return False  # not a session of ours: the token is refused everywhere
     if claims["type"] == "refresh" and session_id is not None:
         return _end_by_refresh_token(session_id, claims, state, now)
-    mark = token_digest(claims, state)
-    if mark is None:
+    key = token_digest(claims, state)
+    if key is None:
         fix = "require the claim in JWT_REQUIRED_CLAIMS, or in required_claims of the trusted issuer"
         raise ConfigurationError(f"A token without a jti claim cannot be revoked: {fix}")
-    return store_of(state).revoke(mark, accepted_until(claims, state), session_id)
+    return store_of(state).revoke(key, accepted_until(claims, state), session_id)
 
 
 def _end_by_refresh_token(session_id: str, claims: Claims, state: ExtensionState, now: float) -> bool:
-    """End a session with a refresh token that could still be exchanged."""
     record = store_of(state).get(session_id)
     if record is None or _has_expired(claims, now):
         return False
     if classify(record, claims["jti"], now, state.settings.refresh_grace) is RefreshStatus.REUSED:
-        logger.info("A refresh token that was exchanged before was to be revoked: its session stays active")
+        logger.info("A refresh token that was already exchanged does not end its session when it is revoked")
         return False
     return end(session_id, state, cause="token_revoked", now=now)
 
@@ -416,5 +429,5 @@ def _has_expired(claims: Claims, now: float) -> bool:
     return "exp" in claims and int(claims["exp"]) <= now
 
 
-def _tell(signal: Any, record: SessionRecord, state: ExtensionState, cause: str) -> None:
+def _notify(signal: Any, record: SessionRecord, state: ExtensionState, cause: str) -> None:
     state.notify(signal, session_id=record.session_id, identity=record.identity, cause=cause)

@@ -1,7 +1,7 @@
-"""What the store says of a token that is good in itself: whether it was revoked, and whether its session goes on.
+"""Check with the store whether a verified token was revoked, and whether its session is active.
 
-Knows verified claims and the store; knows no request, and makes no token. Time is an argument; the clock is asked once
-more only before a token is called one from the future.
+Knows verified claims and the store, no requests. Time is an argument; the clock is read again only where a token seems
+to come from the future.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ..typing import Claims
 
 
 def check_revocation(token: Token, state: ExtensionState, now: float) -> None:
-    """Let a verified token pass, or raise.
+    """Check that a verified token was not revoked, and that its session is active.
 
     :param now: seconds since the epoch
     :raises RevokedTokenError: if it was revoked or its session has ended
-    :raises StoreUnavailableError: if nobody can tell, and JWT_STORE_OUTAGE does not let it pass all the same
+    :raises StoreUnavailableError: if the store does not answer, and JWT_STORE_OUTAGE does not accept the token anyway
     """
     is_refresh = token.claims["type"] == "refresh"
     try:
@@ -40,20 +40,20 @@ def check_revocation(token: Token, state: ExtensionState, now: float) -> None:
     except StoreUnavailableError as error:
         if is_refresh or state.settings.store_outage != "allow":
             raise
-        logger.warning("The store is unavailable (%s): a token passes unchecked", error.reason)
+        logger.warning("The store is unavailable (%s): a token is accepted unchecked", error.reason)
         state.notify(store_outage, cause=error.reason, allowed=True)
 
 
 def refuse_without_store(token: Token, state: ExtensionState) -> NoReturn:
-    """Refuse the token of a session where there is no store: whether the session has ended is not known.
+    """Refuse the token of a session if there is no store, because the session may have ended.
 
     :raises SessionEndedError: always
     """
     state.warn_once(
         "sid without a store",
         "A token with the claim sid was refused: it belongs to a session, and JWT_STORE_URI is not set. Set "
-        "JWT_STORE_URI. Give the claim another name if your application adds it for a purpose of its own, and declare "
-        "an identity provider that writes it in JWT_TRUSTED_ISSUERS",
+        "JWT_STORE_URI. If your application uses sid for something else, rename that claim. If an identity provider "
+        "adds it, declare the provider in JWT_TRUSTED_ISSUERS",
     )
     raise SessionEndedError(token.header, token.claims)
 
@@ -70,25 +70,26 @@ def _check_status(token: Token, state: ExtensionState, now: float) -> None:
 
 
 def check_rotation(token: Token, state: ExtensionState, now: float) -> tuple[SessionRecord, RefreshStatus]:
-    """Return the session of a refresh token and how the token stands to it: current, or replayed within its grace.
+    """Return the session of a refresh token and the token's status: current, or replayed within the grace period.
 
     :param now: seconds since the epoch
     :raises SessionEndedError: if the session has ended
-    :raises RefreshTokenReusedError: if the token was used before; its session has ended then
+    :raises RefreshTokenReusedError: if the token was used before; its session is ended
+    :raises RevokedTokenError: if a clock was set back, so that the status is not known
     """
     session_id = token.claims.get("sid")
     record = store_of(state).get(session_id) if type(session_id) is str else None
     if record is None or record.deadline <= now:
         raise SessionEndedError(token.header, token.claims)
-    stands = classify(record, token.claims["jti"], now, state.settings.refresh_grace)
-    if stands is RefreshStatus.CLOCK_SKEW:  # or it was this request that stood still since its time was read
-        stands = classify(record, token.claims["jti"], time.time(), state.settings.refresh_grace)
-    if stands is RefreshStatus.REUSED:
+    status = classify(record, token.claims["jti"], now, state.settings.refresh_grace)
+    if status is RefreshStatus.CLOCK_SKEW:  # or this request has waited since it read the clock
+        status = classify(record, token.claims["jti"], time.time(), state.settings.refresh_grace)
+    if status is RefreshStatus.REUSED:
         _end_for_reuse(record, token, state)
         raise RefreshTokenReusedError(token.header, token.claims)
-    if stands is RefreshStatus.CLOCK_SKEW:
+    if status is RefreshStatus.CLOCK_SKEW:
         raise RevokedTokenError(token.header, token.claims)
-    return record, stands
+    return record, status
 
 
 def _end_for_reuse(record: SessionRecord, token: Token, state: ExtensionState) -> None:
@@ -100,28 +101,24 @@ def _end_for_reuse(record: SessionRecord, token: Token, state: ExtensionState) -
 
 
 def consume(token: Token, state: ExtensionState) -> None:
-    """Let a token pass that is for one use: of many that come with it at once, one passes.
+    """Use up a single-use token. Of several requests with the same token, one succeeds.
 
-    :raises RevokedTokenError: if it was used before, or there is no store that could tell
-    :raises StoreUnavailableError: if nobody can tell; JWT_STORE_OUTAGE makes no difference here
+    :raises RevokedTokenError: if it was used before, or there is no store to remember it
+    :raises StoreUnavailableError: if the store does not answer, whatever JWT_STORE_OUTAGE is
     """
-    claims, mark = token.claims, token_digest(token.claims, state)
-    if state.store is None or mark is None:
-        raise RevokedTokenError(token.header, claims)
-    if not state.store.revoke(mark, accepted_until(claims, state), None):
-        raise RevokedTokenError(token.header, claims)
+    key = token_digest(token.claims, state)
+    if state.store is None or key is None or not state.store.revoke(key, accepted_until(token.claims, state), None):
+        raise RevokedTokenError(token.header, token.claims)
 
 
 def token_digest(claims: Claims, state: ExtensionState) -> str | None:
-    """Return what stands for a verified token in the store; ``None`` if it has no ``jti``. Equal ``jti`` claims of two
-    issuers are two tokens.
-    """
+    """Return the key of a verified token in the store; ``None`` if it has no ``jti``. It differs between issuers."""
     jti = claims.get("jti")
     return None if jti is None else digest(jti, state.issuer_name(claims))
 
 
 def accepted_until(claims: Claims, state: ExtensionState) -> float:
-    """Return until when a verified token is accepted, seconds since the epoch, as a time that every store can hold."""
+    """Return the time until which a verified token is accepted: seconds since the epoch, at most NEVER."""
     return min(max(claims["exp"], 0) + state.settings.decode_leeway, NEVER) if "exp" in claims else NEVER
 
 
@@ -131,5 +128,5 @@ def store_of(state: ExtensionState) -> SessionStore:
     :raises ConfigurationError: if it has none
     """
     if state.store is None:
-        raise ConfigurationError('Sessions need a store: JWT_STORE_URI = "sqlite:///jwt.db", say')
+        raise ConfigurationError('Sessions need a store: set JWT_STORE_URI, for example to "sqlite:///jwt.db"')
     return state.store
