@@ -17,7 +17,7 @@ import jwt as pyjwt
 import pytest
 from flask import Flask, abort
 
-from flask_jwt_extended import ConfigurationError, create_access_token, decode_token
+from flask_jwt_extended import ConfigurationError, create_access_token, decode_token, verify_jwt_in_request
 from flask_jwt_extended.exceptions import KeyUnavailableError, RevokedTokenError
 
 from .._sessions.helpers import NOW
@@ -243,3 +243,17 @@ def test_what_can_never_be_a_key_is_reported_once(
     (record,) = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert "decode_key_loader" in record.getMessage()
     assert told in record.getMessage()
+
+
+def test_a_loader_that_changes_its_arguments_changes_no_token(make_app: MakeApp) -> None:
+    """Header and claims of the verified token are those that were signed."""
+
+    def load(header: Any, claims: Any) -> Any:
+        header["kid"], header["new"] = "another", 1
+        claims["sub"] = "mallory"
+        return public(EC)
+
+    app = loading(make_app, load)
+    with app.test_request_context(headers=bearer(signed())):
+        header, claims = verify_jwt_in_request() or ({}, {})
+    assert (header, claims["sub"]) == (pyjwt.get_unverified_header(signed()), "ada")
