@@ -136,6 +136,7 @@ class Proxy:
             return
         try:
             if self._context is not None:
+                client.getpeername()  # Python would not close the new socket if the connection were reset already
                 self._sockets.discard(client)
                 client = self._context.wrap_socket(client, server_side=True)
                 self._sockets.add(client)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Barrier, Event, Thread
+from typing import Any
 
 import pytest
 
 from flask_jwt_extended.exceptions import StoreUnavailableError
 from flask_jwt_extended.stores import _deadline as deadline
 from flask_jwt_extended.stores import open_store
-from flask_jwt_extended.stores._deadline import Watchdog, after_fork, current_call, shut
+from flask_jwt_extended.stores._deadline import ForkGuard, Watchdog, current_call, shutdown
 from flask_jwt_extended.testing.store_contract import Child
 
 #: Seconds that an operation may take here, and that it may be late: a small machine is busy.
@@ -59,7 +58,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def read_late(watchdog: Watchdog, ours: socket.socket) -> bool:
     """Wait for a byte that does not come, and tell whether that was cut."""
     with watchdog.call() as call:
-        call.watch(lambda: shut(ours.fileno()))
+        call.watch(lambda: shutdown(ours.fileno()))
         assert ours.recv(1) == b""
     return call.expired
 
@@ -91,7 +90,7 @@ def test_a_read_in_drips(watchdog: Watchdog, pair: tuple[socket.socket, socket.s
     dripping = Thread(target=drip)
     dripping.start()
     with takes(TIMEOUT, TIMEOUT + LATE), watchdog.call() as call:
-        call.watch(lambda: shut(ours.fileno()))
+        call.watch(lambda: shutdown(ours.fileno()))
         while ours.recv(1):
             pass
     assert call.expired
@@ -103,7 +102,7 @@ def test_a_write_that_hangs(watchdog: Watchdog, pair: tuple[socket.socket, socke
     """Who writes more than anybody reads gets an error at the deadline."""
     ours, _ = pair
     with takes(TIMEOUT, TIMEOUT + LATE), watchdog.call() as call:
-        call.watch(lambda: shut(ours.fileno()))
+        call.watch(lambda: shutdown(ours.fileno()))
         with pytest.raises(BrokenPipeError):
             ours.sendall(b"x" * 10_000_000)
     assert call.expired
@@ -114,7 +113,7 @@ def test_an_operation_in_time(watchdog: Watchdog, pair: tuple[socket.socket, soc
     ours, theirs = pair
     theirs.send(b"x")
     with watchdog.call() as call:
-        call.watch(lambda: shut(ours.fileno()))
+        call.watch(lambda: shutdown(ours.fileno()))
         assert ours.recv(1) == b"x"
     time.sleep(2 * TIMEOUT)
     theirs.send(b"y")
@@ -159,7 +158,7 @@ def test_one_cut_is_enough(watchdog: Watchdog) -> None:
 def test_a_cut_that_fails(watchdog: Watchdog, pair: tuple[socket.socket, socket.socket]) -> None:
     """A cut that raises, because the connection is gone by itself, keeps nobody from cutting the next."""
     with watchdog.call() as call:
-        call.watch(lambda: shut(-1))
+        call.watch(lambda: shutdown(-1))
         wait_until(lambda: call.expired)
     with takes(TIMEOUT, TIMEOUT + LATE):
         assert read_late(watchdog, pair[0])
@@ -268,7 +267,7 @@ def test_an_operation_that_begins_while_the_thread_leaves(
     leaving.join(5)
     call = watchdog.call().__enter__()
     assert watchdog._thread is not leaving
-    call.watch(lambda: shut(pair[0].fileno()))
+    call.watch(lambda: shutdown(pair[0].fileno()))
     with takes(0, TIMEOUT + LATE):
         assert pair[0].recv(1) == b""
     call.__exit__(None, None, None)
@@ -329,6 +328,7 @@ if hasattr(os, "fork"):
             pass
 
         def hang() -> list[bool]:
+            watchdog.reset()
             start = time.monotonic()
             ours, theirs = socket.socketpair()
             with ours, theirs:
@@ -342,26 +342,28 @@ if hasattr(os, "fork"):
         watchdog = Watchdog(60)
         with watchdog.call() as call:
             call.watch(lambda: None)
-            assert Child(lambda: [len(watchdog._calls), watchdog._thread is None]).result() == [0, True]
+
+            def look() -> list[Any]:
+                watchdog.reset()
+                return [len(watchdog._calls), watchdog._thread is None]
+
+            assert Child(look).result() == [0, True]
             assert watchdog._calls == {call}
 
-    def test_a_fork_keeps_nothing_alive() -> None:
-        """What is to be forgotten in a child may go before there is one."""
+    def test_a_child_starts_anew_once() -> None:
+        """A child replaces what it must not share when it first uses it, and its parent never does."""
+        resets: list[int] = []
+        guard = ForkGuard(lambda: resets.append(os.getpid()))
+        guard.check()
 
-        class Holder:
-            """Something with connections."""
+        def use() -> bool:
+            guard.check()
+            guard.check()
+            return resets == [os.getpid()]
 
-            def forget(self) -> None:
-                """Tell the child."""
-                raise AssertionError("it is gone")
-
-        holder = Holder()
-        gone = weakref.ref(holder)
-        after_fork(holder.forget)
-        del holder
-        gc.collect()
-        assert gone() is None
-        assert Child(lambda: "fine").result() == "fine"
+        assert Child(use).result() is True
+        guard.check()
+        assert resets == []
 
 
 # --- cutting ---------------------------------------------------------------------------------------------------------
@@ -371,7 +373,7 @@ def test_shutting_leaves_the_descriptor(pair: tuple[socket.socket, socket.socket
     """A socket that was shut says nothing and hears nothing, and is still its owner's to close."""
     ours, theirs = pair
     descriptor = ours.fileno()
-    shut(descriptor)
+    shutdown(descriptor)
     assert ours.fileno() == descriptor
     assert os.fstat(descriptor)
     assert ours.recv(1) == b""
@@ -385,7 +387,7 @@ def test_shutting_what_is_no_socket() -> None:
     reading, writing = os.pipe()
     with open(reading, "rb") as pipe, open(writing, "wb") as end:
         with pytest.raises(OSError, match="socket"):
-            shut(reading)
+            shutdown(reading)
         end.write(b"x")
         end.flush()
         assert pipe.read(1) == b"x"

@@ -28,6 +28,7 @@ from redis.crc import key_slot
 
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
 from flask_jwt_extended.stores import open_store
+from flask_jwt_extended.stores._redis_client import TlsConnection
 from flask_jwt_extended.stores.base import MARGIN, Status
 from flask_jwt_extended.stores.records import NEVER, SessionRecord
 from flask_jwt_extended.stores.redis import RedisStore
@@ -127,7 +128,7 @@ def patiently(work: Callable[[], T]) -> T:
 
 def prefix_of(store: RedisStore) -> str:
     """Return what the store's keys begin with."""
-    return store._target.prefix
+    return store._prefix.decode()
 
 
 class Clock:
@@ -169,7 +170,7 @@ def test_schemes_of_one_server(server: RedisServer, opened: Opened, scheme: str)
 
 def test_a_database_of_its_own(server: RedisServer) -> None:
     """The path of the URI is the number of the database."""
-    one, two = RedisStore(server.url(1), 2.0), RedisStore(server.url(2), 2.0)
+    one, two = RedisStore.from_uri(server.url(1), 2.0), RedisStore.from_uri(server.url(2), 2.0)
     record = session_in(one)
     assert two.get(record.session_id) is None
     one.close()
@@ -200,7 +201,7 @@ def test_connecting_is_cheap(tmp_path: Path, opened: Opened) -> None:
         "redis://:hush-hush@localhost/0?no_such_option=1",
         "redis://:hush-hush@localhost/0?ssl_ca_certs=x",
         "redis://:hush-hush@localhost/0?max_connections=many",
-        "redis://:hush-hush@localhost/0?protocol=3",
+        "redis://:hush-hush@localhost/0?protocol=4",
         "redis://:hush-hush@localhost/0?decode_responses=true",
         "rediss://:hush-hush@localhost/0?ssl_cert_reqs=hush-hush",
         "redis+sentinel://:hush-hush@localhost",
@@ -215,18 +216,36 @@ def test_a_uri_that_cannot_be_read(uri: str) -> None:
 
 
 def test_addresses_of_servers() -> None:
-    """Hosts have ports of their own or the usual one, and may be addresses of IPv6."""
-    sentinel = RedisStore("redis+sentinel://u:p%40s@one,two:5,[::1]:6/main/3?sentinel_password=s", 1.0)._target
-    assert sentinel.addresses == [("one", 26379), ("two", 5), ("::1", 6)]
-    assert sentinel.service == "main"
-    assert [sentinel.make().password, sentinel.make().db, sentinel.ask().password] == ["p@s", 3, "s"]
-    assert RedisStore("redis+cluster://one,two:7001", 1.0)._target.addresses == [("one", 6379), ("two", 7001)]
+    """Hosts have ports of their own or the usual one, and may be IPv6 addresses."""
+    sentinel = client_of("redis+sentinel://u:p%40s@one,two:5,[::1]:6/main/3?sentinel_password=s").connection_pool
+    assert [address_of(each.connection_pool) for each in sentinel.sentinel_manager.sentinels] == [
+        ("one", 26379),
+        ("two", 5),
+        ("::1", 6),
+    ]
+    assert sentinel.service_name == "main"
+    assert (sentinel.connection_kwargs["password"], sentinel.connection_kwargs["db"]) == ("p@s", 3)
+    assert sentinel.sentinel_manager.sentinels[0].connection_pool.connection_kwargs["password"] == "s"
+    assert address_of(client_of("redis://[::1]:7/").connection_pool) == ("::1", 7)
+    assert address_of(client_of("redis://").connection_pool) == ("localhost", 6379)
+
+
+def client_of(uri: str) -> Any:
+    """Return the client that a store uses. It is not connected."""
+    store = RedisStore.from_uri(uri, 1.0)
+    with store._client.operation() as client:
+        return client
+
+
+def address_of(pool: Any) -> tuple[str, int]:
+    """Return where a pool connects to."""
+    return pool.connection_kwargs["host"], pool.connection_kwargs["port"]
 
 
 def test_a_store_keeps_its_password_to_itself(server: RedisServer) -> None:
     """What is printed of a store has no password."""
-    store = RedisStore(server.url(), 1.0)
-    assert PASSWORD not in repr(store) + repr(store._target) + repr(store._route)
+    store = RedisStore.from_uri(server.url(), 1.0)
+    assert PASSWORD not in repr(store) + repr(store._client)
 
 
 # --- what Redis does by itself ----------------------------------------------------------------------------------------
@@ -665,7 +684,6 @@ def test_tls_with_a_certificate_for_another_host(
         ("rediss://localhost", True),
         ("valkeys://localhost", True),
         ("redis+sentinel://localhost/main?ssl=true", True),
-        ("redis+cluster://localhost?ssl=true", True),
         ("rediss://localhost?ssl_check_hostname=true", True),
         ("rediss://localhost?ssl_check_hostname=false", False),
         ("rediss://localhost?ssl_cert_reqs=none", False),
@@ -674,9 +692,16 @@ def test_tls_with_a_certificate_for_another_host(
 )
 def test_the_name_in_a_certificate_is_checked_unless_the_uri_says_otherwise(uri: str, checked: bool) -> None:
     """Whatever the version of redis-py does by default: 5.0 does not check."""
-    target = RedisStore(uri, 1.0)._target
-    for make in (target.make, target.ask):
-        assert make.keywords["ssl_check_hostname"] is checked  # type: ignore[attr-defined]  # of partial
+    pool = client_of(uri).connection_pool
+    pools = [pool]
+    if "sentinel" in uri:
+        pools.append(pool.sentinel_manager.sentinels[0].connection_pool)
+    assert [each.make_connection().check_hostname for each in pools] == [checked] * len(pools)
+
+
+def test_the_name_in_a_certificate_is_checked_in_a_cluster() -> None:
+    """A cluster client makes its connections with the same class."""
+    assert TlsConnection(host="localhost", port=1).check_hostname is True
 
 
 @pytest.mark.parametrize("connected", [True, False], ids=["in use", "new"])
@@ -864,7 +889,7 @@ def test_greenlets(server: RedisServer, proxy: Proxy) -> None:
         from flask_jwt_extended.testing.store_contract import new_session
         from tests.servers.proxy import Proxy
 
-        store = RedisStore(sys.argv[1], 1.0)
+        store = RedisStore.from_uri(sys.argv[1], 1.0)
         record = new_session()
         store.add(record)
         found = [job.get() for job in [gevent.spawn(store.get, record.session_id) for _ in range(200)]]
@@ -879,7 +904,7 @@ def test_greenlets(server: RedisServer, proxy: Proxy) -> None:
 
         with Proxy(int(sys.argv[2])) as proxy:
             for behave in (lambda: proxy.hang(), lambda: proxy.drip(0.3)):
-                store = RedisStore(sys.argv[1].replace(sys.argv[2], str(proxy.port)), 1.0)
+                store = RedisStore.from_uri(sys.argv[1].replace(sys.argv[2], str(proxy.port)), 1.0)
                 behave()
                 print([job.get() for job in [gevent.spawn(fail, 0) for _ in range(20)]] == [True] * 20)
         """,
@@ -905,7 +930,7 @@ def test_parsers_of_redis_py(server: RedisServer, proxy: Proxy, parser: str) -> 
 
         print(HIREDIS_AVAILABLE is (sys.argv[3] == "hiredis"))
         with Proxy(int(sys.argv[2])) as proxy:
-            store = RedisStore(sys.argv[1].replace(sys.argv[2], str(proxy.port)), 0.5)
+            store = RedisStore.from_uri(sys.argv[1].replace(sys.argv[2], str(proxy.port)), 0.5)
             record = new_session()
             store.add(record)
             print(store.sessions_of(record.owner) == [record])

@@ -7,7 +7,7 @@ from typing import Any
 from ..exceptions import ConfigurationError
 from .base import SessionStore
 
-REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "valkey", "valkeys")
+REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "valkey", "valkeys", "unix")
 
 
 def open_store(uri: Any, timeout: float) -> SessionStore:
@@ -41,10 +41,10 @@ def _from_extra(extra: str, uri: str, timeout: float) -> SessionStore:
         if extra == "redis":
             from .redis import RedisStore
 
-            return RedisStore(uri, timeout)
+            return RedisStore.from_uri(uri, timeout)
         from .sql import SqlStore
 
-        return SqlStore(uri, timeout)
+        return SqlStore.from_uri(uri, timeout)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"JWT_STORE_URI needs the module {error.name}: pip install 'flask-jwt-extended[{extra}]'"

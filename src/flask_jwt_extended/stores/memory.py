@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from threading import Lock
 
-from ._deadline import after_fork
 from .base import MARGIN, SessionStore, Stats, Status
 from .findings import Finding
 from .records import SessionRecord
@@ -19,12 +19,14 @@ class MemoryStore(SessionStore):
         self._sessions: dict[str, SessionRecord] = {}
         self._owned: defaultdict[str, set[str]] = defaultdict(set)
         self._revoked: dict[str, float] = {}
-        self._lock = Lock()
-        after_fork(self.close)
+        self._process, self._own_lock = os.getpid(), Lock()
 
-    def close(self) -> None:
-        """Make a new lock: a child may have been forked while the old one was held."""
-        self._lock = Lock()
+    @property
+    def _lock(self) -> Lock:
+        """The lock of this process: a child may have been forked while its parent held the old one."""
+        if self._process != os.getpid():
+            self._process, self._own_lock = os.getpid(), Lock()
+        return self._own_lock
 
     def add(self, record: SessionRecord) -> None:
         """Keep a new session."""

@@ -1,9 +1,7 @@
-"""Sessions in a SQL database, through SQLAlchemy: SQLite, PostgreSQL by psycopg, MySQL and MariaDB by PyMySQL, and by
-luck others. Owns two tables and the statements on them; :mod:`.sql_wire` sends these.
+"""Sessions in a SQL database, through SQLAlchemy: its two tables, and the statements on them.
 
+Tested with SQLite, PostgreSQL (psycopg), MySQL and MariaDB (PyMySQL).
 For Alembic: ``from flask_jwt_extended.stores.sql import metadata``.
-
-It must not know what a session means or when it ends: a row that is there is one, and who wants it ended deletes it.
 """
 
 from __future__ import annotations
@@ -11,14 +9,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from ..exceptions import StoreUnavailableError
-from ._sql_wire import Answer, SqlConnection, TableMissingError
+from ..exceptions import ConfigurationError, StoreUnavailableError
+from ._sql_connection import Answer, SqlConnection, TableMissingError
+from ._sql_engine import make_engine
 from .base import MARGIN, SessionStore, Stats, Status
 from .findings import Finding
 from .records import CLOCK_TOLERANCE, SessionRecord
@@ -129,17 +129,46 @@ _JUDGE_MYSQL = sa.text("SELECT @@innodb_flush_log_at_trx_commit, UNIX_TIMESTAMP(
 class SqlStore(SessionStore):
     """A store in a SQL database.
 
-    :param uri: a URL of SQLAlchemy. ``sqlite:///jwt.db`` is a file in the working directory, ``sqlite:////srv/jwt.db``
-        one anywhere. ``postgresql://`` means psycopg, and ``mysql://`` and ``mariadb://`` PyMySQL, if no other driver
-        is named
-    :param timeout: seconds within which every statement ends. A method is one statement, save for :meth:`create`,
-        :meth:`prune`, :meth:`stats` and the pages of :meth:`sessions`
-    :raises ConfigurationError: if the URL names no database that can be used
-    :raises ModuleNotFoundError: if the driver is not installed
+    A method is one statement, except for :meth:`create`, :meth:`prune`, :meth:`stats` and the pages of
+    :meth:`sessions`.
+
+    The engine stays the application's: its pool is used, and :meth:`close` leaves it alone. ``timeout`` bounds the wait
+    for an answer; the wait for a connection is bounded by the engine's own ``pool_timeout`` and the ``connect_timeout``
+    of its driver. Set ``pool_pre_ping=True``, or the first write on a connection that the server has closed fails. A
+    forked child gets a new pool: ``engine.dispose(close=False)``.
+
+    :param engine: of the application: ``SqlStore(db.engine)``. Its isolation level does not matter
+    :param timeout: seconds within which every statement ends
+    :raises ConfigurationError: if it is not an :class:`sqlalchemy.Engine`
+
+    .. versionadded:: 5.0
     """
 
-    def __init__(self, uri: str, timeout: float) -> None:
-        self._wire = SqlConnection(uri, timeout)
+    def __init__(self, engine: sa.Engine, timeout: float = 1.0) -> None:
+        if not isinstance(engine, sa.Engine):
+            raise ConfigurationError(
+                f"SqlStore takes a sqlalchemy.Engine, not a {type(engine).__name__}. For a URI there is"
+                " SqlStore.from_uri, and JWT_STORE_URI"
+            )
+        self._connection = SqlConnection(engine, timeout)
+
+    @classmethod
+    def from_uri(cls, uri: str, timeout: float = 1.0) -> SqlStore:
+        """Return a store with an engine of its own. It does not connect yet.
+
+        :param uri: a SQLAlchemy URL. ``sqlite:///jwt.db`` is a file in the working directory, ``sqlite:////srv/jwt.db``
+            an absolute path. ``postgresql://`` means psycopg, and ``mysql://`` and ``mariadb://`` PyMySQL, if no other
+            driver is named. Options: ``pool_size``, connections of a process at most (50); ``prepare_threshold`` of
+            psycopg, which is off because PgBouncer does not support it in transaction mode; and those of the driver
+        :param timeout: seconds within which every statement ends, connecting included
+        :raises ConfigurationError: if the URL names no database that can be used
+        :raises ModuleNotFoundError: if the driver is not installed
+
+        .. versionadded:: 5.0
+        """
+        store = cls.__new__(cls)
+        store._connection = SqlConnection(partial(make_engine, uri, timeout), timeout)
+        return store
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -231,9 +260,9 @@ class SqlStore(SessionStore):
         judges = {"postgresql": self._judge_postgresql, "sqlite": self._judge_sqlite}
         judges |= dict.fromkeys(("mysql", "mariadb"), self._judge_mysql)
         try:
-            findings = list(judges.get(self._wire.dialect, self._judge_any)(now))
+            findings = list(judges.get(self._connection.dialect, self._judge_any)(now))
         except StoreUnavailableError as error:
-            findings = [_unreachable(error.reason, self._wire.timeout)]
+            findings = [_unreachable(error.reason, self._connection.timeout)]
         yield from findings
 
     def _judge_postgresql(self, now: float) -> Iterator[Finding]:
@@ -275,7 +304,7 @@ class SqlStore(SessionStore):
         yield Finding(
             "info",
             "store_unknown",
-            f"Nothing is known of {self._wire.dialect}",
+            f"Nothing is known of {self._connection.dialect}",
             "It may lose what it has acknowledged, and wait for longer than JWT_STORE_TIMEOUT.",
             "Use SQLite, PostgreSQL, MariaDB or MySQL: the store is tested with them.",
         )
@@ -288,13 +317,13 @@ class SqlStore(SessionStore):
             items: list[sa.Table | sa.Index] = [table, *table.indexes]
             for item in items:
                 try:
-                    self._wire.create(item)
+                    self._connection.create(item)
                 except StoreUnavailableError:  # somebody else may have created it meanwhile
-                    self._wire.create(item)
+                    self._connection.create(item)
 
     def close(self) -> None:
         """Let go of all connections."""
-        self._wire.close()
+        self._connection.close()
 
     # --- one statement ------------------------------------------------------------------------------------------------
 
@@ -313,10 +342,10 @@ class SqlStore(SessionStore):
 
     def _run(self, statement: sa.Executable, values: Mapping[str, Any], *, repeat: bool = True) -> Answer:
         try:
-            return self._wire.run(statement, values, repeat=repeat)
+            return self._connection.run(statement, values, repeat=repeat)
         except TableMissingError:
             self.create()
-        return self._wire.run(statement, values, repeat=repeat)
+        return self._connection.run(statement, values, repeat=repeat)
 
 
 def _is_key(session_id: str) -> bool:
