@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Event, Semaphore
+from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -199,41 +200,32 @@ class OwnClient:
     def __init__(self, make: Callable[[], Client], *, limit: int, timeout: float) -> None:
         self._make = make
         self._limit = limit
-        self._watchdog = Watchdog(timeout)
+        self.watchdog = Watchdog(timeout)
         self._forks = ForkGuard(self._reset)
         self._reset()
 
     def _reset(self) -> None:
         """Start anew in a forked child. Connections of its parent are only forgotten: redis-py knows their process."""
-        self._watchdog.reset()
-        self._slots = Semaphore(self._limit)
+        self.watchdog.reset()
+        self.slots = Semaphore(self._limit)
         self._client: Client = None
         self._made_at = 0.0
 
-    @contextmanager
-    def operation(self) -> Iterator[Client]:
-        """Yield the client, bound what is done with it, and turn its errors into outages.
-
-        The message of an error may hold what was sent, such as a password, so only its class is reported.
-        """
+    def operation(self) -> _Operation:
+        """Bound what is done in a block. It gets the client."""
         self._forks.check()
-        call = self._watchdog.call()
-        try:
-            with call:
-                if not self._slots.acquire(timeout=call.remaining):
-                    raise TimeoutError("All connections are in use")
-                try:
-                    yield self._client or self._open()
-                finally:
-                    self._slots.release()
-        except OUTAGES as error:
-            if isinstance(error, RedisClusterException) and time.monotonic() - self._made_at > MIN_REBUILD_INTERVAL:
-                self._client = None  # it knows no server that answers, or none for a slot: start again from the URI
-            raise StoreUnavailableError("TimeoutError" if call.expired else type(error).__name__) from None
+        return _Operation(self)
 
-    def _open(self) -> Client:
-        self._client, self._made_at = self._make(), time.monotonic()
+    def open(self) -> Client:
+        """Return the client. The first time, it is made."""
+        if self._client is None:
+            self._client, self._made_at = self._make(), time.monotonic()
         return self._client
+
+    def fail(self, error: BaseException) -> None:
+        """Note an outage. A cluster client that knows no server that answers, or none for a slot, is replaced."""
+        if isinstance(error, RedisClusterException) and time.monotonic() - self._made_at > MIN_REBUILD_INTERVAL:
+            self._client = None
 
     def close(self) -> None:
         """Close the connections that are not in use. The next operation opens new ones."""
@@ -243,6 +235,44 @@ class OwnClient:
             manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
             for server in [*servers_of(client), *getattr(manager, "sentinels", ())]:
                 server.connection_pool.disconnect(inuse_connections=False)
+
+
+class _Operation:
+    """An operation in progress: its deadline, its slot, and what becomes of an outage.
+
+    The message of an error may hold what was sent, such as a password, so only its class is reported.
+    """
+
+    __slots__ = ("_call", "_owner", "_slots")
+
+    def __init__(self, owner: OwnClient) -> None:
+        self._owner = owner
+        self._slots: Semaphore | None = None
+        self._call = owner.watchdog.call()
+
+    def __enter__(self) -> Client:
+        try:
+            self._call.__enter__()
+            self._take_slot(self._owner.slots)
+            return self._owner.open()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def _take_slot(self, slots: Semaphore) -> None:
+        if not slots.acquire(timeout=self._call.remaining):
+            raise TimeoutError("All connections are in use")
+        self._slots = slots
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._slots is not None:
+            self._slots.release()
+        self._call.__exit__(kind, error, traceback)
+        if isinstance(error, OUTAGES):
+            self._owner.fail(error)
+            raise StoreUnavailableError("TimeoutError" if self._call.expired else type(error).__name__) from None
 
 
 def send_once(client: Client, key: bytes, *command: Any) -> Any:
@@ -361,14 +391,17 @@ def _address(text: str, port: int) -> Address:
 
 #: Of a pool of redis-py: OwnClient limits the operations.
 _NO_LIMIT = 2**31
-#: What is sent again after an error on a connection, and how often. See send_once for what is not.
-_ONCE_MORE: dict[str, Any] = {"retry": Retry(NoBackoff(), 1), "retry_on_error": [redis.ConnectionError]}
+
+
+def _retries() -> dict[str, Any]:
+    """Return the options by which a command is sent once more after an error on a connection, unless by send_once."""
+    return {"retry": Retry(NoBackoff(), 1), "retry_on_error": [redis.ConnectionError]}
 
 
 def _one(address: Address | None, connection: type, **options: Any) -> redis.Redis:
     if address is not None:
         options["host"], options["port"] = address
-    options = {**_ONCE_MORE, **options}
+    options = {**_retries(), **options}
     pool = redis.ConnectionPool(connection_class=connection, max_connections=_NO_LIMIT, **options)
     return redis.Redis(connection_pool=pool)
 
@@ -386,8 +419,7 @@ def _sentinel(
         connection_class=SentinelTlsConnection if connection is TlsConnection else SentinelTcpConnection,
         redis_connect_func=_require_primary,
         max_connections=_NO_LIMIT,
-        **_ONCE_MORE,
-        **options,
+        **{**_retries(), **options},
     )
     return client
 

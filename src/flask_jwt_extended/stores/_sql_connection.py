@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import Pool
+from sqlalchemy.pool import Pool, PoolProxiedConnection
 
 from ..exceptions import StoreUnavailableError
 from ._deadline import Call, ForkGuard, Watchdog
@@ -115,9 +115,9 @@ class SqlConnection:
             raise kind("TimeoutError" if call.expired else type(_origin(error)).__name__) from None
 
     def _attempt(self, call: Call, statement: sa.Executable, values: Mapping[str, Any]) -> Answer:
-        connection = self._engine.connect()
+        connection = self._checkout()
         try:
-            answer = self._execute(call, connection.connection.dbapi_connection, statement, values)
+            answer = self._execute(call, connection.dbapi_connection, statement, values)
         except self._driver.IntegrityError:
             answer = Answer((), 0)
         except BaseException:  # also what ends the worker: the answer may still arrive
@@ -128,6 +128,11 @@ class SqlConnection:
                 connection.invalidate()
             connection.close()
         return answer
+
+    def _checkout(self) -> PoolProxiedConnection:
+        if self._make is not None:
+            return self._engine.raw_connection()
+        return self._engine.connect().connection  # in autocommit, until it is returned to the pool
 
     def _execute(self, call: Call, connection: Any, statement: sa.Executable, values: Mapping[str, Any]) -> Answer:
         call.watch(partial(interrupt, connection))
