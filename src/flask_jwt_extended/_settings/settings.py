@@ -432,9 +432,9 @@ class Settings:
         None,
         parsers.store,
         "Where sessions and revoked tokens are kept: ``sqlite:///jwt.db``, ``postgresql+psycopg://...`` or any URL of "
-        "SQLAlchemy (extra ``sql``), ``redis://``, ``rediss://``, ``redis+sentinel://`` or ``redis+cluster://`` (extra "
-        "``redis``), ``memory://`` for tests in one process, or a store of your own. ``None``: nowhere, tokens are "
-        "good until they expire.",
+        "SQLAlchemy (extra ``sql``), ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://`` or "
+        "``redis+cluster://`` (extra ``redis``), ``memory://`` for tests in one process, or an object: a store over "
+        "your own engine or client, or one of your own. ``None``: nowhere, tokens are good until they expire.",
         secret=True,
     )
     store_timeout: float = option(

@@ -65,7 +65,7 @@ class _Interruptible:
         call = current_call()
         if call is not None:
             call.watch(_nothing)  # the connection that was used before may be closed
-            if hasattr(self, "host"):
+            if hasattr(self, "port"):  # not of a socket in the file system
                 _look_up((self.host, self.port), self.socket_connect_timeout)  # type: ignore[attr-defined]  # of redis-py
         found: socket.socket = super()._connect()  # type: ignore[misc]  # of redis-py
         if call is not None:

@@ -123,9 +123,9 @@ class SqlConnection:
         except BaseException:  # also what ends the worker: the answer may still arrive
             connection.invalidate()
             raise
-        finally:
-            if call.expired:
-                connection.invalidate()
+        if call.expired:
+            connection.invalidate()
+        else:
             connection.close()
         return answer
 

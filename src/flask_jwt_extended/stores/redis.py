@@ -52,7 +52,7 @@ _REPLACE = _Script(
 _REVOKE = _Script(
     "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])"
 )
-# The index of an owner expires with the last of its sessions: its time to live grows only.
+# The index of an owner expires with the last of its sessions, so its time to live only grows.
 _INDEX = _Script(
     """
     local left = redis.call('PTTL', KEYS[1])
@@ -130,7 +130,7 @@ class RedisStore(SessionStore):
     # Sessions --------------------------------------------------------------------------------------------------------
 
     def add(self, record: SessionRecord) -> None:
-        """Keep a new session. After a crash halfway, it is in no list, and no client has its tokens."""
+        """Store a new session. After a crash halfway, no list shows it, and no client has its tokens."""
         key, index = self._session(record.session_id), self._index(record.owner)
         member, oldest = _bytes(record.session_id), time.time() - MARGIN
         with self._client.operation() as client:
@@ -193,7 +193,7 @@ class RedisStore(SessionStore):
     # Access tokens ---------------------------------------------------------------------------------------------------
 
     def status(self, session_id: str | None, token: str | None) -> Status:
-        """Return what decides about an access token."""
+        """Return the status of an access token."""
         with self._client.operation() as client:
             if session_id is None:
                 return Status(None, token is not None and bool(client.exists(self._prefix + b"r:" + _bytes(token))))
@@ -201,7 +201,7 @@ class RedisStore(SessionStore):
         return Status(None if deadline is None else float(deadline), revoked is not None)
 
     def revoke(self, token: str, until: float, session_id: str | None) -> bool:
-        """Remember that a token was revoked. A connection that breaks midway is an outage."""
+        """Revoke a token. A connection that breaks midway is an outage."""
         if session_id is not None:
             with self._client.operation() as client:
                 return bool(_REVOKE.run(client, self._session(session_id), f"r:{token}", until))
@@ -350,7 +350,7 @@ def _fails_over_early(info: Info, settings: Settings) -> bool:
     return settings is not None and not alone and settings.get("min-replicas-to-write", "0") == "0"
 
 
-def _is_secretive(info: Info, settings: Settings) -> bool:  # noqa: ARG001
+def _hides_settings(info: Info, settings: Settings) -> bool:  # noqa: ARG001
     return settings is None
 
 
@@ -360,7 +360,7 @@ def _unreachable(reason: str) -> Finding:
         "store_unreachable",
         f"Redis does not answer in time: {reason}",
         "Every request with a token of a session is answered with 503.",
-        "Check JWT_STORE_URI, the server and the network between; JWT_STORE_TIMEOUT is how long an operation may take.",
+        "Check JWT_STORE_URI, the server and the network, or raise JWT_STORE_TIMEOUT.",
     )
 
 
@@ -368,7 +368,7 @@ _CLOCK = Finding(
     "warning",
     "store_clock",
     f"The clock of the Redis server differs from this machine's by more than {CLOCK_TOLERANCE:g} s",
-    "One of the two is wrong, and times of sessions are compared between machines.",
+    "Sessions, tokens and JWT_REFRESH_GRACE end early on one machine and late on another.",
     "Synchronise the clocks of all machines (NTP).",
 )
 _RULES: list[tuple[Finding, Callable[[Info, Settings], bool]]] = [
@@ -376,7 +376,7 @@ _RULES: list[tuple[Finding, Callable[[Info, Settings], bool]]] = [
         Finding(
             "error",
             "store_evicts",
-            "Redis is set to drop keys when its memory is full (maxmemory-policy)",
+            "Redis drops keys when its memory is full (maxmemory-policy)",
             "Sessions and revocations disappear silently: users are logged out, revoked tokens of no session return.",
             "Set maxmemory-policy to noeviction: when memory is full, writes then fail and nothing is lost.",
         ),
@@ -387,7 +387,7 @@ _RULES: list[tuple[Finding, Callable[[Info, Settings], bool]]] = [
             "error",
             "store_not_durable",
             "Redis keeps nothing on disk (appendonly no, save '')",
-            "A restart ends all sessions, and forgets which tokens of no session were revoked.",
+            "A restart ends all sessions, and revoked tokens without a session return.",
             "Set appendonly to yes, and appendfsync to always or everysec.",
         ),
         _loses_all,
@@ -397,7 +397,7 @@ _RULES: list[tuple[Finding, Callable[[Info, Settings], bool]]] = [
             "error",
             "store_loses_minutes",
             "Redis writes snapshots only (appendonly no)",
-            "A crash loses all since the last one: sessions that were ended return, those started or refreshed end.",
+            "A crash loses all writes since the last one: sessions that were ended return, new and refreshed ones end.",
             "Set appendonly to yes, and appendfsync to always or everysec.",
         ),
         _loses_minutes,
@@ -407,7 +407,7 @@ _RULES: list[tuple[Finding, Callable[[Info, Settings], bool]]] = [
             "info",
             "store_loses_a_second",
             "Redis does not write to disk before it acknowledges (appendfsync)",
-            "If the machine stops, a second of what was acknowledged may be lost: a session that was ended returns.",
+            "If the machine stops, a second of acknowledged writes may be lost: a session that was ended returns.",
             "Set appendfsync to always if that matters more than the speed of refreshing.",
         ),
         _loses_a_second,
@@ -417,7 +417,7 @@ _RULES: list[tuple[Finding, Callable[[Info, Settings], bool]]] = [
             "warning",
             "store_fails_over_early",
             "Redis has replicas and acknowledges before any of them has a write (min-replicas-to-write 0)",
-            "A primary that is cut off goes on acknowledging what a failover then loses: ended sessions return.",
+            "A primary that is cut off still acknowledges writes that a failover then loses: ended sessions return.",
             "Set min-replicas-to-write to 1 and min-replicas-max-lag to a few seconds.",
         ),
         _fails_over_early,
@@ -427,9 +427,9 @@ _RULES: list[tuple[Finding, Callable[[Info, Settings], bool]]] = [
             "info",
             "store_settings_hidden",
             "Redis does not show its settings (CONFIG GET is forbidden)",
-            "Whether it loses what it has acknowledged cannot be told from here.",
-            "Check in your provider's settings that the append-only file is on and that nothing is evicted.",
+            "This check cannot see whether it loses acknowledged writes.",
+            "Check in your provider's settings that the append-only file is on and that eviction is off.",
         ),
-        _is_secretive,
+        _hides_settings,
     ),
 ]
