@@ -63,13 +63,17 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSetup]:
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 class TestEngine(SharedStoreContract):
-    """The contract holds over an engine as an application makes it: in transactions, with SQLAlchemy's usual pool."""
+    """The contract holds over an engine as an application makes it: in transactions, with SQLAlchemy's usual pool. For
+    SQLite, the application has turned on its write-ahead log.
+    """
 
     @pytest.fixture
     def store(self, database: str, request: pytest.FixtureRequest) -> Iterator[SessionStore]:
         """A store that leaves the engine to the application."""
         timeouts = {"connect_args": {"timeout": 10}} if database == "sqlite" else {"pool_pre_ping": True}
         engine = sa.create_engine(str(request.getfixturevalue(f"{database}_uri")), **timeouts)
+        if database == "sqlite":
+            sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA journal_mode = WAL"))
         yield SqlStore(engine, 10.0)
         engine.dispose()
 

@@ -701,7 +701,7 @@ def test_the_name_in_a_certificate_is_checked_unless_the_uri_says_otherwise(uri:
 
 def test_the_name_in_a_certificate_is_checked_in_a_cluster() -> None:
     """A cluster client makes its connections with the same class."""
-    assert TlsConnection(host="localhost", port=1).check_hostname is True
+    assert TlsConnection(host="localhost", port=1, socket_timeout=1).check_hostname is True
 
 
 @pytest.mark.parametrize("connected", [True, False], ids=["in use", "new"])

@@ -47,15 +47,15 @@ class _Interruptible:
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.socket_timeout = options["socket_timeout"]  # which redis-py 5.0 forgets for a socket in the file system
         # redis-py would send its name and version: two more round trips for every connection.
         vars(self).update(driver_info=None, lib_name=None, lib_version=None)
 
     @property
     def socket_connect_timeout(self) -> Any:
         """Seconds that are left: redis-py reads this for every address of a name."""
-        most: float = self.socket_timeout  # type: ignore[attr-defined]  # of redis-py
         call = current_call()
-        return most if call is None else min(call.remaining, most)
+        return self.socket_timeout if call is None else min(call.remaining, self.socket_timeout)
 
     @socket_connect_timeout.setter
     def socket_connect_timeout(self, value: Any) -> None:
