@@ -142,7 +142,7 @@ class Proxy:
                 self._sockets.add(client)
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:  # whoever asked may be gone, or was cut off meanwhile
+        except OSError:  # the client may be gone
             self._drop(client, reset=True)
             self._drop(server, reset=True)
             return

@@ -218,7 +218,7 @@ class ClusterSetup:
 
     @contextmanager
     def moving(self, slot: int, source: RedisServer, target: RedisServer) -> Iterator[None]:
-        """Move a slot. Its keys are moved within the block, by whoever uses this."""
+        """Move a slot. The caller moves its keys within the block."""
         names = {server: server.ask("CLUSTER", "MYID").decode() for server in self.servers}
         target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", names[source])
         source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", names[target])

@@ -497,8 +497,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-#: How many histories are told: a server takes a hundred times as long as a dictionary.
-HISTORIES = {"memory": 80}
+#: How many histories are tried: a server takes a hundred times as long as a dictionary.
+HISTORIES = {"memory": 40}
 
 
 @pytest.mark.parametrize("grace", [10, 0])

@@ -85,7 +85,7 @@ def proxy(server: RedisServer) -> Iterator[Proxy]:
 
 @pytest.fixture
 def opened() -> Iterator[Callable[..., RedisStore]]:
-    """Open stores whose keys are nobody else's. They are closed in the end."""
+    """Open stores with a prefix of their own. They are closed in the end."""
     stores = []
 
     def open_it(uri: str, timeout: float = TIMEOUT) -> RedisStore:
@@ -178,7 +178,7 @@ def test_a_database_of_its_own(server: RedisServer) -> None:
 
 
 def test_connecting_is_cheap(tmp_path: Path, opened: Opened) -> None:
-    """A new connection says who it is and nothing else."""
+    """A new connection logs in and sends nothing else."""
     with RedisServer(tmp_path, password=PASSWORD) as server:
         server.ask("CONFIG", "RESETSTAT")
         opened(server.url(), 5.0).get("none")
@@ -209,7 +209,7 @@ def test_connecting_is_cheap(tmp_path: Path, opened: Opened) -> None:
     ],
 )
 def test_a_uri_that_cannot_be_read(uri: str) -> None:
-    """It is a mistake of the developer's, and told without the password."""
+    """It is a mistake of the developer, and the message does not hold the password."""
     with pytest.raises(ConfigurationError) as caught:
         open_store(uri, TIMEOUT)
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
@@ -289,7 +289,7 @@ def test_an_index_lives_as_long_as_its_longest_session(server: RedisServer, stor
 
 
 def test_a_store_that_was_flushed_refuses(server: RedisServer, opened: Opened) -> None:
-    """What is not there is refused, and the store goes on."""
+    """What is not there is refused, and the store works."""
     store = opened(server.url(5), 5.0)
     record = session_in(store)
     server.ask("SWAPDB", 5, 6)
@@ -300,7 +300,7 @@ def test_a_store_that_was_flushed_refuses(server: RedisServer, opened: Opened) -
 
 
 def test_scripts_that_were_forgotten(server: RedisServer, store: RedisStore) -> None:
-    """A server that was started anew knows no scripts: it is taught them."""
+    """A server that was restarted does not know the scripts: it gets them again."""
     record = session_in(store)
     for step in range(3):
         server.ask("SCRIPT", "FLUSH")
@@ -322,7 +322,7 @@ def members(server: RedisServer, store: RedisStore, owner: str) -> int:
 
 
 def test_listing_cleans_an_index(server: RedisServer, store: RedisStore) -> None:
-    """Who lists the sessions of an owner strikes those that have expired."""
+    """Listing the sessions of an owner removes those that have expired from the index."""
     gone, kept = session_in(store), session_in(store)
     drop(server, store, gone)
     assert members(server, store, kept.owner) == 2
@@ -331,14 +331,14 @@ def test_listing_cleans_an_index(server: RedisServer, store: RedisStore) -> None
 
 
 def test_starting_a_session_cleans_an_index(server: RedisServer, store: RedisStore) -> None:
-    """A new session strikes those of its owner that had to end long ago."""
+    """A new session removes those of its owner that ended long ago."""
     session_in(store, ends_at=time.time() - MARGIN - 10)
     owner = session_in(store).owner
     assert members(server, store, owner) == 1
 
 
 def test_pruning_cleans_indexes(server: RedisServer, store: RedisStore) -> None:
-    """Pruning strikes what has expired, so much at a time, and statistics foretell how much it is."""
+    """Pruning removes what has expired, up to a limit, and statistics count it beforehand."""
     records = [session_in(store, identity=f"user{number % 3}") for number in range(12)]
     for record in records[:9]:
         drop(server, store, record)
@@ -453,7 +453,7 @@ def test_the_deadline_of_a_failing_network(
 def test_the_deadline_of_every_operation(
     server: RedisServer, proxy: Proxy, opened: Opened, work: Callable[[RedisStore, SessionRecord], Any]
 ) -> None:
-    """An answer that comes byte by byte keeps nobody longer than the deadline."""
+    """An answer that comes byte by byte is not waited for beyond the deadline."""
     store = opened(server.url(port=proxy.port))
     record = session_in(store)
     proxy.drip(0.3)
@@ -479,9 +479,9 @@ def test_latency_within_the_deadline(server: RedisServer, proxy: Proxy, opened: 
 
 
 def test_an_answer_that_was_lost_is_no_answer(server: RedisServer, proxy: Proxy, opened: Opened) -> None:
-    """Whether a refresh happened is not known when the connection breaks: that is an outage, not a lost race.
+    """When the connection breaks, it is not known whether a refresh happened: that is an outage, not a lost race.
 
-    What may be done twice is, and nobody notices.
+    What is idempotent is sent again, unnoticed.
     """
     store = opened(server.url(port=proxy.port), 5.0)
     record = session_in(store)
@@ -502,7 +502,7 @@ def test_an_answer_that_was_lost_is_no_answer(server: RedisServer, proxy: Proxy,
 
 
 def test_a_connection_that_died_while_idle(server: RedisServer, proxy: Proxy, opened: Opened) -> None:
-    """Connections that the server has closed are replaced, and nobody notices."""
+    """Connections that the server has closed are replaced, unnoticed."""
     store = opened(server.url(port=proxy.port), 5.0)
     record = session_in(store)
     at_once(*[lambda: store.get(record.session_id)] * 6)
@@ -532,7 +532,7 @@ def test_waiting_for_a_connection(server: RedisServer, proxy: Proxy, opened: Ope
 
 
 def test_a_name_that_is_not_found_in_time(server: RedisServer, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A resolver that hangs keeps nobody longer than the deadline, and one thread is enough to wait for it."""
+    """A resolver that hangs is not waited for beyond the deadline, and one thread waits for it."""
     asked, real = [], socket.getaddrinfo
 
     def hang(*arguments: Any) -> Any:
@@ -558,7 +558,7 @@ def _answers(store: RedisStore) -> bool:
 
 
 def test_a_server_that_stands_still(tmp_path: Path, opened: Opened) -> None:
-    """While the server is stopped nobody waits longer than the deadline, and when it goes on so does the store."""
+    """While the server is paused, no operation takes longer than the deadline. When it resumes, the store works."""
     with RedisServer(tmp_path) as server:
         store = opened(server.url())
         record = session_in(store)
@@ -586,7 +586,7 @@ def test_a_server_that_is_killed(tmp_path: Path, opened: Opened) -> None:
         assert names(store.sessions()) == names(records)
 
 
-def test_a_restart_that_nobody_sees(tmp_path: Path, opened: Opened) -> None:
+def test_a_restart_while_idle(tmp_path: Path, opened: Opened) -> None:
     """When the server was started anew between two operations, both succeed."""
     with RedisServer(tmp_path, durable=True) as server:
         store = opened(server.url(), 5.0)
@@ -652,7 +652,7 @@ def test_tls(server: RedisServer, tls: Proxy, certificate: Path, opened: Opened,
 
 
 def test_tls_with_a_stranger(server: RedisServer, tls: Proxy, opened: Opened) -> None:
-    """A certificate that nobody vouches for is an outage."""
+    """A certificate that is not trusted is an outage."""
     with Clock():
         opened(server.url(port=tls.port).replace("redis", "rediss", 1)).get("some")
 
@@ -728,7 +728,7 @@ def test_the_deadline_under_tls(
 
 
 def test_a_failover(sentinels: SentinelSetup, opened: Opened) -> None:
-    """When the primary has become a replica, writes go to the new one: the connection to the old one is let go of."""
+    """When the primary has become a replica, writes go to the new one: connections to the old one are closed."""
     store = opened(sentinels.url(), 5.0)
     record = session_in(store)
     eventually(lambda: sentinels.first.ask("WAIT", 1, 1000) or sentinels.second.ask("WAIT", 1, 1000))
@@ -782,7 +782,7 @@ def test_a_replica_is_not_taken_for_the_primary(tmp_path: Path, opened: Opened) 
 
 
 def test_a_seed_that_is_gone(cluster: ClusterSetup, opened: Opened) -> None:
-    """Any of the servers that the URI names will do."""
+    """Any of the servers that the URI names is enough."""
     store = opened(cluster.url().replace("://", f"://{HOST}:1,"), 2.0)
     records = [session_in(store, identity=str(number)) for number in range(10)]
     assert names(store.sessions()) == names(records)
@@ -806,7 +806,7 @@ def test_a_slot_that_moves(cluster: ClusterSetup, opened: Opened) -> None:
     assert names(store.sessions()) == [record.session_id]
 
 
-def test_a_slot_that_nobody_holds(tmp_path: Path, opened: Opened) -> None:
+def test_a_slot_without_a_server(tmp_path: Path, opened: Opened) -> None:
     """A cluster that is being set up gives no answers. When it is ready it does."""
     with RedisServer(tmp_path, "--cluster-enabled", "yes", "--cluster-require-full-coverage", "no") as server:
         store = opened(server.url().replace("redis", "redis+cluster", 1))
@@ -842,7 +842,7 @@ def _found(store: RedisStore, record: SessionRecord) -> bool:
 
 
 def test_a_child_leaves_the_connections_of_its_parent_alone(server: RedisServer, proxy: Proxy, opened: Opened) -> None:
-    """A child connects anew, and when it ends its parent goes on with the connection that it had."""
+    """A child opens its own connection, and when it ends its parent keeps the connection that it had."""
     store = opened(server.url(port=proxy.port), 2.0)
     record = session_in(store)
     assert proxy.connections == 1
@@ -1003,5 +1003,5 @@ def test_findings_of_replicas(sentinels: SentinelSetup, opened: Opened) -> None:
 
 
 def test_findings_of_a_cluster(cluster: ClusterSetup, opened: Opened) -> None:
-    """What is wrong with all servers is told once."""
+    """What is wrong with all servers is reported once."""
     assert codes(opened(cluster.url(), 2.0)) == ["error store_not_durable"]

@@ -122,7 +122,7 @@ def _require_primary(connection: Any) -> None:
         raise redis.ReadOnlyError("READONLY It is a replica")
 
 
-#: Names that are being looked up, by process.
+#: The last look-up of each name, by process.
 _LOOKUPS: dict[tuple[int, Address], Event] = {}
 
 
@@ -133,20 +133,20 @@ def _look_up(address: Address, timeout: float) -> None:
     """
     key = os.getpid(), address
     done = _LOOKUPS.get(key)
-    if done is None:
-        done = _LOOKUPS[key] = Event()
-        start_thread(partial(_resolve, key, done), "jwt-store-lookup")
+    if done is None or done.is_set():
+        done = Event()
+        start_thread(partial(_resolve, address, done), "jwt-store-lookup")
+        _LOOKUPS[key] = done
     # Not joined: under gevent, a thread whose end several wait for may never seem to end.
     if not done.wait(timeout):
         raise TimeoutError("The name of the server was not found in time")
 
 
-def _resolve(key: tuple[int, Address], done: Event) -> None:
+def _resolve(address: Address, done: Event) -> None:
     try:
         with suppress(OSError, UnicodeError):  # the thread that connects reports it
-            socket.getaddrinfo(*key[1], 0, socket.SOCK_STREAM)
+            socket.getaddrinfo(*address, 0, socket.SOCK_STREAM)
     finally:
-        _LOOKUPS.pop(key, None)
         done.set()
 
 
