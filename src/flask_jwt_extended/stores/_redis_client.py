@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Event, Semaphore
-from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -200,32 +199,41 @@ class OwnClient:
     def __init__(self, make: Callable[[], Client], *, limit: int, timeout: float) -> None:
         self._make = make
         self._limit = limit
-        self.watchdog = Watchdog(timeout)
+        self._watchdog = Watchdog(timeout)
         self._forks = ForkGuard(self._reset)
         self._reset()
 
     def _reset(self) -> None:
         """Start anew in a forked child. Connections of its parent are only forgotten: redis-py knows their process."""
-        self.watchdog.reset()
-        self.slots = Semaphore(self._limit)
+        self._watchdog.reset()
+        self._slots = Semaphore(self._limit)
         self._client: Client = None
         self._made_at = 0.0
 
-    def operation(self) -> _Operation:
-        """Bound what is done in a block. It gets the client."""
+    @contextmanager
+    def operation(self) -> Iterator[Client]:
+        """Yield the client, bound what is done with it, and turn its errors into outages.
+
+        The message of an error may hold what was sent, such as a password, so only its class is reported.
+        """
         self._forks.check()
-        return _Operation(self)
+        call = self._watchdog.call()
+        try:
+            with call:
+                if not self._slots.acquire(timeout=call.remaining):
+                    raise TimeoutError("All connections are in use")
+                try:
+                    yield self._client or self._open()
+                finally:
+                    self._slots.release()
+        except OUTAGES as error:
+            if isinstance(error, RedisClusterException) and time.monotonic() - self._made_at > MIN_REBUILD_INTERVAL:
+                self._client = None  # it knows no server that answers, or none for a slot
+            raise StoreUnavailableError("TimeoutError" if call.expired else type(error).__name__) from None
 
-    def open(self) -> Client:
-        """Return the client. The first time, it is made."""
-        if self._client is None:
-            self._client, self._made_at = self._make(), time.monotonic()
+    def _open(self) -> Client:
+        self._client, self._made_at = self._make(), time.monotonic()
         return self._client
-
-    def fail(self, error: BaseException) -> None:
-        """Note an outage. A cluster client that knows no server that answers, or none for a slot, is replaced."""
-        if isinstance(error, RedisClusterException) and time.monotonic() - self._made_at > MIN_REBUILD_INTERVAL:
-            self._client = None
 
     def close(self) -> None:
         """Close the connections that are not in use. The next operation opens new ones."""
@@ -235,44 +243,6 @@ class OwnClient:
             manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
             for server in [*servers_of(client), *getattr(manager, "sentinels", ())]:
                 server.connection_pool.disconnect(inuse_connections=False)
-
-
-class _Operation:
-    """An operation in progress: its deadline, its slot, and what becomes of an outage.
-
-    The message of an error may hold what was sent, such as a password, so only its class is reported.
-    """
-
-    __slots__ = ("_call", "_owner", "_slots")
-
-    def __init__(self, owner: OwnClient) -> None:
-        self._owner = owner
-        self._slots: Semaphore | None = None
-        self._call = owner.watchdog.call()
-
-    def __enter__(self) -> Client:
-        try:
-            self._call.__enter__()
-            self._take_slot(self._owner.slots)
-            return self._owner.open()
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            raise
-
-    def _take_slot(self, slots: Semaphore) -> None:
-        if not slots.acquire(timeout=self._call.remaining):
-            raise TimeoutError("All connections are in use")
-        self._slots = slots
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._slots is not None:
-            self._slots.release()
-        self._call.__exit__(kind, error, traceback)
-        if isinstance(error, OUTAGES):
-            self._owner.fail(error)
-            raise StoreUnavailableError("TimeoutError" if self._call.expired else type(error).__name__) from None
 
 
 def send_once(client: Client, key: bytes, *command: Any) -> Any:

@@ -46,8 +46,12 @@ class SqlConnection:
     """
 
     def __init__(self, engine: sa.Engine | Callable[[], sa.Engine], timeout: float) -> None:
-        self._make = None if isinstance(engine, sa.Engine) else engine
-        self._engine = self._autocommit(engine) if isinstance(engine, sa.Engine) else engine()
+        self._make: Callable[[], sa.Engine] | None = None
+        self._engine: sa.Engine
+        if isinstance(engine, sa.Engine):
+            self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        else:
+            self._make, self._engine = engine, engine()
         self._watchdog = Watchdog(timeout)
         self._is_sqlite = self.dialect == "sqlite"
         self._driver: Any = self._engine.dialect.loaded_dbapi
@@ -146,10 +150,6 @@ class SqlConnection:
         return answer
 
     # --- forks --------------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _autocommit(engine: sa.Engine) -> sa.Engine:
-        return engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def _reset(self) -> None:
         """Leave the connections to the parent process, and open others."""

@@ -118,29 +118,19 @@ def _create_private(_dialect: Dialect, _: object, arguments: Sequence[Any], opti
     """Create the file of an SQLite database so that only its owner may read it (mode 0600), whatever the umask. SQLite
     gives the files beside it, for its write-ahead log, the same mode. An existing file keeps its mode.
     """
-    path = sqlite_path(str(arguments[0]), is_uri=bool(options.get("uri")))
-    if path is None:
-        return
+    path = str(arguments[0])
+    if options.get("uri"):
+        parts = urlsplit(path)
+        if parse_qs(parts.query).get("mode", ["rwc"])[-1] != "rwc":
+            return  # SQLite would not create it
+        path = unquote(parts.path)
     with suppress(OSError, ValueError):  # it exists; or it cannot be created, and SQLite reports that
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             if hasattr(os, "fchmod"):
                 os.fchmod(descriptor, 0o600)  # the umask may take even more away
         finally:
             os.close(descriptor)
-
-
-def sqlite_path(database: str, *, is_uri: bool) -> str | None:
-    """Return the path of the file that SQLite would create for a database; ``None`` if it would create none.
-
-    :param is_uri: whether the database is given as a URI (``file:...``), and not as a path
-    """
-    if is_uri:
-        parts = urlsplit(database)
-        if parse_qs(parts.query).get("mode", ["rwc"])[-1] != "rwc":
-            return None
-        database = unquote(parts.path)
-    return os.path.realpath(database)
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import redis
@@ -278,7 +278,7 @@ class RedisStore(SessionStore):
             info: Info = server.info()
             settings = _settings(server)
         clock = [_CLOCK] if abs(int(seconds) + int(micro) / 1e6 - now) > CLOCK_TOLERANCE else []
-        return [*clock, *(finding for finding, applies in _RULES if applies(info, settings))]
+        return [*clock, *_faults(info, settings)]
 
 
 def _pipeline(client: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -325,33 +325,19 @@ def _settings(server: redis.Redis) -> Settings:
     return settings
 
 
-def _appends(info: Info) -> bool:
-    return str(info.get("aof_enabled")) == "1"
-
-
-def _evicts(info: Info, settings: Settings) -> bool:  # noqa: ARG001
-    return str(info.get("maxmemory", 0)) != "0" and info.get("maxmemory_policy", "noeviction") != "noeviction"
-
-
-def _loses_all(info: Info, settings: Settings) -> bool:
-    return settings is not None and not _appends(info) and not settings.get("save")
-
-
-def _loses_minutes(info: Info, settings: Settings) -> bool:
-    return settings is not None and not _appends(info) and bool(settings.get("save"))
-
-
-def _loses_a_second(info: Info, settings: Settings) -> bool:
-    return settings is not None and _appends(info) and settings.get("appendfsync") != "always"
-
-
-def _fails_over_early(info: Info, settings: Settings) -> bool:
-    alone = str(info.get("connected_slaves", 0)) == "0"
-    return settings is not None and not alone and settings.get("min-replicas-to-write", "0") == "0"
-
-
-def _hides_settings(info: Info, settings: Settings) -> bool:  # noqa: ARG001
-    return settings is None
+def _faults(info: Info, settings: Settings) -> Iterator[Finding]:
+    """Yield what a server's settings put at risk."""
+    if str(info.get("maxmemory", 0)) != "0" and info.get("maxmemory_policy", "noeviction") != "noeviction":
+        yield _EVICTS
+    if settings is None:
+        yield _HIDES_SETTINGS
+        return
+    if str(info.get("aof_enabled")) != "1":
+        yield _LOSES_MINUTES if settings.get("save") else _NOT_DURABLE
+    elif settings.get("appendfsync") != "always":
+        yield _LOSES_A_SECOND
+    if str(info.get("connected_slaves", 0)) != "0" and settings.get("min-replicas-to-write", "0") == "0":
+        yield _FAILS_OVER_EARLY
 
 
 def _unreachable(reason: str) -> Finding:
@@ -371,65 +357,45 @@ _CLOCK = Finding(
     "Sessions, tokens and JWT_REFRESH_GRACE end early on one machine and late on another.",
     "Synchronise the clocks of all machines (NTP).",
 )
-_RULES: list[tuple[Finding, Callable[[Info, Settings], bool]]] = [
-    (
-        Finding(
-            "error",
-            "store_evicts",
-            "Redis drops keys when its memory is full (maxmemory-policy)",
-            "Sessions and revocations disappear silently: users are logged out, revoked tokens of no session return.",
-            "Set maxmemory-policy to noeviction: when memory is full, writes then fail and nothing is lost.",
-        ),
-        _evicts,
-    ),
-    (
-        Finding(
-            "error",
-            "store_not_durable",
-            "Redis keeps nothing on disk (appendonly no, save '')",
-            "A restart ends all sessions, and revoked tokens without a session return.",
-            "Set appendonly to yes, and appendfsync to always or everysec.",
-        ),
-        _loses_all,
-    ),
-    (
-        Finding(
-            "error",
-            "store_loses_minutes",
-            "Redis writes snapshots only (appendonly no)",
-            "A crash loses all writes since the last one: sessions that were ended return, new and refreshed ones end.",
-            "Set appendonly to yes, and appendfsync to always or everysec.",
-        ),
-        _loses_minutes,
-    ),
-    (
-        Finding(
-            "info",
-            "store_loses_a_second",
-            "Redis does not write to disk before it acknowledges (appendfsync)",
-            "If the machine stops, a second of acknowledged writes may be lost: a session that was ended returns.",
-            "Set appendfsync to always if that matters more than the speed of refreshing.",
-        ),
-        _loses_a_second,
-    ),
-    (
-        Finding(
-            "warning",
-            "store_fails_over_early",
-            "Redis has replicas and acknowledges before any of them has a write (min-replicas-to-write 0)",
-            "A primary that is cut off still acknowledges writes that a failover then loses: ended sessions return.",
-            "Set min-replicas-to-write to 1 and min-replicas-max-lag to a few seconds.",
-        ),
-        _fails_over_early,
-    ),
-    (
-        Finding(
-            "info",
-            "store_settings_hidden",
-            "Redis does not show its settings (CONFIG GET is forbidden)",
-            "This check cannot see whether it loses acknowledged writes.",
-            "Check in your provider's settings that the append-only file is on and that eviction is off.",
-        ),
-        _hides_settings,
-    ),
-]
+_EVICTS = Finding(
+    "error",
+    "store_evicts",
+    "Redis drops keys when its memory is full (maxmemory-policy)",
+    "Sessions and revocations disappear silently: users are logged out, revoked tokens of no session return.",
+    "Set maxmemory-policy to noeviction: when memory is full, writes then fail and nothing is lost.",
+)
+_NOT_DURABLE = Finding(
+    "error",
+    "store_not_durable",
+    "Redis keeps nothing on disk (appendonly no, save '')",
+    "A restart ends all sessions, and revoked tokens without a session return.",
+    "Set appendonly to yes, and appendfsync to always or everysec.",
+)
+_LOSES_MINUTES = Finding(
+    "error",
+    "store_loses_minutes",
+    "Redis writes snapshots only (appendonly no)",
+    "A crash loses all writes since the last one: sessions that were ended return, new and refreshed ones end.",
+    "Set appendonly to yes, and appendfsync to always or everysec.",
+)
+_LOSES_A_SECOND = Finding(
+    "info",
+    "store_loses_a_second",
+    "Redis does not write to disk before it acknowledges (appendfsync)",
+    "If the machine stops, a second of acknowledged writes may be lost: a session that was ended returns.",
+    "Set appendfsync to always if that matters more than the speed of refreshing.",
+)
+_FAILS_OVER_EARLY = Finding(
+    "warning",
+    "store_fails_over_early",
+    "Redis has replicas and acknowledges before any of them has a write (min-replicas-to-write 0)",
+    "A primary that is cut off still acknowledges writes that a failover then loses: ended sessions return.",
+    "Set min-replicas-to-write to 1 and min-replicas-max-lag to a few seconds.",
+)
+_HIDES_SETTINGS = Finding(
+    "info",
+    "store_settings_hidden",
+    "Redis does not show its settings (CONFIG GET is forbidden)",
+    "This check cannot see whether it loses acknowledged writes.",
+    "Check in your provider's settings that the append-only file is on and that eviction is off.",
+)

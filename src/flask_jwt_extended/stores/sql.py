@@ -285,12 +285,13 @@ class SqlStore(SessionStore):
             yield Finding(
                 "warning",
                 "store_without_wal",
-                f"The journal mode of the SQLite database is {mode}, and could not be changed to WAL",
+                f"The journal mode of the SQLite database is {mode}, not WAL",
                 "While one request writes a session, no other can read one.",
-                "Put the database on a local disk, in a folder that the application may write to.",
+                "Put the database on a local disk, in a folder that the application may write to; with an engine of your "
+                "own, run PRAGMA journal_mode = WAL.",
             )
         file = next(path for _, name, path in self._read(_FILE_SQLITE) if name == "main")
-        if os.name == "posix" and Path(file).stat().st_mode & 0o077:
+        if os.name == "posix" and file and Path(file).stat().st_mode & 0o077:
             yield Finding(
                 "warning",
                 "store_exposed",
