@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 import redis
 import sqlalchemy as sa
+from redis import cluster as cluster_module
 from redis.backoff import ConstantBackoff
 from redis.credentials import UsernamePasswordCredentialProvider
 from redis.retry import Retry
 from redis.sentinel import Sentinel
+from sqlalchemy import event
 
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
 from flask_jwt_extended.stores import open_store
@@ -73,7 +75,7 @@ class TestEngine(SharedStoreContract):
         timeouts = {"connect_args": {"timeout": 10}} if database == "sqlite" else {"pool_pre_ping": True}
         engine = sa.create_engine(str(request.getfixturevalue(f"{database}_uri")), **timeouts)
         if database == "sqlite":
-            sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA journal_mode = WAL"))
+            event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA journal_mode = WAL"))
         yield SqlStore(engine, 10.0)
         engine.dispose()
 
@@ -159,7 +161,7 @@ def test_something_else(make: Callable[[Any], object], wrong: object) -> None:
 
 def test_a_client_that_reads_from_replicas(cluster: ClusterSetup, sentinels: SentinelSetup) -> None:
     """A replica may not know yet that a session has ended, so such a client is refused."""
-    strategy = getattr(redis.cluster, "LoadBalancingStrategy", None)
+    strategy = getattr(cluster_module, "LoadBalancingStrategy", None)
     option: dict[str, Any] = {"load_balancing_strategy": strategy.RANDOM} if strategy else {"read_from_replicas": True}
     clients: list[Any] = [
         redis.RedisCluster(HOST, cluster.servers[0].port, **option),

@@ -287,8 +287,8 @@ class SqlStore(SessionStore):
                 "store_without_wal",
                 f"The journal mode of the SQLite database is {mode}, not WAL",
                 "While one request writes a session, no other can read one.",
-                "Put the database on a local disk, in a folder that the application may write to; with an engine of your "
-                "own, run PRAGMA journal_mode = WAL.",
+                "Put the database on a local disk, in a folder that the application may write to. With an engine of"
+                " your own, run PRAGMA journal_mode = WAL.",
             )
         file = next(path for _, name, path in self._read(_FILE_SQLITE) if name == "main")
         if os.name == "posix" and file and Path(file).stat().st_mode & 0o077:
