@@ -275,7 +275,8 @@ def calls(server: RedisServer) -> int:
 
 def fork_unseen(work: Callable[[], bool]) -> bool:
     """Make a call in a child that no hook of Python has heard of, as uWSGI forks its workers."""
-    pid = ctypes.CDLL(None).fork()
+    # PyDLL keeps the lock of the interpreter: no other thread may hold it in the moment of the fork.
+    pid = ctypes.PyDLL(None).fork()
     if pid == 0:
         good = False
         with suppress(BaseException):
@@ -319,7 +320,7 @@ def test_children_that_share_no_connection(name: str, request: pytest.FixtureReq
         def look(which: int) -> bool:
             return all(store.get(records[which].session_id) == records[which] for _ in range(300))
 
-        libc, children = ctypes.CDLL(None), []
+        libc, children = ctypes.PyDLL(None), []
         for which in range(3):
             pid = libc.fork()
             if pid == 0:
