@@ -1,14 +1,14 @@
 """Stores over an engine or a client that belongs to the application, and what every client has in common: a command
-that is not idempotent is sent once, and a forked child never shares a connection, whatever forked it.
+that is not idempotent is sent once, and a forked child never shares a connection, also if no hook runs.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ from sqlalchemy import event
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
 from flask_jwt_extended.stores import open_store
 from flask_jwt_extended.stores.base import SessionStore
+from flask_jwt_extended.stores.records import SessionRecord
 from flask_jwt_extended.stores.redis import RedisStore
 from flask_jwt_extended.stores.sql import SqlStore
-from flask_jwt_extended.testing.store_contract import SharedStoreContract, new_digest, new_session, refreshed
+from flask_jwt_extended.testing.store_contract import Child, SharedStoreContract, new_digest, new_session, refreshed
 
 from ..servers import HOST
 from ..servers.proxy import Proxy
@@ -270,23 +271,18 @@ def calls(server: RedisServer) -> int:
     return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha", "set"))
 
 
-# --- forks that Python does not see -----------------------------------------------------------------------------------
+# --- forks without hooks ----------------------------------------------------------------------------------------------
 
 
-def fork_unseen(work: Callable[[], bool]) -> bool:
-    """Make a call in a child that no hook of Python has heard of, as uWSGI forks its workers."""
-    # PyDLL keeps the lock of the interpreter: no other thread may hold it in the moment of the fork.
-    pid = ctypes.PyDLL(None).fork()
-    if pid == 0:
-        good = False
-        with suppress(BaseException):
-            good = work()
-        os._exit(0 if good else 1)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+@pytest.fixture
+def no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No hook of ours runs when the process forks, as in uWSGI."""
+    monkeypatch.delattr(os, "register_at_fork")
 
 
+@pytest.mark.usefixtures("no_hooks")
 @pytest.mark.parametrize("name", ["memory", "sqlite", "postgres", "mariadb", "redis"])
-def test_a_fork_that_python_does_not_see(name: str, request: pytest.FixtureRequest) -> None:
+def test_a_fork_without_hooks(name: str, request: pytest.FixtureRequest) -> None:
     """A child has connections and a deadline of its own, and its parent keeps those that it had."""
     with closing(open_store(str(request.getfixturevalue(f"{name}_uri")), 10.0)) as store:
         record, ended = new_session(), new_session()
@@ -301,7 +297,7 @@ def test_a_fork_that_python_does_not_see(name: str, request: pytest.FixtureReque
             )
 
         for _ in range(3):
-            assert fork_unseen(live)
+            assert Child(live).result() is True
             assert store.get(record.session_id) == record
             if name != "memory":
                 assert store.get(ended.session_id) is None
@@ -309,25 +305,18 @@ def test_a_fork_that_python_does_not_see(name: str, request: pytest.FixtureReque
         assert store.remove(record.session_id)
 
 
+@pytest.mark.usefixtures("no_hooks")
 @pytest.mark.parametrize("name", ["postgres", "redis"])
 def test_children_that_share_no_connection(name: str, request: pytest.FixtureRequest) -> None:
-    """Children that no hook has seen, and their parent, use the store at the same time: no answer is another's."""
+    """Children and their parent use the store at the same time: none gets the answer of another."""
     with closing(open_store(str(request.getfixturevalue(f"{name}_uri")), 10.0)) as store:
         records = [new_session() for _ in range(4)]
         for record in records:
             store.add(record)
 
-        def look(which: int) -> bool:
-            return all(store.get(records[which].session_id) == records[which] for _ in range(300))
+        def look(record: SessionRecord) -> bool:
+            return all(store.get(record.session_id) == record for _ in range(300))
 
-        libc, children = ctypes.PyDLL(None), []
-        for which in range(3):
-            pid = libc.fork()
-            if pid == 0:
-                good = False
-                with suppress(BaseException):
-                    good = look(which)
-                os._exit(0 if good else 1)
-            children.append(pid)
-        assert look(3)
-        assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 3
+        children = [Child(partial(look, record)) for record in records[:3]]
+        assert look(records[3])
+        assert [child.result() for child in children] == [True] * 3
