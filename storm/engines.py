@@ -70,7 +70,7 @@ class SQLite(_Passive):
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def stop(self) -> None:
-        """Let nobody lock it."""
+        """Release the lock."""
         self.resume()
 
     def pause(self) -> None:
@@ -101,7 +101,7 @@ class Memory(_Passive):
         return "memory://"
 
 
-# Those two keep their data in folders of their own, which users may enter who are not this one.
+# Those two keep their data in folders of their own, which other users may enter.
 
 
 def _postgres(_folder: Path) -> Server:

@@ -69,7 +69,7 @@ class _Journal:
     def heard(self, answer: Answer) -> bool:
         self.statuses[answer.status] += 1
         if answer.status != 200:
-            time.sleep(0.01)  # nobody is there: do not spin
+            time.sleep(0.01)  # the engine is down: do not spin
         return answer.status == 200
 
 

@@ -1,4 +1,4 @@
-"""Outages: the engine hangs, or is killed and started again, while an application goes on asking.
+"""Outages: the engine hangs, or is killed and started again, while an application keeps sending requests.
 
 It must not know which engine that is.
 """
@@ -53,7 +53,7 @@ class Server(Protocol):
         ...
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         ...
 
 
@@ -80,7 +80,7 @@ class Outage:
 
 
 def hang(server: Server, crowd: Crowd) -> Outage:
-    """Let an engine stand still while everybody starts and refreshes sessions, and then go on."""
+    """Let an engine stand still while all members start and refresh sessions, and then continue."""
     pairs: list[Answer] = everybody(crowd, warm_up)
     server.pause()
     try:

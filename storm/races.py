@@ -1,4 +1,4 @@
-"""Races: many exchange the same refresh token at once; others end the session or prune meanwhile.
+"""Races: many exchange the same refresh token at the same time; others end the session or prune meanwhile.
 
 It must not know engines, nor whether the others are processes or threads.
 """
@@ -42,12 +42,12 @@ class Round:
 
     @property
     def good(self) -> bool:
-        """One winner, one successor, nobody refused."""
+        """One winner, one successor, no refusal."""
         return self.winners == self.successors == 1 and not self.refused and not self.unusable
 
 
 def race(crowd: Crowd) -> Round:
-    """Let everybody exchange the refresh token of a new session at once."""
+    """Let all members exchange the refresh token of a new session at the same time."""
     pair: Answer = somebody(crowd, login)
     assert pair.status == 200, f"The login was answered with {pair.status}"
     outcomes: list[tuple[Answer, bool]] = everybody(crowd, exchange, pair.refresh)

@@ -64,7 +64,7 @@ def login() -> dict[str, Any]:
 
 
 def worker() -> dict[str, Any]:
-    """Say who answers."""
+    """Name the worker that answers."""
     return {"worker": os.getpid()}
 
 

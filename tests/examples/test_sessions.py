@@ -132,3 +132,14 @@ def test_notes_extend_the_session_of_an_active_user(load: Load) -> None:
     app.config["JWT_ACCESS_TOKEN_EXPIRES"] = 900
     answer = client.get("/", base_url=HTTPS)
     assert any("__Host-access_token_cookie" in line for line in answer.headers.getlist("Set-Cookie"))
+
+
+def test_an_engine_of_the_application(load: Load) -> None:
+    """Sessions are kept through the engine of the application, which stays open."""
+    example = load("own_engine")
+    client = example.app.test_client()
+    token = client.post("/login", json={"username": "ada"}).get_json()["access_token"]
+    assert client.get("/me", headers=bearer(token)).get_json() == {"me": "ada"}
+    with example.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM jwt_sessions").scalar_one() == 1
+    example.engine.dispose()

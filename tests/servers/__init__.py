@@ -116,14 +116,14 @@ class Process:
             process.wait()
 
     def pause(self) -> None:
-        """Let it stand still: the kernel accepts connections, and nobody answers."""
+        """Let it stand still: the kernel accepts connections, and the server does not answer."""
         assert self._process is not None
         family = self._family(self._process.pid)
         _send(family, signal.SIGSTOP)
         eventually(lambda: all(map(_stands_still, family)))
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         assert self._process is not None
         _send(self._family(self._process.pid), signal.SIGCONT)
 
@@ -157,7 +157,7 @@ class Server(Process, ABC):
         self.destroy()
 
     def destroy(self) -> None:
-        """End it at once, and delete its data."""
+        """End it immediately, and delete its data."""
         self.kill9()
         shutil.rmtree(self._home, ignore_errors=True)
         atexit.unregister(self.destroy)

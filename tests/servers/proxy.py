@@ -136,12 +136,13 @@ class Proxy:
             return
         try:
             if self._context is not None:
+                client.getpeername()  # Python would not close the new socket if the connection were reset already
                 self._sockets.discard(client)
                 client = self._context.wrap_socket(client, server_side=True)
                 self._sockets.add(client)
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:  # whoever asked may be gone, or was cut off meanwhile
+        except OSError:  # the client may be gone
             self._drop(client, reset=True)
             self._drop(server, reset=True)
             return

@@ -158,8 +158,9 @@ class SentinelSetup:
 
     @property
     def primary_port(self) -> int:
-        """The port of the primary, as the Sentinel sees it."""
-        return int(self.sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+        """The port of the primary, as the Sentinel tells redis-py when a failover is complete."""
+        words = iter(self.sentinel.ask("SENTINEL", "MASTER", SERVICE))
+        return int(dict(zip(words, words, strict=True))[b"port"])
 
     def fail_over(self) -> None:
         """Make the replica the primary, and the primary its replica. Connections stay."""
@@ -217,7 +218,7 @@ class ClusterSetup:
 
     @contextmanager
     def moving(self, slot: int, source: RedisServer, target: RedisServer) -> Iterator[None]:
-        """Move a slot. Its keys are moved within the block, by whoever uses this."""
+        """Move a slot. The caller moves its keys within the block."""
         names = {server: server.ask("CLUSTER", "MYID").decode() for server in self.servers}
         target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", names[source])
         source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", names[target])

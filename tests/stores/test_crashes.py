@@ -111,7 +111,7 @@ def test_a_worker_dies_while_it_starts_a_session(running: Running, client: Clien
 
 
 def test_a_worker_dies_while_it_ends_a_session(running: Running, client: Client) -> None:
-    """The session goes on, and can be ended, or it is gone with all its tokens."""
+    """The session is active and can be ended, or it is gone with all its tokens."""
     for pair in deaths(running.uri, "logout", client.login, "access_token"):
         alive = client.store.get(pair.session_id) is not None
         assert client.view(pair.access).status == (200 if alive else 401)

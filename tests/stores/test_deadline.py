@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Barrier, Event, Thread
+from typing import Any
 
 import pytest
 
 from flask_jwt_extended.exceptions import StoreUnavailableError
 from flask_jwt_extended.stores import _deadline as deadline
 from flask_jwt_extended.stores import open_store
-from flask_jwt_extended.stores._deadline import Watchdog, after_fork, current_call, shut
+from flask_jwt_extended.stores._deadline import ForkGuard, Watchdog, current_call, shutdown
 from flask_jwt_extended.testing.store_contract import Child
 
 #: Seconds that an operation may take here, and that it may be late: a small machine is busy.
@@ -57,9 +56,9 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def read_late(watchdog: Watchdog, ours: socket.socket) -> bool:
-    """Wait for a byte that does not come, and tell whether that was cut."""
+    """Wait for a byte that does not come, and return whether the wait was interrupted."""
     with watchdog.call() as call:
-        call.watch(lambda: shut(ours.fileno()))
+        call.watch(lambda: shutdown(ours.fileno()))
         assert ours.recv(1) == b""
     return call.expired
 
@@ -73,7 +72,7 @@ def watchers() -> list[Thread]:
 
 
 def test_a_read_that_hangs(watchdog: Watchdog, pair: tuple[socket.socket, socket.socket]) -> None:
-    """Who waits for an answer that does not come gets the end of the connection at the deadline."""
+    """A thread that waits for an answer gets the end of the connection at the deadline."""
     with takes(TIMEOUT, TIMEOUT + LATE):
         assert read_late(watchdog, pair[0])
 
@@ -91,7 +90,7 @@ def test_a_read_in_drips(watchdog: Watchdog, pair: tuple[socket.socket, socket.s
     dripping = Thread(target=drip)
     dripping.start()
     with takes(TIMEOUT, TIMEOUT + LATE), watchdog.call() as call:
-        call.watch(lambda: shut(ours.fileno()))
+        call.watch(lambda: shutdown(ours.fileno()))
         while ours.recv(1):
             pass
     assert call.expired
@@ -100,10 +99,10 @@ def test_a_read_in_drips(watchdog: Watchdog, pair: tuple[socket.socket, socket.s
 
 
 def test_a_write_that_hangs(watchdog: Watchdog, pair: tuple[socket.socket, socket.socket]) -> None:
-    """Who writes more than anybody reads gets an error at the deadline."""
+    """A write that the other side does not read gets an error at the deadline."""
     ours, _ = pair
     with takes(TIMEOUT, TIMEOUT + LATE), watchdog.call() as call:
-        call.watch(lambda: shut(ours.fileno()))
+        call.watch(lambda: shutdown(ours.fileno()))
         with pytest.raises(BrokenPipeError):
             ours.sendall(b"x" * 10_000_000)
     assert call.expired
@@ -114,7 +113,7 @@ def test_an_operation_in_time(watchdog: Watchdog, pair: tuple[socket.socket, soc
     ours, theirs = pair
     theirs.send(b"x")
     with watchdog.call() as call:
-        call.watch(lambda: shut(ours.fileno()))
+        call.watch(lambda: shutdown(ours.fileno()))
         assert ours.recv(1) == b"x"
     time.sleep(2 * TIMEOUT)
     theirs.send(b"y")
@@ -123,7 +122,7 @@ def test_an_operation_in_time(watchdog: Watchdog, pair: tuple[socket.socket, soc
 
 
 def test_a_connection_that_went_on_is_not_cut(watchdog: Watchdog) -> None:
-    """An operation that is over cuts nothing, though the watching thread had just found it late."""
+    """An operation that has ended interrupts nothing, though the watching thread has just found it late."""
     cuts: list[str] = []
     with watchdog.call() as call:
         call.watch(lambda: cuts.append("cut"))
@@ -132,7 +131,7 @@ def test_a_connection_that_went_on_is_not_cut(watchdog: Watchdog) -> None:
 
 
 def test_a_cut_is_over_before_the_operation_is(watchdog: Watchdog) -> None:
-    """An operation whose connection is being cut waits for that, so that nobody gets the connection meanwhile."""
+    """An operation whose connection is being shut down waits for that, so that no other operation gets it meanwhile."""
     cut: list[str] = []
     cutting = Event()
 
@@ -148,7 +147,7 @@ def test_a_cut_is_over_before_the_operation_is(watchdog: Watchdog) -> None:
 
 
 def test_one_cut_is_enough(watchdog: Watchdog) -> None:
-    """A late operation is cut once, however long it goes on."""
+    """A late operation is interrupted once, however long it lasts."""
     cuts: list[float] = []
     with watchdog.call() as call:
         call.watch(lambda: cuts.append(time.monotonic()))
@@ -157,9 +156,9 @@ def test_one_cut_is_enough(watchdog: Watchdog) -> None:
 
 
 def test_a_cut_that_fails(watchdog: Watchdog, pair: tuple[socket.socket, socket.socket]) -> None:
-    """A cut that raises, because the connection is gone by itself, keeps nobody from cutting the next."""
+    """An interrupt that raises, because the connection is closed already, does not affect the next."""
     with watchdog.call() as call:
-        call.watch(lambda: shut(-1))
+        call.watch(lambda: shutdown(-1))
         wait_until(lambda: call.expired)
     with takes(TIMEOUT, TIMEOUT + LATE):
         assert read_late(watchdog, pair[0])
@@ -174,7 +173,7 @@ def test_what_remains(watchdog: Watchdog) -> None:
 
 
 def test_nothing_remains(watchdog: Watchdog) -> None:
-    """Asking for time after the deadline, or naming a connection to watch, is a TimeoutError."""
+    """After the deadline, there is no time left, and no connection can be watched: TimeoutError."""
     with watchdog.call() as call:
         time.sleep(TIMEOUT)
         with pytest.raises(TimeoutError):
@@ -184,14 +183,14 @@ def test_nothing_remains(watchdog: Watchdog) -> None:
 
 
 def test_a_clock_that_is_set_has_no_say(watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deadlines do not come with the time of day."""
+    """Deadlines do not depend on the time of day."""
     with watchdog.call() as call:
         monkeypatch.setattr(time, "time", lambda: 0.0)
         assert call.remaining > 0
 
 
 def test_many_operations_at_once(watchdog: Watchdog) -> None:
-    """Many that hang are all cut at the same deadline, by one thread."""
+    """Many operations that hang are all interrupted at the same deadline, by one thread."""
     crowd = 16
     barrier = Barrier(crowd)
 
@@ -213,7 +212,7 @@ def test_many_operations_at_once(watchdog: Watchdog) -> None:
 
 
 def test_the_operation_at_hand(watchdog: Watchdog) -> None:
-    """A hook finds the operation of its own thread, while it lasts, and no other's."""
+    """A hook finds the operation of its own thread, while it lasts."""
     assert current_call() is None
     with watchdog.call() as call:
         assert current_call() is call
@@ -223,7 +222,7 @@ def test_the_operation_at_hand(watchdog: Watchdog) -> None:
 
 
 def test_an_operation_that_fails(watchdog: Watchdog) -> None:
-    """An operation that raises is over as well."""
+    """An operation that raises has ended too."""
     with pytest.raises(ZeroDivisionError), watchdog.call():
         _ = 1 / 0
     assert current_call() is None
@@ -236,7 +235,7 @@ def test_an_operation_that_fails(watchdog: Watchdog) -> None:
 def test_the_thread_ends_and_starts_again(
     watchdog: Watchdog, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody watches when there is nothing to look at; the next operation is watched as the first was."""
+    """The thread ends when there is nothing to watch, and the next operation starts another."""
     monkeypatch.setattr(deadline, "_IDLE", 0.05)
     with watchdog.call():
         first = watchdog._thread
@@ -260,7 +259,7 @@ def test_the_thread_stays_for_a_long_operation(monkeypatch: pytest.MonkeyPatch) 
 def test_an_operation_that_begins_while_the_thread_leaves(
     watchdog: Watchdog, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An operation that has found the thread on its way out is watched by the next."""
+    """An operation that begins while the thread ends is watched by another."""
     monkeypatch.setattr(deadline, "_IDLE", 0.0)
     with watchdog.call():
         leaving = watchdog._thread
@@ -268,14 +267,14 @@ def test_an_operation_that_begins_while_the_thread_leaves(
     leaving.join(5)
     call = watchdog.call().__enter__()
     assert watchdog._thread is not leaving
-    call.watch(lambda: shut(pair[0].fileno()))
+    call.watch(lambda: shutdown(pair[0].fileno()))
     with takes(0, TIMEOUT + LATE):
         assert pair[0].recv(1) == b""
     call.__exit__(None, None, None)
 
 
 def test_operations_while_the_thread_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often the thread comes and goes, each operation that hangs is cut."""
+    """However often the thread ends and starts, each operation that hangs is interrupted."""
     monkeypatch.setattr(deadline, "_IDLE", 0.0)
     watchdog = Watchdog(0.02)
 
@@ -310,7 +309,7 @@ def test_a_thread_that_cannot_start(watchdog: Watchdog, monkeypatch: pytest.Monk
 
 
 def test_no_thread_is_to_be_had_for_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store says so as it says of every outage."""
+    """For a store, this is an outage like any other."""
     store = open_store(f"sqlite:///{tmp_path}/jwt.db", TIMEOUT)
 
     monkeypatch.setattr(Thread, "start", _refuse)
@@ -324,11 +323,12 @@ def test_no_thread_is_to_be_had_for_a_store(tmp_path: Path, monkeypatch: pytest.
 if hasattr(os, "fork"):
 
     def test_a_child_is_watched_too(watchdog: Watchdog, pair: tuple[socket.socket, socket.socket]) -> None:
-        """A child has a watching thread of its own, and its parent goes on with the old one."""
+        """A child has a watching thread of its own, and its parent keeps the old one."""
         with watchdog.call():
             pass
 
         def hang() -> list[bool]:
+            watchdog.reset()
             start = time.monotonic()
             ours, theirs = socket.socketpair()
             with ours, theirs:
@@ -338,40 +338,42 @@ if hasattr(os, "fork"):
         assert read_late(watchdog, pair[0])
 
     def test_a_child_has_no_operations() -> None:
-        """What its parent was doing is not the business of a child: it cuts no connection of it."""
+        """A child does not interrupt the operations of its parent."""
         watchdog = Watchdog(60)
         with watchdog.call() as call:
             call.watch(lambda: None)
-            assert Child(lambda: [len(watchdog._calls), watchdog._thread is None]).result() == [0, True]
+
+            def look() -> list[Any]:
+                watchdog.reset()
+                return [len(watchdog._calls), watchdog._thread is None]
+
+            assert Child(look).result() == [0, True]
             assert watchdog._calls == {call}
 
-    def test_a_fork_keeps_nothing_alive() -> None:
-        """What is to be forgotten in a child may go before there is one."""
+    def test_a_child_starts_anew_once() -> None:
+        """A child replaces what it must not share when it first uses it, and its parent never does."""
+        resets: list[int] = []
+        guard = ForkGuard(lambda: resets.append(os.getpid()))
+        guard.check()
 
-        class Holder:
-            """Something with connections."""
+        def use() -> bool:
+            guard.check()
+            guard.check()
+            return resets == [os.getpid()]
 
-            def forget(self) -> None:
-                """Tell the child."""
-                raise AssertionError("it is gone")
-
-        holder = Holder()
-        gone = weakref.ref(holder)
-        after_fork(holder.forget)
-        del holder
-        gc.collect()
-        assert gone() is None
-        assert Child(lambda: "fine").result() == "fine"
+        assert Child(use).result() is True
+        guard.check()
+        assert resets == []
 
 
 # --- cutting ---------------------------------------------------------------------------------------------------------
 
 
 def test_shutting_leaves_the_descriptor(pair: tuple[socket.socket, socket.socket]) -> None:
-    """A socket that was shut says nothing and hears nothing, and is still its owner's to close."""
+    """A socket that was shut down neither sends nor receives, and its owner can still close it."""
     ours, theirs = pair
     descriptor = ours.fileno()
-    shut(descriptor)
+    shutdown(descriptor)
     assert ours.fileno() == descriptor
     assert os.fstat(descriptor)
     assert ours.recv(1) == b""
@@ -381,11 +383,11 @@ def test_shutting_leaves_the_descriptor(pair: tuple[socket.socket, socket.socket
 
 
 def test_shutting_what_is_no_socket() -> None:
-    """A descriptor that has become something else meanwhile is an error, and stays open."""
+    """A descriptor that is something else by now is an error, and stays open."""
     reading, writing = os.pipe()
     with open(reading, "rb") as pipe, open(writing, "wb") as end:
         with pytest.raises(OSError, match="socket"):
-            shut(reading)
+            shutdown(reading)
         end.write(b"x")
         end.flush()
         assert pipe.read(1) == b"x"

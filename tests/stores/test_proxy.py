@@ -1,7 +1,7 @@
 """Outages: an application whose store is refused, hangs, breaks off, drips or is late, stands still, or cannot write.
 
-Every request is answered in time, and with 503: never let in, never a crash, never logged out. Afterwards it goes on by
-itself.
+Every request is answered in time, and with 503: never let in, never a crash, never logged out. Afterwards it recovers
+by itself.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def recovered(client: Client) -> float:
 
 
 def ask_everything(client: Client, pair: Answer) -> list[Answer]:
-    """Log in, look, refresh and log out at once: each answer, in this order."""
+    """Log in, look, refresh and log out at the same time: each answer, in this order."""
     requests: list[Callable[[], Answer]] = [
         client.login,
         lambda: client.view(pair.access),
@@ -81,7 +81,7 @@ def ask_everything(client: Client, pair: Answer) -> list[Answer]:
 
 
 def assert_refused_in_time(answers: list[Answer]) -> None:
-    """Every request was answered with 503 in time, and nobody was told to forget anything."""
+    """Every request was answered with 503 in time, and no cookie was deleted."""
     assert {answer.status for answer in answers} == {503}
     assert max(answer.seconds for answer in answers) < BOUND
 
@@ -100,7 +100,7 @@ TROUBLES: dict[str, Callable[[Proxy], None]] = {
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_network_in_trouble(trouble: str, proxy: Proxy, client: Client) -> None:
     """Whatever the network does, requests are refused in time, with old connections and with new ones; afterwards the
-    session goes on without a restart.
+    session is active, without a restart.
     """
     pair = client.login()
     TROUBLES[trouble](proxy)
@@ -112,14 +112,14 @@ def test_a_network_in_trouble(trouble: str, proxy: Proxy, client: Client) -> Non
 
 
 def assert_unharmed(client: Client, pair: Answer) -> None:
-    """Nothing but the logout may have come through: then all of the session is refused, else all of it goes on."""
+    """Only the logout may have been carried out: then all of the session is refused, otherwise none of it."""
     expected = 401 if client.store.get(pair.session_id) is None else 200
     assert client.view(pair.access).status == expected
     assert client.refresh(pair.refresh).status == expected
 
 
 def test_a_reset_amid_everything(proxy: Proxy, client: Client) -> None:
-    """Connections that break while nobody looks cost at most one 503: the store finds out, and connects again."""
+    """Connections that break while they are idle cost at most one 503: the store connects again."""
     pair = client.login()
     for _ in range(5):
         proxy.reset_connections()

@@ -44,7 +44,7 @@ def test_an_end_is_an_end(uri: str) -> None:
 
 
 def test_an_end_amid_exchanges(uri: str) -> None:
-    """Whoever exchanges a token while its session is ended gets nothing that passes afterwards."""
+    """A token that is exchanged while its session is ended gives nothing that passes afterwards."""
     refreshes = 0
     with crowd_for(uri, 5, STORE_TIMEOUT=PATIENT) as crowd:
         for number in range(ROUNDS):

@@ -22,6 +22,8 @@ from flask_jwt_extended.stores.records import (
 )
 from flask_jwt_extended.testing.store_contract import CONTENTS, LOOKALIKES, new_session
 
+from ..axes import rotated as rotated_over
+
 #: When the predecessor was first used, and for how many seconds it is answered with its successor.
 ROTATED, GRACE = 1_000_000.0, 10.0
 CURRENT = RefreshToken(jti="current", issued_at=1_000_000, expires_at=2_000_000)
@@ -37,10 +39,9 @@ def record() -> SessionRecord:
 # --- standing --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("now", [0.0, ROTATED - 1000, ROTATED, ROTATED + 1000])
-@pytest.mark.parametrize("grace", [0.0, GRACE])
+@rotated_over("now", [0.0, ROTATED - 1000, ROTATED, ROTATED + 1000], grace=[0.0, GRACE])
 def test_the_current_token(record: SessionRecord, now: float, grace: float) -> None:
-    """The token that may be used may be used, whatever a clock says."""
+    """The current token may be used whatever the time is."""
     assert classify(record, "current", now, grace) is RefreshStatus.CURRENT
 
 
@@ -57,26 +58,29 @@ def test_the_current_token(record: SessionRecord, now: float, grace: float) -> N
     ],
 )
 def test_its_predecessor(record: SessionRecord, elapsed: float, expected: RefreshStatus) -> None:
-    """The token before it is answered with it for the grace; before that a clock is wrong, after it somebody is."""
+    """Within the grace period the predecessor may be used again. Earlier, a clock is wrong; later, it is reuse."""
     assert classify(record, "previous", ROTATED + elapsed, GRACE) is expected
 
 
 @pytest.mark.parametrize("elapsed", [-CLOCK_TOLERANCE / 2, 0, 0.001, 1000])
 def test_its_predecessor_without_grace(record: SessionRecord, elapsed: float) -> None:
-    """Without a grace a token is good once, also where clocks differ a little."""
+    """Without a grace period a token may be used once, also where clocks differ a little."""
     assert classify(record, "previous", ROTATED + elapsed, 0) is RefreshStatus.REUSED
 
 
-@pytest.mark.parametrize("jti", ["older", "", "CURRENT", "previous ", None, 5, True, ["current"], {"jti": "current"}])
-@pytest.mark.parametrize("elapsed", [-1000.0, 0.0, 1000.0])
+@rotated_over(
+    "jti",
+    ["older", "", "CURRENT", "previous ", None, 5, True, ["current"], {"jti": "current"}],
+    elapsed=[-1000.0, 0.0, 1000.0, -0.1],
+)
 def test_any_other_token(record: SessionRecord, jti: Any, elapsed: float) -> None:
-    """A token that is neither was used before, or never was one of this session."""
+    """Any other token was used before, or never belonged to this session."""
     assert classify(record, jti, ROTATED + elapsed, GRACE) is RefreshStatus.REUSED
 
 
 @pytest.mark.parametrize("jti", ["other", None])
 def test_a_session_that_was_never_refreshed(jti: str | None) -> None:
-    """Before the first refresh there is one token, and no predecessor that anything could be taken for."""
+    """Before the first refresh there is no predecessor, so any other token is reuse."""
     assert classify(new_session(current=CURRENT), jti, ROTATED, GRACE) is RefreshStatus.REUSED
 
 
@@ -156,7 +160,7 @@ def test_a_record_shows_no_claims() -> None:
 # --- digests ---------------------------------------------------------------------------------------------------------
 
 
-def test_owners_are_told_apart() -> None:
+def test_owners_differ() -> None:
     """Identities that look alike have different owners, and an owner has the length of a digest."""
     owners = {owner_of(identity) for identity in LOOKALIKES}
     assert len(owners) == len(LOOKALIKES)

@@ -28,6 +28,7 @@ from redis.crc import key_slot
 
 from flask_jwt_extended.exceptions import ConfigurationError, StoreUnavailableError
 from flask_jwt_extended.stores import open_store
+from flask_jwt_extended.stores._redis_client import TlsConnection
 from flask_jwt_extended.stores.base import MARGIN, Status
 from flask_jwt_extended.stores.records import NEVER, SessionRecord
 from flask_jwt_extended.stores.redis import RedisStore
@@ -84,7 +85,7 @@ def proxy(server: RedisServer) -> Iterator[Proxy]:
 
 @pytest.fixture
 def opened() -> Iterator[Callable[..., RedisStore]]:
-    """Open stores whose keys are nobody else's. They are closed in the end."""
+    """Open stores with a prefix of their own. They are closed in the end."""
     stores = []
 
     def open_it(uri: str, timeout: float = TIMEOUT) -> RedisStore:
@@ -127,7 +128,7 @@ def patiently(work: Callable[[], T]) -> T:
 
 def prefix_of(store: RedisStore) -> str:
     """Return what the store's keys begin with."""
-    return store._target.prefix
+    return store._prefix.decode()
 
 
 class Clock:
@@ -169,7 +170,7 @@ def test_schemes_of_one_server(server: RedisServer, opened: Opened, scheme: str)
 
 def test_a_database_of_its_own(server: RedisServer) -> None:
     """The path of the URI is the number of the database."""
-    one, two = RedisStore(server.url(1), 2.0), RedisStore(server.url(2), 2.0)
+    one, two = RedisStore.from_uri(server.url(1), 2.0), RedisStore.from_uri(server.url(2), 2.0)
     record = session_in(one)
     assert two.get(record.session_id) is None
     one.close()
@@ -177,7 +178,7 @@ def test_a_database_of_its_own(server: RedisServer) -> None:
 
 
 def test_connecting_is_cheap(tmp_path: Path, opened: Opened) -> None:
-    """A new connection says who it is and nothing else."""
+    """A new connection logs in and sends nothing else."""
     with RedisServer(tmp_path, password=PASSWORD) as server:
         server.ask("CONFIG", "RESETSTAT")
         opened(server.url(), 5.0).get("none")
@@ -200,7 +201,7 @@ def test_connecting_is_cheap(tmp_path: Path, opened: Opened) -> None:
         "redis://:hush-hush@localhost/0?no_such_option=1",
         "redis://:hush-hush@localhost/0?ssl_ca_certs=x",
         "redis://:hush-hush@localhost/0?max_connections=many",
-        "redis://:hush-hush@localhost/0?protocol=3",
+        "redis://:hush-hush@localhost/0?protocol=4",
         "redis://:hush-hush@localhost/0?decode_responses=true",
         "rediss://:hush-hush@localhost/0?ssl_cert_reqs=hush-hush",
         "redis+sentinel://:hush-hush@localhost",
@@ -208,25 +209,43 @@ def test_connecting_is_cheap(tmp_path: Path, opened: Opened) -> None:
     ],
 )
 def test_a_uri_that_cannot_be_read(uri: str) -> None:
-    """It is a mistake of the developer's, and told without the password."""
+    """It is a mistake of the developer, and the message does not hold the password."""
     with pytest.raises(ConfigurationError) as caught:
         open_store(uri, TIMEOUT)
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 
 def test_addresses_of_servers() -> None:
-    """Hosts have ports of their own or the usual one, and may be addresses of IPv6."""
-    sentinel = RedisStore("redis+sentinel://u:p%40s@one,two:5,[::1]:6/main/3?sentinel_password=s", 1.0)._target
-    assert sentinel.addresses == [("one", 26379), ("two", 5), ("::1", 6)]
-    assert sentinel.service == "main"
-    assert [sentinel.make().password, sentinel.make().db, sentinel.ask().password] == ["p@s", 3, "s"]
-    assert RedisStore("redis+cluster://one,two:7001", 1.0)._target.addresses == [("one", 6379), ("two", 7001)]
+    """Hosts have ports of their own or the usual one, and may be IPv6 addresses."""
+    sentinel = client_of("redis+sentinel://u:p%40s@one,two:5,[::1]:6/main/3?sentinel_password=s").connection_pool
+    assert [address_of(each.connection_pool) for each in sentinel.sentinel_manager.sentinels] == [
+        ("one", 26379),
+        ("two", 5),
+        ("::1", 6),
+    ]
+    assert sentinel.service_name == "main"
+    assert (sentinel.connection_kwargs["password"], sentinel.connection_kwargs["db"]) == ("p@s", 3)
+    assert sentinel.sentinel_manager.sentinels[0].connection_pool.connection_kwargs["password"] == "s"
+    assert address_of(client_of("redis://[::1]:7/").connection_pool) == ("::1", 7)
+    assert address_of(client_of("redis://").connection_pool) == ("localhost", 6379)
+
+
+def client_of(uri: str) -> Any:
+    """Return the client that a store uses. It is not connected."""
+    store = RedisStore.from_uri(uri, 1.0)
+    with store._client.operation() as client:
+        return client
+
+
+def address_of(pool: Any) -> tuple[str, int]:
+    """Return where a pool connects to."""
+    return pool.connection_kwargs["host"], pool.connection_kwargs["port"]
 
 
 def test_a_store_keeps_its_password_to_itself(server: RedisServer) -> None:
     """What is printed of a store has no password."""
-    store = RedisStore(server.url(), 1.0)
-    assert PASSWORD not in repr(store) + repr(store._target) + repr(store._route)
+    store = RedisStore.from_uri(server.url(), 1.0)
+    assert PASSWORD not in repr(store) + repr(store._client)
 
 
 # --- what Redis does by itself ----------------------------------------------------------------------------------------
@@ -270,7 +289,7 @@ def test_an_index_lives_as_long_as_its_longest_session(server: RedisServer, stor
 
 
 def test_a_store_that_was_flushed_refuses(server: RedisServer, opened: Opened) -> None:
-    """What is not there is refused, and the store goes on."""
+    """What is not there is refused, and the store works."""
     store = opened(server.url(5), 5.0)
     record = session_in(store)
     server.ask("SWAPDB", 5, 6)
@@ -281,7 +300,7 @@ def test_a_store_that_was_flushed_refuses(server: RedisServer, opened: Opened) -
 
 
 def test_scripts_that_were_forgotten(server: RedisServer, store: RedisStore) -> None:
-    """A server that was started anew knows no scripts: it is taught them."""
+    """A server that was restarted does not know the scripts: it gets them again."""
     record = session_in(store)
     for step in range(3):
         server.ask("SCRIPT", "FLUSH")
@@ -303,7 +322,7 @@ def members(server: RedisServer, store: RedisStore, owner: str) -> int:
 
 
 def test_listing_cleans_an_index(server: RedisServer, store: RedisStore) -> None:
-    """Who lists the sessions of an owner strikes those that have expired."""
+    """Listing the sessions of an owner removes those that have expired from the index."""
     gone, kept = session_in(store), session_in(store)
     drop(server, store, gone)
     assert members(server, store, kept.owner) == 2
@@ -312,14 +331,14 @@ def test_listing_cleans_an_index(server: RedisServer, store: RedisStore) -> None
 
 
 def test_starting_a_session_cleans_an_index(server: RedisServer, store: RedisStore) -> None:
-    """A new session strikes those of its owner that had to end long ago."""
+    """A new session removes those of its owner that ended long ago."""
     session_in(store, ends_at=time.time() - MARGIN - 10)
     owner = session_in(store).owner
     assert members(server, store, owner) == 1
 
 
 def test_pruning_cleans_indexes(server: RedisServer, store: RedisStore) -> None:
-    """Pruning strikes what has expired, so much at a time, and statistics foretell how much it is."""
+    """Pruning removes what has expired, up to a limit, and statistics count it beforehand."""
     records = [session_in(store, identity=f"user{number % 3}") for number in range(12)]
     for record in records[:9]:
         drop(server, store, record)
@@ -434,7 +453,7 @@ def test_the_deadline_of_a_failing_network(
 def test_the_deadline_of_every_operation(
     server: RedisServer, proxy: Proxy, opened: Opened, work: Callable[[RedisStore, SessionRecord], Any]
 ) -> None:
-    """An answer that comes byte by byte keeps nobody longer than the deadline."""
+    """An answer that comes byte by byte is not waited for beyond the deadline."""
     store = opened(server.url(port=proxy.port))
     record = session_in(store)
     proxy.drip(0.3)
@@ -460,9 +479,9 @@ def test_latency_within_the_deadline(server: RedisServer, proxy: Proxy, opened: 
 
 
 def test_an_answer_that_was_lost_is_no_answer(server: RedisServer, proxy: Proxy, opened: Opened) -> None:
-    """Whether a refresh happened is not known when the connection breaks: that is an outage, not a lost race.
+    """When the connection breaks, it is not known whether a refresh happened: that is an outage, not a lost race.
 
-    What may be done twice is, and nobody notices.
+    What is idempotent is sent again, unnoticed.
     """
     store = opened(server.url(port=proxy.port), 5.0)
     record = session_in(store)
@@ -483,7 +502,7 @@ def test_an_answer_that_was_lost_is_no_answer(server: RedisServer, proxy: Proxy,
 
 
 def test_a_connection_that_died_while_idle(server: RedisServer, proxy: Proxy, opened: Opened) -> None:
-    """Connections that the server has closed are replaced, and nobody notices."""
+    """Connections that the server has closed are replaced, unnoticed."""
     store = opened(server.url(port=proxy.port), 5.0)
     record = session_in(store)
     at_once(*[lambda: store.get(record.session_id)] * 6)
@@ -513,7 +532,7 @@ def test_waiting_for_a_connection(server: RedisServer, proxy: Proxy, opened: Ope
 
 
 def test_a_name_that_is_not_found_in_time(server: RedisServer, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A resolver that hangs keeps nobody longer than the deadline, and one thread is enough to wait for it."""
+    """A resolver that hangs is not waited for beyond the deadline, and one thread waits for it."""
     asked, real = [], socket.getaddrinfo
 
     def hang(*arguments: Any) -> Any:
@@ -539,7 +558,7 @@ def _answers(store: RedisStore) -> bool:
 
 
 def test_a_server_that_stands_still(tmp_path: Path, opened: Opened) -> None:
-    """While the server is stopped nobody waits longer than the deadline, and when it goes on so does the store."""
+    """While the server is paused, no operation takes longer than the deadline. When it resumes, the store works."""
     with RedisServer(tmp_path) as server:
         store = opened(server.url())
         record = session_in(store)
@@ -567,7 +586,7 @@ def test_a_server_that_is_killed(tmp_path: Path, opened: Opened) -> None:
         assert names(store.sessions()) == names(records)
 
 
-def test_a_restart_that_nobody_sees(tmp_path: Path, opened: Opened) -> None:
+def test_a_restart_while_idle(tmp_path: Path, opened: Opened) -> None:
     """When the server was started anew between two operations, both succeed."""
     with RedisServer(tmp_path, durable=True) as server:
         store = opened(server.url(), 5.0)
@@ -633,7 +652,7 @@ def test_tls(server: RedisServer, tls: Proxy, certificate: Path, opened: Opened,
 
 
 def test_tls_with_a_stranger(server: RedisServer, tls: Proxy, opened: Opened) -> None:
-    """A certificate that nobody vouches for is an outage."""
+    """A certificate that is not trusted is an outage."""
     with Clock():
         opened(server.url(port=tls.port).replace("redis", "rediss", 1)).get("some")
 
@@ -665,7 +684,6 @@ def test_tls_with_a_certificate_for_another_host(
         ("rediss://localhost", True),
         ("valkeys://localhost", True),
         ("redis+sentinel://localhost/main?ssl=true", True),
-        ("redis+cluster://localhost?ssl=true", True),
         ("rediss://localhost?ssl_check_hostname=true", True),
         ("rediss://localhost?ssl_check_hostname=false", False),
         ("rediss://localhost?ssl_cert_reqs=none", False),
@@ -674,9 +692,16 @@ def test_tls_with_a_certificate_for_another_host(
 )
 def test_the_name_in_a_certificate_is_checked_unless_the_uri_says_otherwise(uri: str, checked: bool) -> None:
     """Whatever the version of redis-py does by default: 5.0 does not check."""
-    target = RedisStore(uri, 1.0)._target
-    for make in (target.make, target.ask):
-        assert make.keywords["ssl_check_hostname"] is checked  # type: ignore[attr-defined]  # of partial
+    pool = client_of(uri).connection_pool
+    pools = [pool]
+    if "sentinel" in uri:
+        pools.append(pool.sentinel_manager.sentinels[0].connection_pool)
+    assert [each.make_connection().check_hostname for each in pools] == [checked] * len(pools)
+
+
+def test_the_name_in_a_certificate_is_checked_in_a_cluster() -> None:
+    """A cluster client makes its connections with the same class."""
+    assert TlsConnection(host="localhost", port=1, socket_timeout=1).check_hostname is True
 
 
 @pytest.mark.parametrize("connected", [True, False], ids=["in use", "new"])
@@ -703,7 +728,7 @@ def test_the_deadline_under_tls(
 
 
 def test_a_failover(sentinels: SentinelSetup, opened: Opened) -> None:
-    """When the primary has become a replica, writes go to the new one: the connection to the old one is let go of."""
+    """When the primary has become a replica, writes go to the new one: connections to the old one are closed."""
     store = opened(sentinels.url(), 5.0)
     record = session_in(store)
     eventually(lambda: sentinels.first.ask("WAIT", 1, 1000) or sentinels.second.ask("WAIT", 1, 1000))
@@ -757,7 +782,7 @@ def test_a_replica_is_not_taken_for_the_primary(tmp_path: Path, opened: Opened) 
 
 
 def test_a_seed_that_is_gone(cluster: ClusterSetup, opened: Opened) -> None:
-    """Any of the servers that the URI names will do."""
+    """Any of the servers that the URI names is enough."""
     store = opened(cluster.url().replace("://", f"://{HOST}:1,"), 2.0)
     records = [session_in(store, identity=str(number)) for number in range(10)]
     assert names(store.sessions()) == names(records)
@@ -781,7 +806,7 @@ def test_a_slot_that_moves(cluster: ClusterSetup, opened: Opened) -> None:
     assert names(store.sessions()) == [record.session_id]
 
 
-def test_a_slot_that_nobody_holds(tmp_path: Path, opened: Opened) -> None:
+def test_a_slot_without_a_server(tmp_path: Path, opened: Opened) -> None:
     """A cluster that is being set up gives no answers. When it is ready it does."""
     with RedisServer(tmp_path, "--cluster-enabled", "yes", "--cluster-require-full-coverage", "no") as server:
         store = opened(server.url().replace("redis", "redis+cluster", 1))
@@ -817,7 +842,7 @@ def _found(store: RedisStore, record: SessionRecord) -> bool:
 
 
 def test_a_child_leaves_the_connections_of_its_parent_alone(server: RedisServer, proxy: Proxy, opened: Opened) -> None:
-    """A child connects anew, and when it ends its parent goes on with the connection that it had."""
+    """A child opens its own connection, and when it ends its parent keeps the connection that it had."""
     store = opened(server.url(port=proxy.port), 2.0)
     record = session_in(store)
     assert proxy.connections == 1
@@ -864,7 +889,7 @@ def test_greenlets(server: RedisServer, proxy: Proxy) -> None:
         from flask_jwt_extended.testing.store_contract import new_session
         from tests.servers.proxy import Proxy
 
-        store = RedisStore(sys.argv[1], 1.0)
+        store = RedisStore.from_uri(sys.argv[1], 1.0)
         record = new_session()
         store.add(record)
         found = [job.get() for job in [gevent.spawn(store.get, record.session_id) for _ in range(200)]]
@@ -879,7 +904,7 @@ def test_greenlets(server: RedisServer, proxy: Proxy) -> None:
 
         with Proxy(int(sys.argv[2])) as proxy:
             for behave in (lambda: proxy.hang(), lambda: proxy.drip(0.3)):
-                store = RedisStore(sys.argv[1].replace(sys.argv[2], str(proxy.port)), 1.0)
+                store = RedisStore.from_uri(sys.argv[1].replace(sys.argv[2], str(proxy.port)), 1.0)
                 behave()
                 print([job.get() for job in [gevent.spawn(fail, 0) for _ in range(20)]] == [True] * 20)
         """,
@@ -905,7 +930,7 @@ def test_parsers_of_redis_py(server: RedisServer, proxy: Proxy, parser: str) -> 
 
         print(HIREDIS_AVAILABLE is (sys.argv[3] == "hiredis"))
         with Proxy(int(sys.argv[2])) as proxy:
-            store = RedisStore(sys.argv[1].replace(sys.argv[2], str(proxy.port)), 0.5)
+            store = RedisStore.from_uri(sys.argv[1].replace(sys.argv[2], str(proxy.port)), 0.5)
             record = new_session()
             store.add(record)
             print(store.sessions_of(record.owner) == [record])
@@ -978,5 +1003,5 @@ def test_findings_of_replicas(sentinels: SentinelSetup, opened: Opened) -> None:
 
 
 def test_findings_of_a_cluster(cluster: ClusterSetup, opened: Opened) -> None:
-    """What is wrong with all servers is told once."""
+    """What is wrong with all servers is reported once."""
     assert codes(opened(cluster.url(), 2.0)) == ["error store_not_durable"]

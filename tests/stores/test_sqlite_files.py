@@ -7,12 +7,15 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from flask_jwt_extended import ConfigurationError
 from flask_jwt_extended.stores import open_store
+
+from ..axes import rotated
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes mean something else there")
 
@@ -35,11 +38,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=[0, 0o022, 0o277], ids=oct)
-def umask(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = os.umask(request.param)
-    yield request.param
-    os.umask(before)
+@contextmanager
+def umask(value: int) -> Iterator[None]:
+    """Create files with a umask."""
+    before = os.umask(value)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -58,11 +64,11 @@ def used(uri: str, folder: Path) -> dict[str, int]:
     return found
 
 
-@pytest.mark.usefixtures("umask")
-@pytest.mark.parametrize("name", NAMES)
-def test_new_files_are_private(folder: Path, name: str) -> None:
+@rotated("name", NAMES, mask=[0, 0o022, 0o277])
+def test_new_files_are_private(folder: Path, name: str, mask: int) -> None:
     """Also those of the write-ahead log, whatever the umask and however the file is named."""
-    found = used(NAMES[name](folder), folder)
+    with umask(mask):
+        found = used(NAMES[name](folder), folder)
     # SQLAlchemy 2.1 unquotes what 2.0 leaves to SQLite.
     assert {file.replace("%2e", ".") for file in found} == {"sessions.db", "sessions.db-wal", "sessions.db-shm"}
     assert set(found.values()) == {0o600}
@@ -70,7 +76,7 @@ def test_new_files_are_private(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o644, 0o660])
 def test_a_mode_that_was_chosen_is_kept(folder: Path, mode: int) -> None:
-    """A group may share the database. ``flask jwt check`` remarks on it."""
+    """A group may share the database. ``flask jwt check`` warns about it."""
     path = folder / "sessions.db"
     path.touch()
     path.chmod(mode)
@@ -90,7 +96,7 @@ def test_a_link_leads_to_a_private_file(folder: Path) -> None:
     assert set(modes(folder / "data").values()) == {0o600}
 
 
-def test_a_folder_that_is_not_there_is_reported_as_ever() -> None:
+def test_a_missing_folder_is_reported() -> None:
     """Nothing is created for a database that cannot be opened."""
     store = open_store("sqlite:///nowhere/sessions.db", 1.0)
     assert [finding.code for finding in store.findings(time.time())] == ["store_unreachable"]
@@ -99,7 +105,7 @@ def test_a_folder_that_is_not_there_is_reported_as_ever() -> None:
 
 @pytest.mark.parametrize("mode", ["ro", "rw"])
 def test_a_uri_that_does_not_create_the_file_does_not(folder: Path, mode: str) -> None:
-    """``mode=ro`` and ``mode=rw`` are for files that are there."""
+    """``mode=ro`` and ``mode=rw`` are for files that exist."""
     store = open_store(f"sqlite:///file:sessions.db?uri=true&mode={mode}", 1.0)
     assert [finding.code for finding in store.findings(time.time())] == ["store_unreachable"]
     store.close()

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).parent.parent.parent
 WORKERS = 2
-#: Clients at once, and how often each goes through login, view, refresh, view: 200 requests.
+#: Clients at the same time, and how often each goes through login, view, refresh, view: 200 requests.
 CLIENTS, TIMES = 10, 5
 
-#: The parent uses the store before it forks. Whoever answers says who that is.
+#: The parent uses the store before it forks. Each answer names its worker.
 APP = """
 import os
 from storm.application import Client
@@ -86,7 +86,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def ask(port: int, method: str, path: str, token: str = "") -> tuple[int, dict[str, Any], int]:
-    """Send a request: its status, its body, and who answered."""
+    """Send a request: its status, its body, and the worker that answered."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {})

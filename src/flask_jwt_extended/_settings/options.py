@@ -466,9 +466,10 @@ class Options:
         None,
         parsers.store,
         "Where sessions and revoked tokens are stored: ``sqlite:///jwt.db``, ``postgresql+psycopg://...`` or any other "
-        "URL of SQLAlchemy (extra ``sql``); ``redis://``, ``rediss://``, ``redis+sentinel://`` or ``redis+cluster://`` "
-        "(extra ``redis``); ``memory://`` for tests in one process; or a store object. With ``None`` nothing is "
-        "stored, and tokens are valid until they expire.",
+        "URL of SQLAlchemy (extra ``sql``); ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://`` or "
+        "``redis+cluster://`` (extra ``redis``); ``memory://`` for tests in one process; or an object: a store over "
+        "your own engine or client, or a store that you wrote. With ``None`` nothing is stored, and tokens are valid "
+        "until they expire.",
         secret=True,
     )
     store_timeout: float = option(

@@ -1,4 +1,4 @@
-"""Where sessions are kept. Each backend is imported when it is first asked for, and only then needs its library."""
+"""Where sessions are kept. A backend, and the library that it needs, is imported when it is first used."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Any
 from ..exceptions import ConfigurationError
 from .base import SessionStore
 
-REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "valkey", "valkeys")
+REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "valkey", "valkeys", "unix")
 
 
 def open_store(uri: Any, timeout: float) -> SessionStore:
     """Return the store that JWT_STORE_URI names. It does not connect yet.
 
-    :param uri: a URI, or a store of your own: see :class:`~.base.SessionStore`
-    :param timeout: seconds within which every operation of the store ends
-    :raises ConfigurationError: if there is no such store, or its library is missing
+    :param uri: a URI, or a :class:`~.base.SessionStore`, which is returned as it is
+    :param timeout: seconds within which every operation of a store that is made from a URI ends
+    :raises ConfigurationError: if the URI is not valid, or the library of the store is missing
+
+    .. versionadded:: 5.0
     """
     if not isinstance(uri, str):
         if isinstance(uri, SessionStore):
@@ -26,7 +28,9 @@ def open_store(uri: Any, timeout: float) -> SessionStore:
         )
     scheme, separator, _ = uri.partition("://")
     if not separator:
-        raise ConfigurationError("JWT_STORE_URI must begin with a scheme: sqlite:///jwt.db, say, or redis://localhost")
+        raise ConfigurationError(
+            "JWT_STORE_URI must start with a scheme, such as sqlite:///jwt.db or redis://localhost"
+        )
     if scheme == "memory":
         from .memory import MemoryStore
 
@@ -41,10 +45,10 @@ def _from_extra(extra: str, uri: str, timeout: float) -> SessionStore:
         if extra == "redis":
             from .redis import RedisStore
 
-            return RedisStore(uri, timeout)
+            return RedisStore.from_uri(uri, timeout)
         from .sql import SqlStore
 
-        return SqlStore(uri, timeout)
+        return SqlStore.from_uri(uri, timeout)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"JWT_STORE_URI needs the module {error.name}: pip install 'flask-jwt-extended[{extra}]'"

@@ -1,8 +1,8 @@
 """One deadline for an operation of a store, whatever its client library does underneath: connect, retry, read in drips.
 
-A socket's timeout starts anew with every read, and most drivers have none at all. So one thread per store looks at the
-operations that are under way, and cuts the connection of one that is late: whoever waits for it gets an error at once.
-It costs an operation about a microsecond, and the thread ends when there is nothing to look at.
+The timeout of a socket starts again with every read, and most drivers have none at all. So one thread per store watches
+the operations in progress, and shuts down the connection of one that is late: the thread that waits for it gets an
+error. It costs an operation about a microsecond. The thread ends when there is nothing to watch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock, Thread, local
@@ -23,17 +22,17 @@ _here = local()
 
 
 class Call:
-    """One operation under way.
+    """One operation in progress.
 
-    :ivar expired: whether it was late and its connection cut
+    :ivar expired: whether it was late and its connection was shut down
     """
 
-    __slots__ = ("_cut", "_ends", "_lock", "_watchdog", "expired")
+    __slots__ = ("_ends", "_interrupt", "_lock", "_watchdog", "expired")
 
     def __init__(self, watchdog: Watchdog) -> None:
         self._watchdog = watchdog
         self._ends = time.monotonic() + watchdog.timeout
-        self._cut: Callable[[], object] | None = None
+        self._interrupt: Callable[[], object] | None = None
         self._lock = Lock()
         self.expired = False
 
@@ -46,8 +45,8 @@ class Call:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._watchdog._calls.discard(self)
-        with self._lock:  # a connection that has gone on to another operation must not be cut for this one
-            self._cut = None
+        with self._lock:  # another operation may use the connection from now on: it must not be shut down for this one
+            self._interrupt = None
         _here.call = None
 
     @property
@@ -61,19 +60,19 @@ class Call:
             raise TimeoutError("The deadline of the operation has passed")
         return left
 
-    def watch(self, cut: Callable[[], object]) -> None:
-        """Name what ends the wait of this operation when it is late. It is called in another thread.
+    def watch(self, interrupt: Callable[[], object]) -> None:
+        """Set what interrupts this operation when it is late. It is called in another thread.
 
         :raises TimeoutError: if it is late already
         """
-        self._cut = cut
+        self._interrupt = interrupt
         _ = self.remaining
 
     def _expire(self) -> None:
         self.expired = True
-        with self._lock, suppress(Exception):  # the connection may be gone by itself
-            if self._cut is not None:
-                self._cut()
+        with self._lock, suppress(Exception):  # the connection may be closed already
+            if self._interrupt is not None:
+                self._interrupt()
 
 
 class Watchdog:
@@ -84,21 +83,20 @@ class Watchdog:
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
+        self.reset()
+
+    def reset(self) -> None:
+        """Start anew in a forked child: it has neither the thread nor the operations of its parent."""
         self._calls: set[Call] = set()
         self._thread: Thread | None = None
         self._lock = Lock()
-        after_fork(self._reset)
 
     def call(self) -> Call:
         """Begin an operation: ``with watchdog.call() as call: ...``"""
         return Call(self)
 
-    def _reset(self) -> None:
-        """A child has no thread of its parent, and none of its operations."""
-        self._calls, self._thread, self._lock = set(), None, Lock()
-
-    # Adding an operation and then looking for the thread, the thread leaving and then looking for operations: in
-    # whatever order these fall, one of the two sees the other.
+    # An operation is added before the thread is looked for; the thread signs off before it looks for operations. So
+    # whatever the order, one of the two sees the other.
 
     def _add(self, call: Call) -> None:
         self._calls.add(call)
@@ -110,7 +108,7 @@ class Watchdog:
                 raise
 
     def _start(self) -> None:
-        # Nobody waits for the lock: to start a thread may switch to another greenlet, whose wait would stop them all.
+        # Not blocking: starting a thread may switch to another greenlet, and one that blocks here would stop them all.
         if not self._lock.acquire(blocking=False):
             return
         try:
@@ -136,10 +134,33 @@ class Watchdog:
                 return
 
 
+class ForkGuard:
+    """Notices that this process is a forked child of the one that made an object.
+
+    It compares process ids, because not every fork runs Python's hooks: uWSGI's do not, by default.
+
+    :param reset: replaces what a child must not share with its parent
+    """
+
+    def __init__(self, reset: Callable[[], object]) -> None:
+        self._reset = reset
+        self._process = os.getpid()
+        self._lock = Lock()
+
+    def check(self) -> None:
+        """Call ``reset`` if this is the first call in a child."""
+        if self._process == os.getpid():
+            return
+        with self._lock:
+            if self._process != os.getpid():
+                self._reset()
+                self._process = os.getpid()
+
+
 def start_thread(target: Callable[[], object], name: str) -> Thread:
     """Start a thread that does not keep the process from ending.
 
-    :raises OSError: if no more can be had
+    :raises OSError: if no more threads can be started
     """
     thread = Thread(target=target, name=name, daemon=True)
     try:
@@ -149,27 +170,15 @@ def start_thread(target: Callable[[], object], name: str) -> Thread:
     return thread
 
 
-def after_fork(forget: Callable[[], None]) -> None:
-    """Call a method in every child that is forked, as long as its object lives. Some platforms have no fork."""
-    method = weakref.WeakMethod(forget)
-
-    def in_child() -> None:
-        if (call := method()) is not None:
-            call()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=in_child)
-
-
 def current_call() -> Call | None:
-    """Return the operation under way in this thread, for the hooks of a client library."""
+    """Return the operation in progress in this thread, for the hooks of a client library."""
     return getattr(_here, "call", None)
 
 
-def shut(fileno: int) -> None:
-    """Shut the socket behind a file descriptor for good: a thread that waits for it gets an error, or its end, at once.
+def shutdown(fileno: int) -> None:
+    """Shut down the socket behind a file descriptor: a thread that waits for it gets an error or the end of the stream.
 
-    The descriptor itself stays open, so that its owner can close it.
+    The descriptor stays open, so that its owner can close it.
     """
     borrowed = socket.socket(fileno=fileno)
     try:

@@ -1,4 +1,4 @@
-"""What a session store has to do.
+"""The base class of session stores.
 
 To write one, derive a class from :class:`SessionStore`, run the contract tests over it
 (:mod:`flask_jwt_extended.testing.store_contract`), and set JWT_STORE_URI to an instance.
@@ -13,15 +13,17 @@ from typing import NamedTuple
 from .findings import Finding
 from .records import SessionRecord
 
-#: Seconds for which a record is kept after it is needed, so that a clock that is behind still finds it.
+#: Seconds for which a record is kept after it has ended, for a machine whose clock is behind.
 MARGIN = 3600
 
 
 class Status(NamedTuple):
-    """What a store knows of an access token.
+    """The status of an access token.
 
     :ivar deadline: when its session ends, seconds since the epoch; ``None``: there is no such session
     :ivar revoked: whether the token itself was revoked
+
+    .. versionadded:: 5.0
     """
 
     deadline: float | None
@@ -34,6 +36,8 @@ class Stats(NamedTuple):
     :ivar sessions: sessions that are kept
     :ivar revoked_tokens: revoked tokens that are remembered
     :ivar prunable: records of both kinds that :meth:`SessionStore.prune` would remove
+
+    .. versionadded:: 5.0
     """
 
     sessions: int
@@ -58,7 +62,7 @@ class SessionStore(ABC):
 
     @abstractmethod
     def add(self, record: SessionRecord) -> None:
-        """Keep a new session, at least until its deadline."""
+        """Store a new session, and keep it at least until its deadline."""
 
     @abstractmethod
     def get(self, session_id: str) -> SessionRecord | None:
@@ -68,7 +72,7 @@ class SessionStore(ABC):
     def replace(self, record: SessionRecord, generation: int) -> bool:
         """Replace a session if its stored generation is this one, in one atomic step.
 
-        :return: whether it was replaced. ``False``: another writer was faster, or the session has ended
+        :return: whether it was replaced. ``False``: another process has replaced it before, or the session has ended
         """
 
     @abstractmethod
@@ -80,7 +84,7 @@ class SessionStore(ABC):
 
     @abstractmethod
     def sessions(self) -> Iterator[SessionRecord]:
-        """Iterate over all sessions, in any order. One that is added or removed meanwhile may be among them or not."""
+        """Iterate over all sessions, in any order. Those added or removed meanwhile may be included or not."""
 
     def sessions_of(self, owner: str) -> list[SessionRecord]:
         """Return the sessions of an identity (:attr:`SessionRecord.owner`), in any order.
@@ -93,7 +97,7 @@ class SessionStore(ABC):
 
     @abstractmethod
     def status(self, session_id: str | None, token: str | None) -> Status:
-        """Return what decides about an access token, in one round trip.
+        """Return the status of an access token, in one round trip.
 
         :param session_id: its ``sid``; ``None``: it belongs to no session
         :param token: the digest of its ``jti``; ``None``: it has none
@@ -101,25 +105,25 @@ class SessionStore(ABC):
 
     @abstractmethod
     def revoke(self, token: str, until: float, session_id: str | None) -> bool:
-        """Remember that a token was revoked, for as long as it may be presented.
+        """Revoke a token, for as long as it could be used.
 
         :param token: the digest of its ``jti``
         :param until: seconds since the epoch
         :param session_id: its ``sid``; ``None``: it belongs to no session. The revocation need not outlive the session
-        :return: ``True`` for exactly one of those that revoke the same token, unless it has ended with its session
+        :return: ``True`` for exactly one of the calls that revoke the same token, unless its session has ended
         """
 
     # --- maintenance ---
 
     @abstractmethod
     def prune(self, now: float, limit: int) -> int:
-        """Remove at most this many records that are not needed any more, and return how many were removed.
+        """Remove at most this many records that have expired, and return how many were removed.
 
         :param now: seconds since the epoch
         """
 
     def create(self) -> None:
-        """Create what the store needs, such as tables. It is called before anything else and may be called twice."""
+        """Create what the store needs, such as tables. It may be called again: nothing is lost then."""
         return
 
     @abstractmethod
@@ -130,7 +134,7 @@ class SessionStore(ABC):
         """
 
     def findings(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # a store of its own may need it
-        """Return what an operator should know of the engine: whether it loses acknowledged writes, for example.
+        """Return what an operator should know about the engine, for example that it loses acknowledged writes.
 
         :param now: seconds since the epoch
         """

@@ -1,4 +1,4 @@
-"""What a check finds, for whoever prints it. Checks of stores and of applications both speak in these."""
+"""The findings of ``flask jwt check``, about stores and about applications."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
-#: What is worst comes first.
+#: The worst first.
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about an application that its developer should know.
+    """Something that the developer or the operator of an application should know.
 
-    :ivar severity: ``error``: it does not work, or protects nothing; ``warning``: it is weaker than it need be;
+    :ivar severity: ``error``: it does not work, or protects nothing; ``warning``: it is weaker than it could be;
         ``info``: worth knowing
     :ivar code: stable and machine-readable
     :ivar message: what is wrong
     :ivar why: why that matters
-    :ivar fix: what to do about it
+    :ivar fix: what to do
+
+    .. versionadded:: 5.0
     """
 
     severity: Severity

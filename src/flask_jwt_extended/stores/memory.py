@@ -1,33 +1,38 @@
-"""Sessions in the memory of one process: for tests. They end with it, and no other worker sees them."""
+"""Sessions in the memory of one process, for tests. They end with the process, and no other worker sees them."""
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from threading import Lock
 
-from ._deadline import after_fork
 from .base import MARGIN, SessionStore, Stats, Status
 from .findings import Finding
 from .records import SessionRecord
 
 
 class MemoryStore(SessionStore):
-    """A store in the memory of this process."""
+    """A store in the memory of this process.
+
+    .. versionadded:: 5.0
+    """
 
     def __init__(self) -> None:
         self._sessions: dict[str, SessionRecord] = {}
         self._owned: defaultdict[str, set[str]] = defaultdict(set)
         self._revoked: dict[str, float] = {}
-        self._lock = Lock()
-        after_fork(self.close)
+        self._process, self._own_lock = os.getpid(), Lock()
 
-    def close(self) -> None:
-        """Make a new lock: a child may have been forked while the old one was held."""
-        self._lock = Lock()
+    @property
+    def _lock(self) -> Lock:
+        """The lock of this process: a child may have been forked while its parent held the old one."""
+        if self._process != os.getpid():
+            self._process, self._own_lock = os.getpid(), Lock()
+        return self._own_lock
 
     def add(self, record: SessionRecord) -> None:
-        """Keep a new session."""
+        """Store a new session."""
         with self._lock:
             self._sessions[record.session_id] = record
             self._owned[record.owner].add(record.session_id)
@@ -37,7 +42,7 @@ class MemoryStore(SessionStore):
         return self._sessions.get(session_id)
 
     def replace(self, record: SessionRecord, generation: int) -> bool:
-        """Write a session anew if its generation is this one."""
+        """Replace a session if its stored generation is this one."""
         with self._lock:
             stored = self._sessions.get(record.session_id)
             if stored is None or stored.generation != generation:
@@ -66,18 +71,18 @@ class MemoryStore(SessionStore):
             return [self._sessions[session_id] for session_id in self._owned.get(owner, ())]
 
     def sessions(self) -> Iterator[SessionRecord]:
-        """Go through all sessions."""
+        """Iterate over all sessions."""
         with self._lock:
             everything = list(self._sessions.values())
         return iter(everything)
 
     def status(self, session_id: str | None, token: str | None) -> Status:
-        """Tell what matters for an access token."""
+        """Return the status of an access token."""
         record = self._sessions.get(session_id) if session_id is not None else None
         return Status(record.deadline if record else None, token in self._revoked)
 
     def revoke(self, token: str, until: float, session_id: str | None) -> bool:  # noqa: ARG002  # kept apart
-        """Remember that a token was revoked."""
+        """Revoke a token."""
         with self._lock:
             if token in self._revoked:
                 return False
@@ -85,7 +90,7 @@ class MemoryStore(SessionStore):
             return True
 
     def prune(self, now: float, limit: int) -> int:
-        """Remove what nobody can ask for any more."""
+        """Remove what has expired."""
         with self._lock:
             sessions, tokens = self._prunable(now)
             sessions = sessions[:limit]
@@ -109,11 +114,11 @@ class MemoryStore(SessionStore):
             return Stats(len(self._sessions), len(self._revoked), sum(map(len, self._prunable(now))))
 
     def findings(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # it has no clock of its own
-        """Say what this store is not for."""
+        """Warn that it is for tests."""
         yield Finding(
             "warning",
             "store_in_memory",
             "JWT_STORE_URI keeps sessions in the memory of one process",
-            "They end when it ends, and another worker refuses their tokens.",
+            "Sessions end with the process, and other workers refuse their tokens.",
             "Use sqlite:///jwt.db on one machine, PostgreSQL or Redis for several.",
         )

@@ -1,7 +1,6 @@
-"""What is kept of a session, and how one refresh token follows another. Pure: no store, no clock, no tokens.
+"""The record of a session, and how one refresh token follows another. Pure: no store, no clock, no tokens.
 
-A session has one refresh token that may be used, and remembers the one before it. No token is kept: what is here signs
-nothing.
+A session has one current refresh token, and remembers its predecessor by its ``jti``. No token and no key is kept.
 """
 
 from __future__ import annotations
@@ -13,22 +12,24 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
-#: A time that does not come (9999-12-31), for what has no end: every store can hold and compare it.
+#: The time of what has no end (9999-12-31): every store can hold and compare it.
 NEVER = 253_402_300_799
-#: Seconds by which the clocks of two machines may differ within JWT_REFRESH_GRACE. A clock that was set back further
-#: than this refuses.
+#: Seconds by which the clocks of two machines may differ within JWT_REFRESH_GRACE. If they differ by more, a token is
+#: refused.
 CLOCK_TOLERANCE = 1.0
-#: Characters kept of what a client says of itself.
+#: Characters that are kept of a label, a user agent or an address.
 MAX_TEXT = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefreshToken:
-    """As much of a refresh token as it takes to sign it again.
+    """The claims of a refresh token that are needed to issue it again.
 
     :ivar jti: its ``jti`` claim
     :ivar issued_at: its ``iat`` claim, seconds since the epoch
     :ivar expires_at: its ``exp`` claim, seconds since the epoch; :data:`NEVER`: it has none
+
+    .. versionadded:: 5.0
     """
 
     jti: str
@@ -41,19 +42,21 @@ class SessionRecord:
     """A session, as stores keep it. Times are seconds since the epoch.
 
     :ivar session_id: the ``sid`` claim of its tokens
-    :ivar identity: the identity claim of its tokens: a JSON value, a string as a rule
-    :ivar claims: the additional claims that the session was started with, for every access token of it
-    :ivar label: what the application calls the session; ``None``: nothing
+    :ivar identity: the identity claim of its tokens: a JSON value, usually a string
+    :ivar claims: the additional claims of every access token of the session
+    :ivar label: the label that the application gave it, or ``None``
     :ivar user_agent: the ``User-Agent`` it was started from
     :ivar address: the network address it was started from
     :ivar created_at: when it was started
     :ivar refreshed_at: when it was last refreshed
-    :ivar ends_at: when it ends however often it is refreshed
-    :ivar deadline: when it ends if it is not refreshed before
-    :ivar generation: grows by one with every change: what orders them is this, not a clock
-    :ivar current: the refresh token that may be used
-    :ivar previous_jti: the ``jti`` of the one before it
-    :ivar rotated_at: when that one was first used
+    :ivar ends_at: when it ends at the latest
+    :ivar deadline: when it ends unless it is refreshed
+    :ivar generation: grows by one with every change, and orders them instead of a clock
+    :ivar current: the current refresh token
+    :ivar previous_jti: the ``jti`` of its predecessor, or ``None``
+    :ivar rotated_at: when the predecessor was first used, or ``None``
+
+    .. versionadded:: 5.0
     """
 
     session_id: str
@@ -73,21 +76,21 @@ class SessionRecord:
 
     @property
     def owner(self) -> str:
-        """What stands for the identity in an index: see :func:`owner_of`."""
+        """The digest of the identity, for an index: see :func:`owner_of`."""
         return owner_of(self.identity)
 
     @property
     def exchanged_at(self) -> float:
-        """When a refresh token was last exchanged, or else when the session was started: seconds since the epoch."""
+        """When a refresh token was last exchanged, or the session was started: seconds since the epoch."""
         return self.created_at if self.rotated_at is None else self.rotated_at
 
     def to_json(self) -> str:
-        """Write the record as text."""
+        """Return the record as text."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> SessionRecord:
-        """Read what :meth:`to_json` wrote. A field that a later version added is passed over."""
+        """Return the record that :meth:`to_json` wrote. Fields that a later version added are ignored."""
         values = json.loads(text)
         current = RefreshToken(**_known(RefreshToken, values["current"]))
         return cls(**{**_known(cls, values), "current": current})
@@ -98,8 +101,8 @@ def _known(declared: type[RefreshToken | SessionRecord], values: Mapping[str, An
 
 
 def owner_of(identity: Any, issuer: str | None = None) -> str:
-    """Return a digest that stands for an identity: of bounded length, and equal only for equal identities of the same
-    issuer, whatever collation a database has.
+    """Return a digest of an identity. It has a fixed length, and is equal only for equal identities of the same issuer,
+    whatever the collation of a database.
 
     :param issuer: the trusted issuer that chose the identity; ``None``: this application
     """
@@ -107,7 +110,7 @@ def owner_of(identity: Any, issuer: str | None = None) -> str:
 
 
 def digest(text: str, issuer: str | None = None) -> str:
-    """Return what stands for a ``jti``, or anything else that a client may have chosen, in a store: 64 characters.
+    """Return a digest of a ``jti``, or of any other text that a client may have chosen: 64 characters.
 
     :param issuer: the trusted issuer that chose the text; ``None``: this application
     """
@@ -119,23 +122,26 @@ def digest(text: str, issuer: str | None = None) -> str:
 
 
 class RefreshStatus(Enum):
-    """How a refresh token stands to its session."""
+    """The status of a refresh token in its session.
 
-    #: It is the one that may be used.
+    .. versionadded:: 5.0
+    """
+
+    #: It is the current one.
     CURRENT = "current"
-    #: It was used a moment ago: by this client, which did not hear the answer or asked twice at once.
+    #: It was used within the grace period: the client did not get the answer, or sent it twice at the same time.
     REPLAYED = "replayed"
-    #: It was used at a time that has not come: a clock was set back. Nothing can be said of it.
-    CLOCK_SKEW = "untimely"
-    #: It was used before, and somebody else may have it.
+    #: It was used at a time in the future: a clock was set back, so the grace period cannot be judged.
+    CLOCK_SKEW = "clock_skew"
+    #: It was used before: a copy of it may be stolen.
     REUSED = "reused"
 
 
 def classify(record: SessionRecord, jti: Any, now: float, grace: float) -> RefreshStatus:
-    """Tell how a refresh token stands to its session.
+    """Return the status of a refresh token in its session.
 
     :param now: seconds since the epoch
-    :param grace: seconds after its first use for which the predecessor of the current token is answered with that
+    :param grace: seconds after its first use for which the predecessor may be used again
     """
     if jti == record.current.jti:
         return RefreshStatus.CURRENT
@@ -151,7 +157,7 @@ def rotated(record: SessionRecord, successor: RefreshToken, now: float, deadline
     """Return the record after its current refresh token was used.
 
     :param now: seconds since the epoch
-    :param deadline: when the session now ends if it is not refreshed again
+    :param deadline: when the session now ends unless it is refreshed again
     """
     return replace(
         record,
@@ -165,5 +171,5 @@ def rotated(record: SessionRecord, successor: RefreshToken, now: float, deadline
 
 
 def extended(record: SessionRecord, now: float, deadline: float) -> SessionRecord:
-    """Return the record after it was kept alive without its refresh token."""
+    """Return the record after its access token was extended, without its refresh token."""
     return replace(record, refreshed_at=now, deadline=deadline, generation=record.generation + 1)

@@ -1,48 +1,44 @@
-"""Sessions in Redis or Valkey: what its keys and scripts are, and what to think of the server behind them.
-
-How a command gets there is :mod:`.redis_wire`'s. It must not know what a session is for: when one ends is judged by
-who asks.
-"""
+"""Sessions in Redis or Valkey: its keys and scripts, and what an operator should know of the server."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import redis
 from redis.exceptions import NoScriptError
 
 from ..exceptions import StoreUnavailableError
-from ._deadline import Call, Watchdog, after_fork
-from ._redis_wire import OUTAGES, Link, Route, Server, parse
+from ._redis_client import Client, GivenClient, OwnClient, parse, send_once, servers_of
 from .base import MARGIN, SessionStore, Stats, Status
 from .findings import Finding
 from .records import CLOCK_TOLERANCE, NEVER, SessionRecord
 
 #: Keys that a step through all of them looks at.
 _PAGE = 1000
+#: Commands that are sent together.
+_BATCH = 500
 
 
 class _Script:
-    """A script that touches one key, as a cluster demands."""
+    """A script that touches one key, as a cluster demands. It is never sent twice."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
-    def run(self, route: Route, call: Call, key: bytes, *arguments: Any, once: bool = False) -> Any:
-        """Run it by its digest, or by its text where it is not known: in a server that was started anew, say."""
+    def run(self, client: Client, key: bytes, *arguments: Any) -> Any:
+        """Run it by its digest, or by its text if the server does not know it, for example after a restart."""
         try:
-            return route.ask(call, key, "EVALSHA", self._digest, 1, key, *arguments, once=once)
+            return send_once(client, key, "EVALSHA", self._digest, 1, key, *arguments)
         except NoScriptError:
-            return route.ask(call, key, "EVAL", self._text, 1, key, *arguments, once=once)
+            return send_once(client, key, "EVAL", self._text, 1, key, *arguments)
 
 
 # A session is one hash: `record`, and of that `generation` and `deadline` once more for scripts and for `status`, and
-# `r:` + digest for each of its tokens that was revoked. An absent key refuses, so it fails closed to be flushed.
+# `r:` + digest for each of its tokens that was revoked. A session without a key is refused, so flushing fails closed.
 _EXPIRE = """
 if ARGV[1] == '0' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 """
@@ -56,7 +52,7 @@ _REPLACE = _Script(
 _REVOKE = _Script(
     "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])"
 )
-# The index of an owner expires with the last of its sessions: its time to live grows only.
+# The index of an owner expires with the last of its sessions, so its time to live only grows.
 _INDEX = _Script(
     """
     local left = redis.call('PTTL', KEYS[1])
@@ -72,40 +68,54 @@ _INDEX = _Script(
 class RedisStore(SessionStore):
     """A store in a Redis server of version 5 or later, a Valkey server, or several of them.
 
-    ============================================================ =====================================================
-    ``redis://user:password@host:6379/0``                        one server, or what a provider puts behind one name;
-                                                                 ``valkey://`` is the same
-    ``rediss://…``, ``valkeys://…``                              the same under TLS
-    ``redis+sentinel://user:password@host1,host2:26379/name/0``  the primary that Sentinels name
-    ``redis+cluster://user:password@host1:7000,host2:7001``      a cluster, found through any of these
-    ============================================================ =====================================================
-
-    Options follow a question mark: ``prefix`` (of all keys, ``jwt:`` by default), ``max_connections`` (of one process
-    to one server, 50 by default; who needs one more waits for it, within the deadline), ``ssl=true`` (TLS for Sentinels
-    and clusters), ``sentinel_username`` and ``sentinel_password``, and those of redis-py's connections:
-    ``ssl_ca_certs``, ``ssl_check_hostname`` (on, unless it is set or ``ssl_cert_reqs=none``), ``client_name`` and so
-    on.
+    The client stays the application's: its pool, its timeouts and its retries count, and :meth:`close` leaves it alone.
+    Set ``socket_timeout``, or a server that hangs keeps requests waiting. A server that sends one byte at a time is not
+    bounded, because redis-py's timeouts start again with each byte; a store that is made from a URI is. What must not
+    be carried out twice is never sent twice, whatever the client's retries.
 
     Redis expires keys by itself, ``MARGIN`` seconds after what they hold has ended, counted from this machine's clock.
 
-    :param uri: see above
-    :param timeout: seconds within which every operation ends, connecting and waiting for a connection included
-    :raises ConfigurationError: if the URI cannot be read
+    :param client: a ``redis.Redis``, ``Sentinel(...).master_for(...)`` or ``redis.RedisCluster``, which may not read
+        from replicas
+    :param prefix: of all keys
+    :raises ConfigurationError: if it is not one of these clients
+
+    .. versionadded:: 5.0
     """
 
-    def __init__(self, uri: str, timeout: float) -> None:
-        self._target = parse(uri)
-        self._prefix = self._target.prefix.encode()
-        self._watchdog = Watchdog(timeout)
-        self._route = self._target.route()
-        after_fork(self._reset)
+    def __init__(self, client: redis.Redis | redis.RedisCluster, *, prefix: str = "jwt:") -> None:
+        self._client: GivenClient | OwnClient = GivenClient(client)
+        self._prefix = prefix.encode()
 
-    def _reset(self) -> None:
-        """A child has connections of its own. Those of its parent are only forgotten: redis-py knows whose they are."""
-        self._route = self._target.route()
+    @classmethod
+    def from_uri(cls, uri: str, timeout: float = 1.0) -> RedisStore:
+        """Return a store with a client of its own. It does not connect yet.
 
-    def _operation(self) -> _Operation:
-        return _Operation(self._watchdog.call())
+        ============================================================ ===================================================
+        ``redis://user:password@host:6379/0``                        one server, or what a provider puts behind one
+                                                                     name; ``valkey://`` is the same
+        ``rediss://…``, ``valkeys://…``                              the same under TLS
+        ``unix:///path/to/redis.sock?db=0``                          a socket in the file system
+        ``redis+sentinel://user:password@host1,host2:26379/name/0``  the primary that Sentinels name
+        ``redis+cluster://user:password@host1:7000,host2:7001``      a cluster, found through any of these
+        ============================================================ ===================================================
+
+        Options follow a question mark: ``prefix`` (of all keys, ``jwt:`` by default), ``max_connections`` (operations
+        of a process at the same time, 50 by default; others wait, within the deadline), ``ssl=true`` (TLS for Sentinels
+        and clusters), ``sentinel_username`` and ``sentinel_password``, and those of redis-py's connections:
+        ``protocol`` (2 by default), ``ssl_ca_certs``, ``ssl_check_hostname`` (on, unless it is set or
+        ``ssl_cert_reqs=none``), ``client_name`` and so on.
+
+        :param uri: see above
+        :param timeout: seconds within which every operation ends, connecting and waiting for a connection included
+        :raises ConfigurationError: if the URI is not valid
+
+        .. versionadded:: 5.0
+        """
+        store = cls.__new__(cls)
+        store._client, prefix = parse(uri, timeout)
+        store._prefix = prefix.encode()
+        return store
 
     def _session(self, session_id: str | bytes) -> bytes:
         return self._prefix + b"s:" + _bytes(session_id)
@@ -113,116 +123,99 @@ class RedisStore(SessionStore):
     def _index(self, owner: str) -> bytes:
         return self._prefix + b"o:" + _bytes(owner)
 
-    def create(self) -> None:
-        """There is nothing to create."""
-
     def close(self) -> None:
-        """Let go of all connections that are idle; others follow."""
-        self._route.close()
+        """Close all connections, unless the client belongs to the application."""
+        self._client.close()
 
     # Sessions --------------------------------------------------------------------------------------------------------
 
     def add(self, record: SessionRecord) -> None:
-        """Keep a new session. A crash halfway leaves one that nobody was given, and no list shows."""
+        """Store a new session. After a crash halfway, no list shows it, and no client has its tokens."""
         key, index = self._session(record.session_id), self._index(record.owner)
         member, oldest = _bytes(record.session_id), time.time() - MARGIN
-        with self._operation() as call:
-            _ADD.run(self._route, call, key, *_fields(record))
-            _INDEX.run(self._route, call, index, _milliseconds(record.ends_at), record.ends_at, member, oldest)
+        with self._client.operation() as client:
+            _ADD.run(client, key, *_fields(record))
+            _INDEX.run(client, index, _milliseconds(record.ends_at), record.ends_at, member, oldest)
 
     def get(self, session_id: str) -> SessionRecord | None:
         """Return a session."""
-        key = self._session(session_id)
-        with self._operation() as call:
-            text = self._route.ask(call, key, "HGET", key, "record")
+        with self._client.operation() as client:
+            text = client.hget(self._session(session_id), "record")
         return None if text is None else SessionRecord.from_json(text)
 
     def replace(self, record: SessionRecord, generation: int) -> bool:
-        """Write a session anew if its generation is this one. If a connection breaks midway, that is an outage."""
+        """Replace a session if its stored generation is this one. A connection that breaks midway is an outage."""
         key = self._session(record.session_id)
-        with self._operation() as call:
-            return bool(_REPLACE.run(self._route, call, key, *_fields(record), generation, once=True))
+        with self._client.operation() as client:
+            return bool(_REPLACE.run(client, key, *_fields(record), generation))
 
     def remove(self, session_id: str) -> bool:
-        """End a session."""
+        """End a session. A connection that breaks midway is an outage."""
         key = self._session(session_id)
-        with self._operation() as call:
-            text = self._route.ask(call, key, "HGET", key, "record")
-            if text is None or not self._route.ask(call, key, "DEL", key):
+        with self._client.operation() as client:
+            text = client.hget(key, "record")
+            if text is None or not send_once(client, key, "DEL", key):
                 return False
-            index = self._index(SessionRecord.from_json(text).owner)
-            self._route.ask(call, index, "ZREM", index, _bytes(session_id))
+            client.zrem(self._index(SessionRecord.from_json(text).owner), _bytes(session_id))
             return True
 
     def sessions_of(self, owner: str) -> list[SessionRecord]:
         """Return the sessions of an identity."""
         index = self._index(owner)
-        with self._operation() as call:
-            members = self._route.ask(call, index, "ZRANGE", index, 0, -1)
-            texts = self._of_all(call, "HGET", [self._session(member) for member in members], "record")
+        with self._client.operation() as client:
+            members = client.zrange(index, 0, -1)
+            texts = _pipeline(client, [("HGET", self._session(member), "record") for member in members])
             gone = [member for member, text in zip(members, texts, strict=True) if text is None]
-            if gone:  # for good: a session that ended does not come back
-                self._route.ask(call, index, "ZREM", index, *gone)
+            if gone:  # for good: a session that has ended does not return
+                client.zrem(index, *gone)
         return [SessionRecord.from_json(text) for text in texts if text is not None]
 
-    def _of_all(self, call: Call, command: str, keys: Sequence[bytes], *arguments: str) -> list[Any]:
-        return self._route.ask_all(call, [(command, key, *arguments) for key in keys])
-
     def sessions(self) -> Iterator[SessionRecord]:
-        """Go through all sessions. One may come twice while Redis reorganises its keys."""
+        """Iterate over all sessions. One may come twice while Redis reorganises its keys."""
         for keys in self._pages(b"s:"):
-            with self._operation() as call:
-                texts = self._of_all(call, "HGET", keys, "record")
+            with self._client.operation() as client:
+                texts = _pipeline(client, [("HGET", key, "record") for key in keys])
             yield from (SessionRecord.from_json(text) for text in texts if text is not None)
 
     def _pages(self, kind: bytes = b"") -> Iterator[list[bytes]]:
-        """Go through the keys of a kind, some at a time, each step an operation of its own."""
+        """Iterate over the keys of a kind, some at a time, each step an operation of its own."""
         pattern = _literally(self._prefix) + kind + b"*"
-        with self._operation() as call:
-            servers = self._route.primaries(call)
+        with self._client.operation() as client:
+            servers = servers_of(client)
         for server in servers:
-            cursor = b"0"
-            while True:
-                with self._operation() as call:
-                    cursor, keys = _ask(call, server, "SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
+            cursor = None
+            while cursor != 0:
+                with self._client.operation():
+                    cursor, keys = server.scan(cursor or 0, match=pattern, count=_PAGE)
                 if keys:
-                    yield list(dict.fromkeys(keys))
-                if cursor == b"0":
-                    break
+                    yield list(dict.fromkeys(map(_bytes, keys)))
 
     # Access tokens ---------------------------------------------------------------------------------------------------
 
     def status(self, session_id: str | None, token: str | None) -> Status:
-        """Tell what matters for an access token."""
-        if session_id is None:
-            return Status(None, token is not None and self._revoked(token))
-        key = self._session(session_id)
-        with self._operation() as call:
-            deadline, revoked = self._route.ask(call, key, "HMGET", key, "deadline", f"r:{token or ''}")
+        """Return the status of an access token."""
+        with self._client.operation() as client:
+            if session_id is None:
+                return Status(None, token is not None and bool(client.exists(self._prefix + b"r:" + _bytes(token))))
+            deadline, revoked = client.hmget(self._session(session_id), ["deadline", f"r:{token or ''}"])
         return Status(None if deadline is None else float(deadline), revoked is not None)
 
-    def _revoked(self, token: str) -> bool:
-        key = self._prefix + b"r:" + _bytes(token)
-        with self._operation() as call:
-            return bool(self._route.ask(call, key, "EXISTS", key))
-
     def revoke(self, token: str, until: float, session_id: str | None) -> bool:
-        """Remember that a token was revoked. If a connection breaks midway, that is an outage."""
+        """Revoke a token. A connection that breaks midway is an outage."""
         if session_id is not None:
-            key = self._session(session_id)
-            with self._operation() as call:
-                return bool(_REVOKE.run(self._route, call, key, f"r:{token}", until, once=True))
+            with self._client.operation() as client:
+                return bool(_REVOKE.run(client, self._session(session_id), f"r:{token}", until))
         key, left = self._prefix + b"r:" + _bytes(token), _milliseconds(until)
-        if left < 0:  # nobody can present it
+        if left < 0:  # it has expired for every clock
             return False
         expiry = ("PX", left) if left else ()
-        with self._operation() as call:
-            return self._route.ask(call, key, "SET", key, 1, "NX", *expiry, once=True) is not None
+        with self._client.operation() as client:
+            return send_once(client, key, "SET", key, 1, "NX", *expiry) is not None
 
-    # Keeping house ---------------------------------------------------------------------------------------------------
+    # Maintenance -----------------------------------------------------------------------------------------------------
 
     def prune(self, now: float, limit: int) -> int:  # noqa: ARG002  # Redis has a clock of its own
-        """Strike from indexes what Redis has expired. It goes through all keys until it has done enough."""
+        """Remove from indexes what Redis has expired. It looks at all keys until it has done enough."""
         done = 0
         for indexes in self._pages(b"o:"):
             done += self._clean(indexes, limit - done)
@@ -231,13 +224,13 @@ class RedisStore(SessionStore):
         return done
 
     def _clean(self, indexes: Sequence[bytes], limit: int) -> int:
-        """Strike at most so many sessions that are gone from indexes."""
-        with self._operation() as call:
-            lists = self._route.ask_all(call, [("ZRANGE", index, 0, -1) for index in indexes])
+        """Remove at most this many sessions that are gone from indexes."""
+        with self._client.operation() as client:
+            lists = _pipeline(client, [("ZRANGE", index, 0, -1) for index in indexes])
             listed = [(index, member) for index, members in zip(indexes, lists, strict=True) for member in members]
-            found = self._of_all(call, "EXISTS", [self._session(member) for _, member in listed])
-            gone = [each for each, there in zip(listed, found, strict=True) if not there][:limit]
-            return sum(self._route.ask_all(call, [("ZREM", index, member) for index, member in gone]))
+            found = _pipeline(client, [("EXISTS", self._session(member)) for _, member in listed])
+            gone = [each for each, exists in zip(listed, found, strict=True) if not exists][:limit]
+            return sum(_pipeline(client, [("ZREM", index, member) for index, member in gone]))
 
     def stats(self, now: float) -> Stats:  # noqa: ARG002
         """Count what is kept, key by key."""
@@ -256,65 +249,47 @@ class RedisStore(SessionStore):
         """Return the kind of each key, and how much is in it."""
         start = len(self._prefix)
         kinds = [key[start : start + 1] for key in keys]
-        commands = {b"s": "HLEN", b"o": "ZCARD"}
-        with self._operation() as call:
-            found = self._route.ask_all(
-                call, [(commands.get(kind, "EXISTS"), key) for kind, key in zip(kinds, keys, strict=True)]
-            )
-        return list(zip(kinds, found, strict=True))
+        sizes = {b"s": "HLEN", b"o": "ZCARD"}
+        with self._client.operation() as client:
+            commands = [(sizes.get(kind, "EXISTS"), key) for kind, key in zip(kinds, keys, strict=True)]
+            return list(zip(kinds, _pipeline(client, commands), strict=True))
 
-    # Judging the server ----------------------------------------------------------------------------------------------
+    # Findings --------------------------------------------------------------------------------------------------------
 
     def findings(self, now: float) -> Iterator[Finding]:
-        """Judge every primary: each thing that is wrong is told once."""
-        told: set[str] = set()
+        """Check every primary, and yield each kind of finding once."""
+        seen: set[str] = set()
         try:
-            with self._operation() as call:
-                servers = self._route.primaries(call)
+            with self._client.operation() as client:
+                servers = servers_of(client)
             for server in servers:
-                for finding in self._judge(server, now):
-                    if finding.code not in told:
-                        told.add(finding.code)
+                for finding in self._check(server, now):
+                    if finding.code not in seen:
+                        seen.add(finding.code)
                         yield finding
         except StoreUnavailableError as error:
-            yield _unreachable(error.reason, self._watchdog.timeout)
+            yield _unreachable(error.reason)
 
-    def _judge(self, server: Server, now: float) -> list[Finding]:
+    def _check(self, server: redis.Redis, now: float) -> list[Finding]:
         started = time.monotonic()
-        with self._operation() as call:
-            seconds, micro = _ask(call, server, "TIME")
+        with self._client.operation():
+            seconds, micro = server.time()
             now += time.monotonic() - started
-            info = _info(_ask(call, server, "INFO"))
-            settings = _settings(call, server)
+            info: Info = server.info()
+            settings = _settings(server)
         clock = [_CLOCK] if abs(int(seconds) + int(micro) / 1e6 - now) > CLOCK_TOLERANCE else []
-        return [*clock, *(finding for finding, applies in _RULES if applies(info, settings))]
+        return [*clock, *_faults(info, settings)]
 
 
-class _Operation:
-    """An operation under way: its deadline, and what becomes of an outage."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-
-    def __enter__(self) -> Call:
-        return self._call.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._call.__exit__(kind, error, traceback)
-        if isinstance(error, OUTAGES):
-            # Its message may hold what was sent, and that a password; its name says enough.
-            raise StoreUnavailableError("TimeoutError" if self._call.expired else type(error).__name__) from None
-
-
-def _ask(call: Call, server: Server, *command: Any) -> Any:
-    def work(link: Link) -> Any:
-        return link.ask(call, *command)
-
-    return server.run(call, work)
+def _pipeline(client: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Send commands that may be repeated together, and return the answers in the same order."""
+    answers: list[Any] = []
+    for start in range(0, len(commands), _BATCH):
+        pipeline = client.pipeline(transaction=False)
+        for command in commands[start : start + _BATCH]:
+            pipeline.execute_command(*command)
+        answers += pipeline.execute()
+    return answers
 
 
 def _bytes(name: str | bytes) -> bytes:
@@ -335,63 +310,43 @@ def _fields(record: SessionRecord) -> tuple[Any, ...]:
     return _milliseconds(record.deadline), record.to_json(), record.generation, repr(record.deadline)
 
 
-def _info(text: bytes) -> dict[str, str]:
-    """Read the answer to INFO."""
-    return dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
-
-
-def _settings(call: Call, server: Server) -> dict[str, str] | None:
-    """Read what INFO does not tell. ``None``: it is forbidden, as providers do."""
-    settings: dict[str, str] = {}
-    for name in ("save", "appendfsync", "min-replicas-to-write"):
-        try:
-            answer = _ask(call, server, "CONFIG", "GET", name)
-        except redis.ResponseError:
-            return None
-        settings.update(zip(*[map(bytes.decode, answer)] * 2, strict=True))
-    return settings
-
-
-Info = dict[str, str]
+Info = dict[str, Any]
 Settings = dict[str, str] | None
 
 
-def _appends(info: Info) -> bool:
-    return info.get("aof_enabled") == "1"
+def _settings(server: redis.Redis) -> Settings:
+    """Read what INFO does not show. ``None``: it is forbidden, as with many providers."""
+    settings: dict[str, str] = {}
+    for name in ("save", "appendfsync", "min-replicas-to-write"):
+        try:
+            settings |= server.config_get(name)  # type: ignore[arg-type]  # redis-py: or an awaitable
+        except redis.ResponseError:
+            return None
+    return settings
 
 
-def _evicts(info: Info, settings: Settings) -> bool:  # noqa: ARG001
-    return info.get("maxmemory", "0") != "0" and info.get("maxmemory_policy", "noeviction") != "noeviction"
+def _faults(info: Info, settings: Settings) -> Iterator[Finding]:
+    """Yield what a server's settings put at risk."""
+    if str(info.get("maxmemory", 0)) != "0" and info.get("maxmemory_policy", "noeviction") != "noeviction":
+        yield _EVICTS
+    if settings is None:
+        yield _HIDES_SETTINGS
+        return
+    if str(info.get("aof_enabled")) != "1":
+        yield _LOSES_MINUTES if settings.get("save") else _NOT_DURABLE
+    elif settings.get("appendfsync") != "always":
+        yield _LOSES_A_SECOND
+    if str(info.get("connected_slaves", 0)) != "0" and settings.get("min-replicas-to-write", "0") == "0":
+        yield _FAILS_OVER_EARLY
 
 
-def _loses_all(info: Info, settings: Settings) -> bool:
-    return settings is not None and not _appends(info) and not settings.get("save")
-
-
-def _loses_minutes(info: Info, settings: Settings) -> bool:
-    return settings is not None and not _appends(info) and bool(settings.get("save"))
-
-
-def _loses_a_second(info: Info, settings: Settings) -> bool:
-    return settings is not None and _appends(info) and settings.get("appendfsync") != "always"
-
-
-def _fails_over_early(info: Info, settings: Settings) -> bool:
-    alone = info.get("connected_slaves", "0") == "0"
-    return settings is not None and not alone and settings.get("min-replicas-to-write", "0") == "0"
-
-
-def _is_secretive(info: Info, settings: Settings) -> bool:  # noqa: ARG001
-    return settings is None
-
-
-def _unreachable(reason: str, timeout: float) -> Finding:
+def _unreachable(reason: str) -> Finding:
     return Finding(
         "error",
         "store_unreachable",
-        f"Redis does not answer within {timeout:g} s: {reason}",
+        f"Redis does not answer in time: {reason}",
         "Every request with a token of a session is answered with 503.",
-        "Check JWT_STORE_URI, the server and the network between; JWT_STORE_TIMEOUT is how long an operation may take.",
+        "Check JWT_STORE_URI, the server and the network, or raise JWT_STORE_TIMEOUT.",
     )
 
 
@@ -399,68 +354,48 @@ _CLOCK = Finding(
     "warning",
     "store_clock",
     f"The clock of the Redis server differs from this machine's by more than {CLOCK_TOLERANCE:g} s",
-    "One of the two is wrong, and times of sessions are compared between machines.",
+    "Sessions, tokens and JWT_REFRESH_GRACE end early on one machine and late on another.",
     "Synchronise the clocks of all machines (NTP).",
 )
-_RULES: list[tuple[Finding, Callable[[Info, Settings], bool]]] = [
-    (
-        Finding(
-            "error",
-            "store_evicts",
-            "Redis is set to drop keys when its memory is full (maxmemory-policy)",
-            "Sessions and revocations disappear silently: users are logged out, revoked tokens of no session return.",
-            "Set maxmemory-policy to noeviction: when memory is full, writes then fail and nothing is lost.",
-        ),
-        _evicts,
-    ),
-    (
-        Finding(
-            "error",
-            "store_not_durable",
-            "Redis keeps nothing on disk (appendonly no, save '')",
-            "A restart ends all sessions, and forgets which tokens of no session were revoked.",
-            "Set appendonly to yes, and appendfsync to always or everysec.",
-        ),
-        _loses_all,
-    ),
-    (
-        Finding(
-            "error",
-            "store_loses_minutes",
-            "Redis writes snapshots only (appendonly no)",
-            "A crash loses all since the last one: sessions that were ended return, those started or refreshed end.",
-            "Set appendonly to yes, and appendfsync to always or everysec.",
-        ),
-        _loses_minutes,
-    ),
-    (
-        Finding(
-            "info",
-            "store_loses_a_second",
-            "Redis does not write to disk before it acknowledges (appendfsync)",
-            "If the machine stops, a second of what was acknowledged may be lost: a session that was ended returns.",
-            "Set appendfsync to always if that matters more than the speed of refreshing.",
-        ),
-        _loses_a_second,
-    ),
-    (
-        Finding(
-            "warning",
-            "store_fails_over_early",
-            "Redis has replicas and acknowledges before any of them has a write (min-replicas-to-write 0)",
-            "A primary that is cut off goes on acknowledging what a failover then loses: ended sessions return.",
-            "Set min-replicas-to-write to 1 and min-replicas-max-lag to a few seconds.",
-        ),
-        _fails_over_early,
-    ),
-    (
-        Finding(
-            "info",
-            "store_settings_hidden",
-            "Redis does not show its settings (CONFIG GET is forbidden)",
-            "Whether it loses what it has acknowledged cannot be told from here.",
-            "Check in your provider's settings that the append-only file is on and that nothing is evicted.",
-        ),
-        _is_secretive,
-    ),
-]
+_EVICTS = Finding(
+    "error",
+    "store_evicts",
+    "Redis drops keys when its memory is full (maxmemory-policy)",
+    "Sessions and revocations disappear silently: users are logged out, revoked tokens of no session return.",
+    "Set maxmemory-policy to noeviction: when memory is full, writes then fail and nothing is lost.",
+)
+_NOT_DURABLE = Finding(
+    "error",
+    "store_not_durable",
+    "Redis keeps nothing on disk (appendonly no, save '')",
+    "A restart ends all sessions, and revoked tokens without a session return.",
+    "Set appendonly to yes, and appendfsync to always or everysec.",
+)
+_LOSES_MINUTES = Finding(
+    "error",
+    "store_loses_minutes",
+    "Redis writes snapshots only (appendonly no)",
+    "A crash loses all writes since the last one: sessions that were ended return, new and refreshed ones end.",
+    "Set appendonly to yes, and appendfsync to always or everysec.",
+)
+_LOSES_A_SECOND = Finding(
+    "info",
+    "store_loses_a_second",
+    "Redis does not write to disk before it acknowledges (appendfsync)",
+    "If the machine stops, a second of acknowledged writes may be lost: a session that was ended returns.",
+    "Set appendfsync to always if that matters more than the speed of refreshing.",
+)
+_FAILS_OVER_EARLY = Finding(
+    "warning",
+    "store_fails_over_early",
+    "Redis has replicas and acknowledges before any of them has a write (min-replicas-to-write 0)",
+    "A primary that is cut off still acknowledges writes that a failover then loses: ended sessions return.",
+    "Set min-replicas-to-write to 1 and min-replicas-max-lag to a few seconds.",
+)
+_HIDES_SETTINGS = Finding(
+    "info",
+    "store_settings_hidden",
+    "Redis does not show its settings (CONFIG GET is forbidden)",
+    "This check cannot see whether it loses acknowledged writes.",
+    "Check in your provider's settings that the append-only file is on and that eviction is off.",
+)

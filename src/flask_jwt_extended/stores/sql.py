@@ -1,9 +1,7 @@
-"""Sessions in a SQL database, through SQLAlchemy: SQLite, PostgreSQL by psycopg, MySQL and MariaDB by PyMySQL, and by
-luck others. Owns two tables and the statements on them; :mod:`.sql_wire` sends these.
+"""Sessions in a SQL database, through SQLAlchemy: its two tables, and the statements on them.
 
+Tested with SQLite, PostgreSQL (psycopg), MySQL and MariaDB (PyMySQL).
 For Alembic: ``from flask_jwt_extended.stores.sql import metadata``.
-
-It must not know what a session means or when it ends: a row that is there is one, and who wants it ended deletes it.
 """
 
 from __future__ import annotations
@@ -11,14 +9,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from ..exceptions import StoreUnavailableError
-from ._sql_wire import Answer, SqlConnection, TableMissingError
+from ..exceptions import ConfigurationError, StoreUnavailableError
+from ._sql_connection import Answer, SqlConnection, TableMissingError
+from ._sql_engine import make_engine
 from .base import MARGIN, SessionStore, Stats, Status
 from .findings import Finding
 from .records import CLOCK_TOLERANCE, SessionRecord
@@ -32,7 +32,7 @@ _BATCH = 100
 
 metadata = sa.MetaData()
 
-# MySQL compares text as people do: "ABC" equals "abc" and "äbc". These are bytes.
+# By default MySQL ignores case and accents: "ABC" equals "abc" and "äbc". These columns compare bytes.
 _KEY = sa.String(64).with_variant(mysql.VARCHAR(64, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
 _LONG = sa.Text().with_variant(mysql.MEDIUMTEXT(charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
 
@@ -95,7 +95,7 @@ _REVOKE = sa.insert(_TOKENS).inline()
 
 
 class _Prunable(NamedTuple):
-    """The statements that clear a table of what is over."""
+    """The statements that remove from a table what has expired."""
 
     counting: sa.Select[Any]
     keys: sa.Select[Any]
@@ -106,7 +106,7 @@ def _prunable(table: sa.Table, key: sa.Column[str], ends: sa.Column[float]) -> _
     over = ends <= sa.bindparam("latest")
     return _Prunable(
         sa.select(sa.func.count()).select_from(table).where(over),
-        sa.select(key).where(over).order_by(ends).limit(_SIZE),  # by the index, which passes over who lives
+        sa.select(key).where(over).order_by(ends).limit(_SIZE),  # by the index, which skips active sessions
         sa.delete(table).where(_batch_of(key), over),  # the row may have changed since its key was read
     )
 
@@ -115,12 +115,12 @@ _PRUNABLE = (_prunable(_SESSIONS, _s.session_id, _s.deadline), _prunable(_TOKENS
 _COUNTS = [sa.select(sa.func.count()).select_from(table) for table in (_SESSIONS, _TOKENS)]
 
 _FILE_SQLITE = sa.text("PRAGMA database_list")
-_JUDGE_SQLITE = sa.text("PRAGMA journal_mode")
-_JUDGE_POSTGRESQL = sa.text(
+_CHECK_SQLITE = sa.text("PRAGMA journal_mode")
+_CHECK_POSTGRESQL = sa.text(
     "SELECT current_setting('fsync'), current_setting('synchronous_commit'),"
     " CAST(extract(epoch FROM clock_timestamp()) AS float8)"
 )
-_JUDGE_MYSQL = sa.text("SELECT @@innodb_flush_log_at_trx_commit, UNIX_TIMESTAMP(NOW(6))")
+_CHECK_MYSQL = sa.text("SELECT @@innodb_flush_log_at_trx_commit, UNIX_TIMESTAMP(NOW(6))")
 
 
 # --- the store --------------------------------------------------------------------------------------------------------
@@ -129,24 +129,53 @@ _JUDGE_MYSQL = sa.text("SELECT @@innodb_flush_log_at_trx_commit, UNIX_TIMESTAMP(
 class SqlStore(SessionStore):
     """A store in a SQL database.
 
-    :param uri: a URL of SQLAlchemy. ``sqlite:///jwt.db`` is a file in the working directory, ``sqlite:////srv/jwt.db``
-        one anywhere. ``postgresql://`` means psycopg, and ``mysql://`` and ``mariadb://`` PyMySQL, if no other driver
-        is named
-    :param timeout: seconds within which every statement ends. A method is one statement, save for :meth:`create`,
-        :meth:`prune`, :meth:`stats` and the pages of :meth:`sessions`
-    :raises ConfigurationError: if the URL names no database that can be used
-    :raises ModuleNotFoundError: if the driver is not installed
+    A method is one statement, except for :meth:`create`, :meth:`prune`, :meth:`stats` and the pages of
+    :meth:`sessions`.
+
+    The engine stays the application's: its pool is used, and :meth:`close` leaves it alone. ``timeout`` bounds the wait
+    for an answer; the wait for a connection is bounded by the engine's own ``pool_timeout`` and the ``connect_timeout``
+    of its driver. Set ``pool_pre_ping=True``, or the first write on a connection that the server has closed fails. A
+    forked child gets a new pool: ``engine.dispose(close=False)``.
+
+    :param engine: of the application: ``SqlStore(db.engine)``. Its isolation level does not matter
+    :param timeout: seconds within which every statement ends
+    :raises ConfigurationError: if it is not an :class:`sqlalchemy.Engine`
+
+    .. versionadded:: 5.0
     """
 
-    def __init__(self, uri: str, timeout: float) -> None:
-        self._wire = SqlConnection(uri, timeout)
+    def __init__(self, engine: sa.Engine, timeout: float = 1.0) -> None:
+        if not isinstance(engine, sa.Engine):
+            raise ConfigurationError(
+                f"SqlStore takes a sqlalchemy.Engine, not a {type(engine).__name__}. For a URI there is"
+                " SqlStore.from_uri, and JWT_STORE_URI"
+            )
+        self._connection = SqlConnection(engine, timeout)
+
+    @classmethod
+    def from_uri(cls, uri: str, timeout: float = 1.0) -> SqlStore:
+        """Return a store with an engine of its own. It does not connect yet.
+
+        :param uri: a SQLAlchemy URL. ``sqlite:///jwt.db`` is a file in the working directory, ``sqlite:////srv/jwt.db``
+            an absolute path. ``postgresql://`` means psycopg, and ``mysql://`` and ``mariadb://`` PyMySQL, if no other
+            driver is named. Options: ``pool_size``, connections of a process at most (50); ``prepare_threshold`` of
+            psycopg, which is off because PgBouncer does not support it in transaction mode; and those of the driver
+        :param timeout: seconds within which every statement ends, connecting included
+        :raises ConfigurationError: if the URL names no database that can be used
+        :raises ModuleNotFoundError: if the driver is not installed
+
+        .. versionadded:: 5.0
+        """
+        store = cls.__new__(cls)
+        store._connection = SqlConnection(partial(make_engine, uri, timeout), timeout)
+        return store
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
     def add(self, record: SessionRecord) -> None:
-        """Keep a new session.
+        """Store a new session.
 
-        :raises ValueError: if its id is none that a store can compare: printable ASCII, 64 characters at most
+        :raises ValueError: if its id is not printable ASCII, of 64 characters at most
         """
         if not _is_key(record.session_id):
             raise ValueError("The id of a session must be printable ASCII, of 64 characters at most")
@@ -162,7 +191,7 @@ class SqlStore(SessionStore):
         return SessionRecord.from_json(rows[0][0]) if rows else None
 
     def replace(self, record: SessionRecord, generation: int) -> bool:
-        """Write a session anew if its generation is this one."""
+        """Replace a session if its stored generation is this one."""
         return _is_key(record.session_id) and self._write(
             _REPLACE,
             id=record.session_id,
@@ -181,7 +210,7 @@ class SqlStore(SessionStore):
         return [SessionRecord.from_json(row[0]) for row in self._read(_OWNED, of=owner)]
 
     def sessions(self) -> Iterator[SessionRecord]:
-        """Go through all sessions, :data:`PAGE` at a time."""
+        """Iterate over all sessions, :data:`PAGE` at a time."""
         page = self._read(_NEXT, after="", size=PAGE)
         while page:
             yield from (SessionRecord.from_json(row[1]) for row in page)
@@ -190,20 +219,20 @@ class SqlStore(SessionStore):
     # --- access tokens ------------------------------------------------------------------------------------------------
 
     def status(self, session_id: str | None, token: str | None) -> Status:
-        """Tell what matters for an access token."""
+        """Return the status of an access token."""
         if session_id is not None and not _is_key(session_id):
             session_id = None
         ((deadline, until),) = self._read(_STATUS, id=session_id, digest=token)
         return Status(deadline, until is not None)
 
     def revoke(self, token: str, until: float, session_id: str | None) -> bool:  # noqa: ARG002  # kept apart
-        """Remember that a token was revoked."""
+        """Revoke a token."""
         return self._write(_REVOKE, token=token, until=float(until))
 
-    # --- housekeeping -------------------------------------------------------------------------------------------------
+    # --- maintenance --------------------------------------------------------------------------------------------------
 
     def prune(self, now: float, limit: int) -> int:
-        """Remove what nobody can ask for any more, in batches that each have a timeout of their own."""
+        """Remove what has expired, in batches that each have a timeout of their own."""
         removed = 0
         for prunable in _PRUNABLE:
             removed += self._prune(prunable, now - MARGIN, limit - removed)
@@ -227,57 +256,58 @@ class SqlStore(SessionStore):
         return Stats(sessions, tokens, sum(self._read(each.counting, latest=now - MARGIN)[0][0] for each in _PRUNABLE))
 
     def findings(self, now: float) -> Iterator[Finding]:
-        """Judge the database: does it lose what it acknowledged, can it be reached, is its clock ours?"""
-        judges = {"postgresql": self._judge_postgresql, "sqlite": self._judge_sqlite}
-        judges |= dict.fromkeys(("mysql", "mariadb"), self._judge_mysql)
+        """Check whether the database answers, loses acknowledged writes, and has the same time."""
+        checks = {"postgresql": self._check_postgresql, "sqlite": self._check_sqlite}
+        checks |= dict.fromkeys(("mysql", "mariadb"), self._check_mysql)
         try:
-            findings = list(judges.get(self._wire.dialect, self._judge_any)(now))
+            findings = list(checks.get(self._connection.dialect, self._check_any)(now))
         except StoreUnavailableError as error:
-            findings = [_unreachable(error.reason, self._wire.timeout)]
+            findings = [_unreachable(error.reason, self._connection.timeout)]
         yield from findings
 
-    def _judge_postgresql(self, now: float) -> Iterator[Finding]:
-        ((fsync, commit, clock),) = self._read(_JUDGE_POSTGRESQL)
+    def _check_postgresql(self, now: float) -> Iterator[Finding]:
+        ((fsync, commit, clock),) = self._read(_CHECK_POSTGRESQL)
         if fsync == "off":
             yield _NOT_DURABLE
         if commit == "off":
             yield _loses_a_second("synchronous_commit = off", "on")
-        yield from _judge_clock(clock - now)
+        yield from _check_clock(clock - now)
 
-    def _judge_mysql(self, now: float) -> Iterator[Finding]:
-        ((flush, clock),) = self._read(_JUDGE_MYSQL)
+    def _check_mysql(self, now: float) -> Iterator[Finding]:
+        ((flush, clock),) = self._read(_CHECK_MYSQL)
         if flush != 1:
             yield _loses_a_second(f"innodb_flush_log_at_trx_commit = {flush}", "1")
-        yield from _judge_clock(float(clock) - now)
+        yield from _check_clock(float(clock) - now)
 
-    def _judge_sqlite(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # its clock is ours
-        ((mode,),) = self._read(_JUDGE_SQLITE)
+    def _check_sqlite(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # its clock is ours
+        ((mode,),) = self._read(_CHECK_SQLITE)
         if mode != "wal":
             yield Finding(
                 "warning",
                 "store_without_wal",
-                f"The journal mode of the SQLite database is {mode}, and could not be changed to WAL",
-                "Whoever writes a session keeps all others from reading theirs meanwhile.",
-                "Put the database on a local disk, in a folder that the application may write to.",
+                f"The journal mode of the SQLite database is {mode}, not WAL",
+                "While one request writes a session, no other can read one.",
+                "Put the database on a local disk, in a folder that the application may write to. With an engine of"
+                " your own, run PRAGMA journal_mode = WAL.",
             )
         file = next(path for _, name, path in self._read(_FILE_SQLITE) if name == "main")
-        if os.name == "posix" and Path(file).stat().st_mode & 0o077:
+        if os.name == "posix" and file and Path(file).stat().st_mode & 0o077:
             yield Finding(
                 "warning",
                 "store_exposed",
-                f"Other users of this machine may read or change the SQLite database {Path(file).name}",
-                "It lists every session, and anyone who may write to it can keep one alive.",
+                f"Other users of this machine can read or change the SQLite database {Path(file).name}",
+                "It lists every session, and a user who can write to it can keep one alive.",
                 f"chmod 600 {file}, and the files beside it that end in -wal and -shm.",
             )
 
-    def _judge_any(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # who knows its clock?
+    def _check_any(self, now: float) -> Iterator[Finding]:  # noqa: ARG002  # its clock is not known
         self.status(None, None)
         yield Finding(
             "info",
             "store_unknown",
-            f"Nothing is known of {self._wire.dialect}",
+            f"The store is not tested with {self._connection.dialect}",
             "It may lose what it has acknowledged, and wait for longer than JWT_STORE_TIMEOUT.",
-            "Use SQLite, PostgreSQL, MariaDB or MySQL: the store is tested with them.",
+            "Use SQLite, PostgreSQL, MariaDB or MySQL.",
         )
 
     # --- tables ---------------------------------------------------------------------------------------
@@ -288,13 +318,13 @@ class SqlStore(SessionStore):
             items: list[sa.Table | sa.Index] = [table, *table.indexes]
             for item in items:
                 try:
-                    self._wire.create(item)
-                except StoreUnavailableError:  # somebody else may have created it meanwhile
-                    self._wire.create(item)
+                    self._connection.create(item)
+                except StoreUnavailableError:  # another process may have created it meanwhile
+                    self._connection.create(item)
 
     def close(self) -> None:
-        """Let go of all connections."""
-        self._wire.close()
+        """Close the connections that are not in use, unless the engine belongs to the application."""
+        self._connection.close()
 
     # --- one statement ------------------------------------------------------------------------------------------------
 
@@ -302,9 +332,9 @@ class SqlStore(SessionStore):
         return self._run(statement, values).rows
 
     def _write(self, statement: sa.Executable, **values: Any) -> bool:
-        """Carry out what can be done once only, and return whether it was done.
+        """Carry out a write that has an effect once only, and return whether it had.
 
-        :raises StoreUnavailableError: also if it may have been this very call that did it, unheard
+        :raises StoreUnavailableError: also if that is not known, because the answer to a first attempt was lost
         """
         answer = self._run(statement, values)
         if not answer.written and not answer.certain:
@@ -313,14 +343,14 @@ class SqlStore(SessionStore):
 
     def _run(self, statement: sa.Executable, values: Mapping[str, Any], *, repeat: bool = True) -> Answer:
         try:
-            return self._wire.run(statement, values, repeat=repeat)
+            return self._connection.run(statement, values, repeat=repeat)
         except TableMissingError:
             self.create()
-        return self._wire.run(statement, values, repeat=repeat)
+        return self._connection.run(statement, values, repeat=repeat)
 
 
 def _is_key(session_id: str) -> bool:
-    """Tell whether a session may have this id. Whatever a client has signed instead, no database is asked for."""
+    """Whether a session may have this id. A client may have signed anything: the database is not asked for that."""
     return re.fullmatch("[!-~]{1,64}", session_id) is not None
 
 
@@ -331,9 +361,9 @@ def _unreachable(reason: str, timeout: float) -> Finding:
     return Finding(
         "error",
         "store_unreachable",
-        f"The database of JWT_STORE_URI did not do its work within {timeout:g} seconds ({reason})",
-        "Every request with a token that the store must know is answered with 503.",
-        "Look at the database and the network, or raise JWT_STORE_TIMEOUT.",
+        f"The database of JWT_STORE_URI does not answer within {timeout:g} seconds ({reason})",
+        "Every request with a token of a session is answered with 503.",
+        "Check JWT_STORE_URI, the database and the network, or raise JWT_STORE_TIMEOUT.",
     )
 
 
@@ -342,7 +372,7 @@ def _loses_a_second(setting: str, better: str) -> Finding:
         "warning",
         "store_loses_a_second",
         f"The database does not write to disk before it acknowledges ({setting})",
-        "A crash loses a second of what was acknowledged: sessions that were ended return, those refreshed end.",
+        "A crash loses up to a second of acknowledged writes: sessions that were ended return, refreshed ones end.",
         f"Set it to {better}.",
     )
 
@@ -356,12 +386,12 @@ _NOT_DURABLE = Finding(
 )
 
 
-def _judge_clock(ahead: float) -> Iterator[Finding]:
+def _check_clock(ahead: float) -> Iterator[Finding]:
     if abs(ahead) > CLOCK_TOLERANCE:
         yield Finding(
             "warning",
             "store_clock",
             f"The clock of the database is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}",
-            "If machines differ in time, a token ends early on one and late on another, and so does JWT_REFRESH_GRACE.",
-            "Run NTP on every machine.",
+            "Sessions, tokens and JWT_REFRESH_GRACE end early on one machine and late on another.",
+            "Synchronise the clocks of all machines (NTP).",
         )
