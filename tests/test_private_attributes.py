@@ -193,11 +193,6 @@ TABLE = [
         "The deadline of an operation ends by a shutdown of the socket; PyMySQL has no fileno.",
         pymysql_has("_sock"),
     ),
-    Row(
-        *("PyMySQL", "_rfile", ("stores",)),
-        "In a forked child, closing this buffer can wait for a thread of the parent.",
-        pymysql_has("_rfile"),
-    ),
 ]
 
 #: Names with an underscore that their libraries document as public.

@@ -338,13 +338,13 @@ def _options(uri: str, scheme: str, mode: str) -> tuple[str, dict[str, Any]]:
     parts, service = urlsplit(uri), ""
     path = parts.path.strip("/")
     if scheme == "unix":
-        options: dict[str, Any] = parse_url(uri)  # type: ignore[no-untyped-call]
+        options: dict[str, Any] = parse_url(uri)  # type: ignore[no-untyped-call]  # redis-py has no types here
         del options["connection_class"]
     else:
         if mode == "sentinel":
             service, _, path = path.partition("/")
         user, at, _ = parts.netloc.rpartition("@")
-        options = parse_url(f"redis://{user}{at}localhost/{path}?{parts.query}")  # type: ignore[no-untyped-call]
+        options = parse_url(f"redis://{user}{at}localhost/{path}?{parts.query}")  # type: ignore[no-untyped-call]  # redis-py has no types here
         del options["host"]
         options.setdefault("socket_keepalive", True)
     if (mode == "sentinel" and not service) or (mode == "cluster" and options.pop("db", 0) != 0):
@@ -382,7 +382,7 @@ def _sentinel(
     """Return a client for the primary. A Sentinel that hangs takes its share of the time, and not all of it."""
     common = {name: value for name, value in options.items() if name not in _LOGIN}
     common |= {"socket_timeout": options["socket_timeout"] / len(addresses), "retry": Retry(NoBackoff(), 0)}
-    manager: Any = Sentinel([])  # type: ignore[no-untyped-call]
+    manager: Any = Sentinel([])  # type: ignore[no-untyped-call]  # redis-py has no types here
     manager.sentinels = [_one(address, connection, **common, **login) for address in addresses]
     client: redis.Redis = manager.master_for(
         service,
@@ -398,7 +398,7 @@ def _cluster(addresses: list[Address], connection: type, **options: Any) -> redi
     (host, port), *others = addresses
     return redis.RedisCluster(
         url=f"redis://{f'[{host}]' if ':' in host else host}:{port}",  # with a URL it uses the connection class
-        startup_nodes=[ClusterNode(*address) for address in others],  # type: ignore[no-untyped-call]
+        startup_nodes=[ClusterNode(*address) for address in others],  # type: ignore[no-untyped-call]  # redis-py has no types here
         connection_class=connection,
         require_full_coverage=False,
         retry=Retry(NoBackoff(), 1),

@@ -50,7 +50,6 @@ def make_engine(uri: str, timeout: float) -> sa.Engine:
     """
     url = _parse(uri)
     try:
-        arguments = _connect_args(url, timeout)
         engine = sa.create_engine(
             url.difference_update_query(["pool_size", "prepare_threshold"]),
             isolation_level="AUTOCOMMIT",
@@ -60,7 +59,7 @@ def make_engine(uri: str, timeout: float) -> sa.Engine:
             pool_timeout=timeout,
             pool_use_lifo=True,
             pool_reset_on_return=None,  # there is nothing to roll back
-            connect_args=arguments,
+            connect_args=_connect_args(url, timeout),
         )
     except ModuleNotFoundError:
         raise
@@ -69,12 +68,9 @@ def make_engine(uri: str, timeout: float) -> sa.Engine:
             f"JWT_STORE_URI names a database or an option that is not known: {url.drivername}://. Use sqlite:///jwt.db,"
             " postgresql://, mysql:// or mariadb://"
         ) from None
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "do_connect", _create_private)
-        event.listen(engine, "connect", _prepare_sqlite)
-    else:
-        event.listen(engine, "do_connect", _connect)
-        event.listen(engine, "checkout", _check)
+    is_sqlite = engine.dialect.name == "sqlite"
+    event.listen(engine, "do_connect", _create_private if is_sqlite else _connect)
+    event.listen(engine, *(("connect", _prepare_sqlite) if is_sqlite else ("checkout", _check)))
     return engine
 
 
