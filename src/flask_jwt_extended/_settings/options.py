@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -312,7 +312,6 @@ class Options:
     flask_secret_key: Any = field(default=None, repr=False)
 
     # Methods that dataclass generates for this many fields would take a tenth of the import time of the package.
-
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(values)
 
@@ -336,11 +335,6 @@ class Option(NamedTuple):
     secret: bool
     parse: Parser
 
-    @classmethod
-    def of(cls, declared: Field[Any]) -> Option:
-        """Read a declaration."""
-        return cls(declared.name, option_name(declared.name), **declared.metadata)
-
     def default_for(self, config: Mapping[str, Any]) -> Any:
         """Return the default in a configuration, under its profile."""
         if self.strict is UNSET or config.get("JWT_PROFILE") != "strict":
@@ -348,7 +342,7 @@ class Option(NamedTuple):
         return self.strict(config) if callable(self.strict) else self.strict
 
 
-OPTIONS = tuple(Option.of(declared) for declared in fields(Options) if declared.metadata)
+OPTIONS = tuple(Option(each.name, option_name(each.name), **each.metadata) for each in fields(Options) if each.metadata)
 NAMES = tuple(each.name for each in OPTIONS)
 
 
@@ -359,13 +353,7 @@ def defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 
 # --- names that are not options -------------------------------------------------------------------------------------
 
-#: Options of earlier versions of 5.0, and what to do instead. They are refused, because they would have no effect.
-REMOVED = {
-    "JWT_KEYS_PASSPHRASE": "was for a folder of PEM files, which JWT_KEYS no longer takes: add each file to a JWK Set "
-    "with flask jwt keys import FILE, which asks for the passphrase, and remove the option",
-}
-#: How similar a name must be to an option to count as a misspelling of it (``difflib``). The table in
-#: tests/_settings/test_unknown_options.py shows which names this catches and which it ignores.
+#: How similar a misspelling of an option is to it (``difflib``). tests/_settings/test_unknown_options.py has examples.
 _MIN_SIMILARITY = 0.885
 #: Names that are less similar, but are often written instead.
 _CONFUSED = {
@@ -377,22 +365,17 @@ _CONFUSED = {
 
 
 def unknown_options(config: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """Yield the ``JWT_*`` names of a configuration that are not options, each with the fix.
-
-    The fix is ``None`` if the name is not similar to an option, so that it is most likely the application's own.
-    """
+    """Yield the ``JWT_*`` names that are not options, each with the fix; ``None`` if it is similar to no option."""
     for name in config:
-        if name.startswith(_PREFIX) and name not in NAMES and name not in REMOVED:
+        if name.startswith(_PREFIX) and name not in NAMES:
             meant = _confused(name, config) or _nearest(name)
             yield name, removed.OPTIONS.get(name) or (f"did you mean {meant}?" if meant else None)
 
 
 def _confused(name: str, config: Mapping[str, Any]) -> str | None:
     """Return the option that is often confused with a name, unless the application sets that option too."""
-    for each in OPTIONS:
-        if each.name == _CONFUSED.get(name) and config.get(each.name) in (None, each.default_for(config)):
-            return each.name
-    return None
+    names = (each.name for each in OPTIONS if config.get(each.name) in (None, each.default_for(config)))
+    return next((each for each in names if each == _CONFUSED.get(name)), None)
 
 
 def _nearest(name: str) -> str | None:

@@ -17,7 +17,7 @@ from ..exceptions import ConfigurationError
 from . import cookie_rules, parsers
 from .cookie_rules import CookieName
 from .issuers import RESERVED
-from .options import OPTIONS, REMOVED, Options, defaults, option_name
+from .options import OPTIONS, Options, defaults, option_name
 from .redaction import shown
 
 #: How many seconds browsers keep a cookie if JWT_SESSION_COOKIE is off: a year, as in 4.7.
@@ -298,9 +298,6 @@ def resolve(config: Mapping[str, Any]) -> Settings:
     :raises ConfigurationError: if an option has a value that cannot work
     """
     values = {**defaults(config), **config}
-    for name, fix in REMOVED.items():
-        if config.get(name) is not None:
-            raise ConfigurationError(f"{name} {fix}")
     # A default may be the value of another option. That one is parsed first, so that an error names the one you set.
     by_origin = sorted(OPTIONS, key=lambda each: callable(each.strict))
     parsed = {each.attribute: each.parse(values[each.name], each.name) for each in by_origin}
