@@ -52,9 +52,6 @@ def registered(app: Flask, manager: JWTManager) -> Iterator[None]:
         raise
 
 
-# --- configuration ---------------------------------------------------------------------------------------------------
-
-
 def warn_about_configuration(app: Flask, manager: JWTManager) -> None:
     """Warn about a second manager and about misspelled options."""
     if app.extensions.get(EXTENSION, manager) is not manager:
@@ -76,10 +73,7 @@ def warn_application(message: str) -> None:
 
 
 def fill_in_defaults(app: Flask) -> None:
-    """Write the default of every option that the application did not set into its configuration.
-
-    Defaults that an earlier call wrote are replaced: the profile may have changed.
-    """
+    """Write the defaults of all other options into a configuration. Earlier ones may be those of another profile."""
     config, before = app.config, app.extensions.get(DEFAULTS, {})
     filled = {}
     for name, default in defaults(config).items():
@@ -93,17 +87,11 @@ def fill_in_defaults(app: Flask) -> None:
 
 
 def check_state(state: ExtensionState) -> None:
-    """Check the settings and the keys.
-
-    :raises ConfigurationError: if one of them cannot work
-    """
+    """Refuse settings and keys that cannot work."""
     state.settings.check_at_start()
     check_configured(state.settings, state.loaders)
     for issuer in state.issuers.values():
         issuer.keys.check_configured()
-
-
-# --- state -----------------------------------------------------------------------------------------------------------
 
 
 def renew(app: Flask, manager: JWTManager) -> ExtensionState:
@@ -158,9 +146,6 @@ def json_default(app: Flask, value: Any) -> Any:
     return default(value)
 
 
-# --- requests --------------------------------------------------------------------------------------------------------
-
-
 def register_error_handlers(target: Any, answer: Callable[[Exception], Response]) -> None:
     """Answer refusals on an application, on a blueprint, or on the ``Api`` of flask-restx."""
     # An Api re-raises the error: the handlers of the application answer it.
@@ -197,14 +182,10 @@ def _serve_keys(app: Flask) -> Response:
     return jwks_response(get_state(app).keys.published(time.time()), request)
 
 
-def check_before_first_request(app: Flask) -> None:
-    """Log what cannot work or protects nothing, when every view is registered."""
-    app.before_request(partial(_check_once, app))
-
-
-def _check_once(app: Flask) -> None:
+def check_once(app: Flask) -> None:
+    """Log what cannot work or protects nothing, before the first request, when every view is registered."""
     hooks = app.before_request_funcs[None]
-    app.before_request_funcs[None] = [hook for hook in hooks if getattr(hook, "func", None) is not _check_once]
+    app.before_request_funcs[None] = [hook for hook in hooks if getattr(hook, "func", None) is not check_once]
     from ._diagnostics.application import startup_checks  # its import costs more than all above
 
     for finding in startup_checks(app, get_state(app)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from flask import Blueprint, Flask
@@ -85,7 +85,7 @@ class JWTManager(LegacyManager):
         for warning in state.settings.cookie_problems:
             _setup.warn_application(warning)
         self._set_error_handler_callbacks(app)
-        _setup.check_before_first_request(app)
+        app.before_request(partial(_setup.check_once, app))
         if path := app.config["JWT_JWKS_PATH"]:
             _setup.publish_keys(app, path)
         if add_context_processor:
