@@ -70,7 +70,7 @@ def warn_application(message: str) -> None:
 
 
 def fill_in_defaults(app: Flask) -> None:
-    """Write the defaults of all other options into a configuration. Earlier ones may be those of another profile."""
+    """Write the default of every option that is not set into the configuration. Replace those of an earlier call."""
     config, before = app.config, app.extensions.get(DEFAULTS, {})
     filled = {}
     for name, default in defaults(config).items():

@@ -101,8 +101,7 @@ class Options:
     """The private key that signs tokens with an asymmetric algorithm: PEM as text or bytes, a JWK as a mapping, or a
     key object of ``cryptography``."""
     public_key: Any = option(None, parsers.anything, secret=True)
-    """The public key that verifies tokens signed with an asymmetric algorithm, in any form that JWT_PRIVATE_KEY
-    takes."""
+    """The public key that verifies tokens with an asymmetric algorithm, in any form that JWT_PRIVATE_KEY takes."""
     keys: Any = option(None, parsers.key_set, secret=True)
     """A set of keys that you can rotate while the application runs: a JWK Set as a mapping, or the path of a JWK Set
     file, which ``flask jwt keys`` manages. The first active key signs, all keys verify, and each token names its key by
@@ -115,7 +114,7 @@ class Options:
     key_strength: str = option("warn", parsers.choice("warn", "refuse"), strict="refuse")
     """What happens to a key that can be guessed or is too short for its algorithm: ``warn`` warns when it is first
     used, ``refuse`` refuses to use it."""
-    verify_cache_size: int = option(0, parsers.count)
+    verify_cache_size: int = option(0, parsers.whole(0, "a whole number, 0 or more"))
     """How many verified tokens are remembered, so that their signatures are not computed again. ``0`` remembers none.
     Times, revocation and everything else are still checked for every request."""
 
@@ -149,17 +148,15 @@ class Options:
     """The claims that every token must have. ``sub`` stands for the claim in JWT_IDENTITY_CLAIM."""
     decode_audience: tuple[str, ...] | None = option(None, parsers.audience, strict=_same_as("JWT_ENCODE_AUDIENCE"))
     """The audiences that this application accepts: a string or a list of strings. The ``aud`` of a token must name one
-    of them. With ``None``, JWT_VERIFY_AUD decides. Under ``strict``, the default is the value of
-    JWT_ENCODE_AUDIENCE."""
+    of them. With ``None``, JWT_VERIFY_AUD decides. The default under ``strict`` is JWT_ENCODE_AUDIENCE."""
     verify_aud: bool = option(False, parsers.flag, strict=True)
     """Whether ``aud`` is checked if JWT_DECODE_AUDIENCE is not set. A token that has an ``aud`` must then name an
     audience of JWT_ENCODE_AUDIENCE, and is refused if that is not set either. A token without ``aud`` passes."""
     decode_issuer: Container[str] | None = option(None, parsers.issuer, strict=_same_as("JWT_ENCODE_ISSUER"))
     """The issuers that this application accepts: a string or a list of strings. The ``iss`` of a token must equal one
-    of them. ``None`` leaves ``iss`` unchecked. Under ``strict``, the default is the value of JWT_ENCODE_ISSUER."""
+    of them. ``None`` leaves ``iss`` unchecked. The default under ``strict`` is JWT_ENCODE_ISSUER."""
     verify_sub: bool = option(True, parsers.flag)
-    """Whether ``sub`` must be a string, as RFC 7519 requires. Turn this off if your identities are numbers or
-    objects."""
+    """Whether ``sub`` must be a string, as RFC 7519 requires. Turn it off if identities are numbers or objects."""
     legacy_sub_until: float | None = option(None, parsers.moment)
     """Until when tokens are accepted whose ``sub`` is not a string, as tokens of 4.6 and before: a ``date``, a
     ``datetime``, or text in ISO 8601 such as ``2027-01-31``. Each of these tokens sends the signal ``legacy_subject``.
@@ -167,7 +164,7 @@ class Options:
     decode_leeway: float = option(0, parsers.seconds)
     """How far the clocks of the machines that issue and verify tokens may differ: seconds or a ``timedelta``. A token
     is accepted this long before its ``nbf`` and ``iat`` and after its ``exp``."""
-    max_token_bytes: int = option(MAX_TOKEN_BYTES, parsers.size, strict=8192)
+    max_token_bytes: int = option(MAX_TOKEN_BYTES, parsers.whole(1, "a positive number of bytes"), strict=8192)
     """The greatest size of a token in bytes. Longer ones are refused before they are parsed."""
     single_token: bool = option(False, parsers.flag, strict=True)
     """Whether a request is refused if it carries more than one token, in several locations or twice in one (RFC 6750,
@@ -187,8 +184,7 @@ class Options:
     header_name: str = option("Authorization", parsers.word)
     """The name of the header that carries the token."""
     header_type: str = option("Bearer", parsers.scheme)
-    """The scheme before the token in the header. Upper and lower case are the same. If it is empty, the header holds
-    only the token."""
+    """The scheme before the token in the header. Case does not matter. If empty, the header holds only the token."""
 
     # --- cookies ---
 
@@ -202,8 +198,7 @@ class Options:
     """Whether browsers send the cookies with requests that other sites start: ``Strict``, ``Lax`` or, as a string,
     ``None``, which needs JWT_COOKIE_SECURE. Python's ``None`` leaves the choice to the browser."""
     cookie_partitioned: bool = option(False, parsers.flag)
-    """Whether browsers keep the cookies separately for each site that embeds yours (CHIPS). This needs
-    JWT_COOKIE_SECURE."""
+    """Whether browsers keep the cookies apart for each site that embeds yours (CHIPS). Needs JWT_COOKIE_SECURE."""
     session_cookie: bool = option(True, parsers.flag)
     """Whether browsers delete the cookies when the browser session ends. If off, they keep them for a year; the token
     in a cookie still expires at its ``exp``."""
@@ -226,8 +221,7 @@ class Options:
     cookie_extension_lifetime: Any = option(timedelta(hours=12), parsers.lifetime_or_none)
     """For how long after a login or a refresh :func:`refresh_expiring_cookies` extends the access cookie of a session:
     a ``timedelta`` or seconds. With ``None``, for as long as the session lasts. A stolen access cookie is extended as
-    well, and nothing detects that, so keep this short. After a refresh, cookies from before it are no longer
-    extended."""
+    well, and nothing detects that, so keep this short. A refresh ends the extension of earlier cookies."""
 
     # --- cross-site request forgery ---
 
@@ -235,15 +229,13 @@ class Options:
     """Whether a request with a token in a cookie must also send the CSRF double submit value of that token, if its
     method is one of JWT_CSRF_METHODS. New tokens have that value in their claim ``csrf``."""
     csrf_methods: frozenset[str] | None = option(["POST", "PUT", "PATCH", "DELETE"], parsers.methods, strict=None)
-    """The HTTP methods that need the double submit value. ``None`` means every method except GET, HEAD, OPTIONS and
-    TRACE."""
+    """The HTTP methods that need the double submit value. ``None`` means all but GET, HEAD, OPTIONS and TRACE."""
     csrf_origin_check: bool = option(False, parsers.flag, strict=True)
     """Whether a request with a token in a cookie must also come from this site, if its method is one of
     JWT_CSRF_METHODS. The header ``Sec-Fetch-Site`` decides, without it ``Origin``, without both ``Referer``. A request
     with none of them passes, because it does not come from a browser."""
     trusted_origins: frozenset[str] = option((), parsers.origins)
-    """Other origins that pass JWT_CSRF_ORIGIN_CHECK: a string or a list of strings such as
-    ``https://app.example.com``."""
+    """Other origins that pass JWT_CSRF_ORIGIN_CHECK: a string or a list, such as ``https://app.example.com``."""
     csrf_in_cookies: bool = option(True, parsers.flag)
     """Whether the double submit value is also set as a cookie that scripts can read. If off, send it to the client
     yourself with :func:`get_csrf_token`."""
@@ -290,11 +282,9 @@ class Options:
     """Where sessions and revoked tokens are stored: ``sqlite:///jwt.db``, ``postgresql+psycopg://...`` or any other URL
     of SQLAlchemy (extra ``sql``); ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://`` or
     ``redis+cluster://`` (extra ``redis``); ``memory://`` for tests in one process; or an object: a store over your own
-    engine or client, or a store that you wrote. With ``None`` nothing is stored, and tokens are valid until they
-    expire."""
+    engine or client, or a store that you wrote. With ``None`` nothing is stored: tokens are valid until they expire."""
     store_timeout: float = option(1.0, parsers.seconds_positive)
-    """How many seconds the store has to answer, including retries and new connections. After that it counts as
-    unavailable."""
+    """How many seconds the store has to answer, with retries and new connections, before it counts as unavailable."""
     store_outage: str = option("refuse", parsers.choice("refuse", "allow"))
     """What happens to access tokens while the store is unavailable: ``refuse`` answers 503 with ``Retry-After``,
     ``allow`` accepts them, although they may have been revoked. Refreshing is always refused."""

@@ -217,18 +217,15 @@ def moment(value: Any, name: str) -> float | None:
         ) from None
 
 
-def size(value: Any, name: str) -> int:
-    """Take a positive number of bytes."""
-    if type(value) is not int or value < 1:
-        raise ConfigurationError(f"{name} must be a positive number of bytes, not {shown(value)}")
-    return value
+def whole(least: int, meaning: str) -> Parser:
+    """Take a whole number that is not less than this one."""
 
+    def parse(value: Any, name: str) -> int:
+        if type(value) is not int or value < least:
+            raise ConfigurationError(f"{name} must be {meaning}, not {shown(value)}")
+        return value
 
-def count(value: Any, name: str) -> int:
-    """Take a whole number, zero or more."""
-    if type(value) is not int or value < 0:
-        raise ConfigurationError(f"{name} must be a whole number, 0 or more, not {shown(value)}")
-    return value
+    return parse
 
 
 def secrets(value: Any, name: str) -> tuple[Any, ...]:

@@ -70,7 +70,7 @@ _CONTAINERS: tuple[tuple[type[Any], Callable[[Any], Any]], ...] = (
 
 
 class _Equal:
-    """Equals every object that a function accepts. The ``__eq__`` of that object is never called first."""
+    """Equals every object that a function accepts."""
 
     __slots__ = ("_accepts",)
     __hash__ = None  # type: ignore[assignment]  # only for comparisons
