@@ -6,10 +6,13 @@ python scripts/write_options.py --check  fail if it is not up to date
 
 from __future__ import annotations
 
+import ast
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from flask_jwt_extended._settings import options
 from flask_jwt_extended._settings.options import NAMES, OPTIONS, Option
 
 PAGE = Path(__file__).parent.parent / "docs" / "options.md"
@@ -37,11 +40,24 @@ HEADINGS = {
 }
 
 
+def docstrings() -> dict[str, str]:
+    """Return the docstring below each option, by its name."""
+    classes = [node for node in ast.parse(Path(options.__file__).read_text()).body if isinstance(node, ast.ClassDef)]
+    body = next(node.body for node in classes if node.name == "Options")
+    return {
+        options.option_name(declared.target.id): " ".join(doc.value.value.split())
+        for declared, doc in pairwise(body)
+        if isinstance(declared, ast.AnnAssign) and isinstance(declared.target, ast.Name)
+        if isinstance(doc, ast.Expr) and isinstance(doc.value, ast.Constant) and isinstance(doc.value.value, str)
+    }
+
+
 def page() -> str:
     """Return the whole page."""
     if unknown := HEADINGS.keys() - set(NAMES):
         sys.exit(f"HEADINGS has names that are not options: {unknown}")
-    return HEAD + "".join(heading(option) + entry(option) for option in OPTIONS)
+    texts = docstrings()
+    return HEAD + "".join(heading(option) + entry(option, texts[option.name]) for option in OPTIONS)
 
 
 def heading(option: Option) -> str:
@@ -49,9 +65,9 @@ def heading(option: Option) -> str:
     return f"\n## {HEADINGS[option.name]}\n" if option.name in HEADINGS else ""
 
 
-def entry(option: Option) -> str:
+def entry(option: Option, doc: str) -> str:
     """Return the section of an option."""
-    text = option.doc.replace("``", "`").replace(":func:`", "`")
+    text = doc.replace("``", "`").replace(":func:`", "`")
     strict = option.default_for({"JWT_PROFILE": "strict"})
     profile = "" if strict == option.default else f"; under `strict`: `{default(strict)}`"
     return f"\n### {option.name}\n\n{text}\n\nDefault: `{default(option.default)}`{profile}\n"

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 import flask_jwt_extended
-from flask_jwt_extended._settings.options import OPTIONS, Option
+from flask_jwt_extended._settings.options import NAMES
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -25,11 +25,11 @@ def test_the_option_reference_is_up_to_date() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
-def test_every_option_is_documented(option: Option) -> None:
+def test_every_option_is_documented() -> None:
     """In whole sentences."""
-    assert option.doc.endswith(".")
-    assert len(option.doc.split()) >= 6
+    docs = run_path(str(ROOT / "scripts" / "write_options.py"))["docstrings"]()
+    assert list(docs) == list(NAMES)
+    assert [name for name, doc in docs.items() if not doc.endswith(".") or len(doc.split()) < 6] == []
 
 
 def test_the_readme_shows_the_example_that_is_tested() -> None:

@@ -24,17 +24,11 @@ DEFAULTS = "flask-jwt-extended.defaults"
 
 @dataclass(slots=True, eq=False, repr=False)  # it holds keys
 class Snapshot:
-    """The state of an application, and what it was made from. It is made anew if one of these changes.
-
-    :ivar raw: the values of the options
-    :ivar manager: the manager. Tests may replace it
-    :ivar encode: the method of its class that makes tokens. Tests may patch it
-    :ivar decode: the method of its class that verifies tokens
-    """
+    """The state of an application, and what it was made from. It is made anew if one of these changes."""
 
     raw: tuple[Any, ...]
     state: ExtensionState
-    manager: JWTManager
+    manager: JWTManager  # tests may replace it, or patch the next two methods of its class
     encode: object
     decode: object
 
@@ -45,10 +39,7 @@ def get_app() -> Flask:
 
 
 def get_manager(app: Flask) -> JWTManager:
-    """Return the manager of an application.
-
-    :raises ConfigurationError: if it has none
-    """
+    """Return the manager of an application, which must have one."""
     try:
         return app.extensions[EXTENSION]  # type: ignore[no-any-return]  # only JWTManager writes there
     except KeyError:
@@ -59,10 +50,7 @@ def get_manager(app: Flask) -> JWTManager:
 
 
 def get_state(app: Flask) -> ExtensionState:
-    """Return the state that the requests of an application share. It is made anew if the configuration has changed.
-
-    :raises ConfigurationError: if the value of an option is not valid
-    """
+    """Return the state that the requests of an application share. It is made anew if the configuration has changed."""
     try:
         snapshot: Snapshot = app.extensions[STATE]
         manager_class = type(snapshot.manager)

@@ -1,7 +1,6 @@
-"""Private functions of 4.7 that applications import, call and patch. Nothing else in this package uses them.
-
-Each calls the others by their names in ``view_decorators``, where 4.7 had them and where tests patch them. Requests use
-these functions only while one of those names is patched (:class:`PatchableModule`).
+"""Private functions of 4.7 that applications import, call and patch. Each calls the others by their names in
+``view_decorators``, where 4.7 had them and where tests patch them. Requests use them only while one of those names is
+patched (:class:`PatchableModule`).
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ from ._state import ExtensionState
 from .exceptions import ConfigurationError, NoAuthorizationError
 from .typing import Claims, Header, LocationType
 from .utils import decode_token, get_jwt_manager, get_unverified_jwt_headers
-
-# --- the names of view_decorators ------------------------------------------------------------------------------------
 
 
 def _decode_jwt_from_headers() -> tuple[str, None]:
@@ -102,9 +99,8 @@ def _find_in(locations: LocationType, refresh: bool) -> tuple[Any, str | None, s
             refusals.append(refusal)
             continue
         if settings.single_token:
-            extract.refuse_several(
-                current_request(), places, settings.refresh if refresh else settings.access, settings
-            )
+            kind = settings.refresh if refresh else settings.access
+            extract.refuse_several(current_request(), places, kind, settings)
         return encoded, csrf_value, location
     raise extract.none_found(places, refusals)
 
@@ -120,9 +116,6 @@ def _load_user(jwt_header: Header, jwt_data: Claims) -> dict[str, Any] | None:
     if not here.has_user_lookup():
         return None
     return loader_calls.look_up_user(here.user_lookup, Token(jwt_header, jwt_data), _current_state())
-
-
-# --- the names of internal_utils -------------------------------------------------------------------------------------
 
 
 def has_user_lookup() -> bool:
@@ -191,10 +184,7 @@ class PatchableModule(ModuleType):
 
 
 def authenticate(policy: Policy, state: ExtensionState, now: float) -> Token | None:
-    """Find and check the token of the current request with the functions in ``view_decorators``, as 4.7 does.
-
-    :param now: seconds since the epoch
-    """
+    """Find and check the token of the current request with the functions in ``view_decorators``, as 4.7 does."""
     here: Any = _view_decorators()
     knows_type = policy.token_type in ("access", "refresh")
     try:

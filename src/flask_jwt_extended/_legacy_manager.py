@@ -1,8 +1,6 @@
-"""What applications of 4.7 set on their ``JWTManager`` and override in a subclass. :class:`JWTManager` inherits it.
-
-4.7 keeps its loaders in attributes named ``_*_callback``. Here they are in ``manager.loaders``: setting one of these
-attributes sets the loader. ``_encode_jwt_from_config`` and ``_decode_jwt_from_config`` are loaders too while an
-application overrides them.
+"""What applications of 4.7 set on their ``JWTManager`` and override in a subclass. Setting an attribute ``_*_callback``
+sets a loader in ``manager.loaders``. ``_encode_jwt_from_config`` and ``_decode_jwt_from_config`` are loaders too while
+an application overrides them.
 """
 
 from __future__ import annotations
@@ -39,12 +37,7 @@ from .typing import (
 
 
 class _Callback(NamedTuple):
-    """What an attribute of 4.7's manager stands for.
-
-    :ivar arguments: how many arguments it takes
-    :ivar loader: its name in :class:`Loaders`
-    :ivar default: its value until the application sets it
-    """
+    """How many arguments a callback takes, its name in :class:`Loaders`, and its value until it is set."""
 
     arguments: int
     loader: str
@@ -92,8 +85,6 @@ class LegacyManager:
     _user_lookup_error_callback: TokenResponse
 
     loaders: Loaders
-
-    # --- attributes ---
 
     def _prepare(self) -> None:
         """Make the loaders, with the callbacks that a subclass defines. A second call does nothing."""
@@ -143,8 +134,6 @@ class LegacyManager:
         for name, (loader, own) in _OVERRIDES.items():
             is_own = getattr(type(self), name) is own and name not in vars(self)
             setattr(self.loaders, loader, None if is_own else getattr(self, name))
-
-    # --- methods that a subclass may override ---
 
     @staticmethod
     def _set_default_configuration_options(app: Flask) -> None:
@@ -204,19 +193,13 @@ _OVERRIDES = {
 
 
 def _check_callback(name: str, value: Any) -> None:
-    """Refuse a value that no request could call.
-
-    :raises ConfigurationError: if it is not callable
-    """
+    """Refuse a value that no request could call."""
     if not callable(value) and (value is not None or CALLBACKS[name].default is not None):
         raise ConfigurationError(f"JWTManager.{name} must be callable, not {type(value).__name__}")
 
 
 def _own_callback(manager: LegacyManager, name: str, defined: Any) -> Any:
-    """Return the callback that a subclass defines, as a method or as a class attribute.
-
-    :raises ConfigurationError: if it cannot be called with the arguments of this callback
-    """
+    """Return the callback that a subclass defines, as a method or as a class attribute."""
     callback, where = CALLBACKS[name], f"{type(manager).__name__}.{name}"
     if hasattr(type(defined), "__set__"):
         raise ConfigurationError(f"{where} cannot be a property: define a method, or set it in __init__")

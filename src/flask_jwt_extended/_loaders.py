@@ -58,8 +58,7 @@ def name_of(loader: object) -> str:
 def role_names(value: object) -> tuple[frozenset[str], bool]:
     """Return the roles in a result of ``roles_loader``, and whether all of the result was roles.
 
-    A string is one role, never a collection of characters. Other values are not roles, and neither are the keys of a
-    mapping, whose values may be ``False``.
+    A string is one role. Other values are not roles, and neither are the keys of a mapping, whose values may be false.
     """
     if isinstance(value, str):
         return frozenset((str.__str__(value),)), True
@@ -72,11 +71,7 @@ def role_names(value: object) -> tuple[frozenset[str], bool]:
 
 
 def call(ensure_sync: EnsureSync, loader: Callable[..., MaybeAsync[T]], *arguments: Any) -> T:
-    """Call a loader, and wait for its result if that is awaitable.
-
-    The result counts, not the function: a decorator may hide a coroutine function, and a coroutine that nobody awaits
-    is truthy.
-    """
+    """Call a loader, and wait for its result if that is awaitable. A decorator may hide a coroutine function."""
     result = loader(*arguments)
     return _wait_for(ensure_sync, result) if isawaitable(result) else result
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
@@ -34,9 +34,6 @@ from .stores.base import SessionStore
 if TYPE_CHECKING:
     from .jwt_manager import JWTManager
 
-#: Where an application keeps its open store, and the address and the timeout that it was opened with.
-STORE = "flask-jwt-extended.store"
-
 
 @contextmanager
 def registered(app: Flask, manager: JWTManager) -> Iterator[None]:
@@ -50,9 +47,6 @@ def registered(app: Flask, manager: JWTManager) -> Iterator[None]:
         if before is None:
             del app.extensions[EXTENSION]
         raise
-
-
-# --- configuration ---------------------------------------------------------------------------------------------------
 
 
 def warn_about_configuration(app: Flask, manager: JWTManager) -> None:
@@ -76,10 +70,7 @@ def warn_application(message: str) -> None:
 
 
 def fill_in_defaults(app: Flask) -> None:
-    """Write the default of every option that the application did not set into its configuration.
-
-    Defaults that an earlier call wrote are replaced: the profile may have changed.
-    """
+    """Write the default of every option that is not set into the configuration. Replace those of an earlier call."""
     config, before = app.config, app.extensions.get(DEFAULTS, {})
     filled = {}
     for name, default in defaults(config).items():
@@ -93,22 +84,17 @@ def fill_in_defaults(app: Flask) -> None:
 
 
 def check_state(state: ExtensionState) -> None:
-    """Check the settings and the keys.
-
-    :raises ConfigurationError: if one of them cannot work
-    """
+    """Refuse settings and keys that cannot work."""
     state.settings.check_at_start()
     check_configured(state.settings, state.loaders)
     for issuer in state.issuers.values():
         issuer.keys.check_configured()
 
 
-# --- state -----------------------------------------------------------------------------------------------------------
-
-
 def renew(app: Flask, manager: JWTManager) -> ExtensionState:
     """Make the state of an application from its configuration as it is now."""
-    previous: Snapshot | None = app.extensions.get(STATE)
+    before: Snapshot | None = app.extensions.get(STATE)
+    previous = before.state if before else None
     fill_in_defaults(app)
     raw = snapshot(read_raw(app.config))  # taken before it is parsed, so that a change meanwhile is noticed later
     settings = resolve(app.config)
@@ -118,47 +104,36 @@ def renew(app: Flask, manager: JWTManager) -> ExtensionState:
         ensure_sync=app.ensure_sync,
         json_default=partial(json_default, app),
         notify=lambda signal, **payload: signal.send(app, **payload),
-        store=_store_for(app, settings),
-        issuers=external_issuers(settings, previous.state.issuers if previous else {}),
-        warned=previous.state.warned if previous else set(),
+        issuers=external_issuers(settings, previous.issuers if previous else {}),
+        store=_store_for(settings, previous),  # last, because a store that is not kept would stay open
+        warned=previous.warned if previous else set(),
     )
     cls = type(manager)
     app.extensions[STATE] = Snapshot(raw, state, manager, cls._encode_jwt_from_config, cls._decode_jwt_from_config)
     return state
 
 
-class _OpenStore(NamedTuple):
-    """The open store, and the address and the timeout that it was opened with."""
-
-    wanted: tuple[Any, float]
-    store: SessionStore | None
-
-    def __repr__(self) -> str:
-        """Hide the address, which may hold a password."""
-        return f"<_OpenStore {type(self.store).__name__}>"
-
-
-def _store_for(app: Flask, settings: Settings) -> SessionStore | None:
+def _store_for(settings: Settings, previous: ExtensionState | None) -> SessionStore | None:
     """Open the store, or keep the open one if its address and its timeout have not changed."""
+    wanted = _store_options(settings)
+    if previous is not None:
+        if wanted == _store_options(previous.settings):
+            return previous.store
+        if previous.store is not None:
+            previous.store.close()
+    return open_store(*wanted) if settings.store_uri is not None else None
+
+
+def _store_options(settings: Settings) -> tuple[Any, float]:
     # The memory store never waits, and a store object has its own timeout.
     has_timeout = isinstance(settings.store_uri, str) and not settings.store_uri.startswith("memory:")
-    wanted = settings.store_uri, settings.store_timeout if has_timeout else 0.0
-    opened: _OpenStore = app.extensions.get(STORE, _OpenStore((None, 0.0), None))
-    if wanted != opened.wanted:
-        if opened.store is not None:
-            opened.store.close()
-        store = open_store(*wanted) if settings.store_uri is not None else None
-        opened = app.extensions[STORE] = _OpenStore(wanted, store)
-    return opened.store
+    return settings.store_uri, settings.store_timeout if has_timeout else 0.0
 
 
 def json_default(app: Flask, value: Any) -> Any:
     """Serialise an object as the application's JSON provider does."""
     default = getattr(app.json_provider_class, "default", DefaultJSONProvider.default)
     return default(value)
-
-
-# --- requests --------------------------------------------------------------------------------------------------------
 
 
 def register_error_handlers(target: Any, answer: Callable[[Exception], Response]) -> None:
@@ -197,14 +172,10 @@ def _serve_keys(app: Flask) -> Response:
     return jwks_response(get_state(app).keys.published(time.time()), request)
 
 
-def check_before_first_request(app: Flask) -> None:
-    """Log what cannot work or protects nothing, when every view is registered."""
-    app.before_request(partial(_check_once, app))
-
-
-def _check_once(app: Flask) -> None:
+def check_once(app: Flask) -> None:
+    """Log what cannot work or protects nothing, before the first request, when every view is registered."""
     hooks = app.before_request_funcs[None]
-    app.before_request_funcs[None] = [hook for hook in hooks if getattr(hook, "func", None) is not _check_once]
+    app.before_request_funcs[None] = [hook for hook in hooks if getattr(hook, "func", None) is not check_once]
     from ._diagnostics.application import startup_checks  # its import costs more than all above
 
     for finding in startup_checks(app, get_state(app)):

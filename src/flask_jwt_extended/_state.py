@@ -81,10 +81,7 @@ class ExtensionState:
         return compact.json_encoder(self.json_default)
 
     def encode(self, value: Any) -> bytes:
-        """Encode a header or claims as JSON.
-
-        :raises TypeError: if JSON does not support a value
-        """
+        """Encode a header or claims as JSON."""
         try:
             return self._encoder.encode(value).encode()
         except TypeError as error:
@@ -92,10 +89,7 @@ class ExtensionState:
             raise TypeError(f"{error}, so a token cannot hold it: {fix}") from None
 
     def enforce_key_strength(self, key: Key) -> Key:
-        """Return a key that JWT_KEY_STRENGTH accepts. If it is weak, a warning is issued once.
-
-        :raises ConfigurationError: if it is weak and weak keys are refused
-        """
+        """Return a key that JWT_KEY_STRENGTH accepts. A weak one raises, or warns once."""
         if key.weaknesses and self.settings.key_strength == "refuse":
             raise ConfigurationError(refusal_of(key))
         if key.weaknesses and not key.warned:

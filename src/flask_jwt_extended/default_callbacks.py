@@ -1,6 +1,5 @@
-"""4.7's default callbacks: the values of ``JWTManager._*_callback`` until a loader is registered.
-
-Applications also call them from their own loaders.
+"""4.7's default callbacks: the values of ``JWTManager._*_callback`` until a loader is registered. Applications also
+call them from their own loaders.
 """
 
 from __future__ import annotations

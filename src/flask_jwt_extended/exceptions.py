@@ -1,34 +1,5 @@
-"""The errors of this package, with what a handler needs to answer them.
-
-::
-
-    JWTExtendedException
-    ├── NoAuthorizationError            no token was found                      401  unauthorized
-    ├── CSRFError                       the double submit value is wrong        401  unauthorized
-    ├── InvalidHeaderError              the header is not "<type> <token>"      422  invalid_token
-    ├── InvalidQueryParamError          the query parameter lacks its prefix    422  invalid_token
-    ├── JWTDecodeError                  a claim the extension needs is missing  422  invalid_token
-    │   └── MultipleTokensError         the request has more than one token     422  invalid_token
-    ├── WrongTokenError                 a token of another type                 422  invalid_token
-    ├── UnavailableError                the token cannot be checked now         503  (errorhandler)
-    │   ├── StoreUnavailableError       the session store does not answer
-    │   ├── IssuerUnavailableError      the keys of a trusted issuer cannot be fetched
-    │   └── KeyUnavailableError         decode_key_loader cannot reach its keys
-    └── TokenRefused                    a genuine token that is refused
-        ├── FreshTokenRequired          it is not fresh                         401  needs_fresh_token
-        ├── InsufficientAuthenticationError  the login is too old or too weak   401  (errorhandler)
-        ├── InsufficientScopeError      it lacks a scope or a role              403  (errorhandler)
-        ├── RevokedTokenError           it was revoked                          401  revoked_token
-        │   ├── SessionEndedError       its session has ended
-        │   └── RefreshTokenReusedError it was used before
-        ├── UserLookupError             it has no user                          401  user_lookup_error
-        └── UserClaimsVerificationError token_verification_loader refused it    400  token_verification_failed
-
-    RuntimeError
-    └── ConfigurationError              a mistake of the developer: raised, never answered
-
-PyJWT's own exceptions are raised if the token itself is invalid (its form, signature or registered claims), because
-applications catch those.
+"""The errors of this package, with what a handler needs to answer them. If a token itself is invalid (its form,
+signature or registered claims), PyJWT's own exceptions are raised, because applications catch those.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from flask import Blueprint, Flask
@@ -85,7 +85,7 @@ class JWTManager(LegacyManager):
         for warning in state.settings.cookie_problems:
             _setup.warn_application(warning)
         self._set_error_handler_callbacks(app)
-        _setup.check_before_first_request(app)
+        app.before_request(partial(_setup.check_once, app))
         if path := app.config["JWT_JWKS_PATH"]:
             _setup.publish_keys(app, path)
         if add_context_processor:
@@ -115,83 +115,62 @@ class JWTManager(LegacyManager):
 
         protect(target, exempt)
 
-    # --- loaders ---
+    # Loaders. The "identity" is what create_access_token or create_refresh_token was called with.
 
     def additional_claims_loader(self, callback: MappingF) -> MappingF:
-        """Register the function that adds claims to every new token.
-
-        It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with and returns a
-        dictionary. Claims passed to those functions override it.
+        """Register the function that takes the identity of a new token and returns a dictionary of additional claims.
+        Claims passed to ``create_access_token`` or ``create_refresh_token`` override them.
         """
         self._user_claims_callback = callback
         return callback
 
     def additional_headers_loader(self, callback: MappingF) -> MappingF:
-        """Register the function that adds header parameters to every new token.
-
-        It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with and returns a
-        dictionary. Headers passed to those functions override it.
+        """Register the function that takes the identity of a new token and returns a dictionary of additional header
+        parameters. Headers passed to ``create_access_token`` or ``create_refresh_token`` override them.
         """
         self._jwt_additional_header_callback = callback
         return callback
 
     def decode_key_loader(self, callback: DecodeKeyF) -> DecodeKeyF:
-        """Register the function that chooses the key a token is verified with.
-
-        It takes the header and the claims of the token, **neither verified yet**, and returns a key. To refuse the
-        token, return ``None`` or raise ``LookupError`` or an error of PyJWT. A timeout or a connection error is
-        answered with 503.
+        """Register the function that takes the header and the claims of a token, **neither verified yet**, and returns
+        the key to verify it with. To refuse the token, return ``None`` or raise ``LookupError`` or an error of PyJWT.
+        A timeout or a connection error is answered with 503.
         """
         self._decode_key_callback = callback
         return callback
 
     def encode_key_loader(self, callback: EncodeKeyF) -> EncodeKeyF:
-        """Register the function that chooses the key a new token is signed with.
-
-        It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with and returns a
-        key.
-        """
+        """Register the function that takes the identity of a new token and returns the key to sign it with."""
         self._encode_key_callback = callback
         return callback
 
     def expired_token_loader(self, callback: TokenResponseF) -> TokenResponseF:
-        """Register the function that answers a request with an expired token.
-
-        It takes the header and the claims of the token and returns a response.
-        """
+        """Register the function that takes the header and the claims of an expired token and returns the response."""
         self._expired_token_callback = callback
         return callback
 
     def invalid_token_loader(self, callback: MessageF) -> MessageF:
-        """Register the function that answers a request with an invalid token.
-
-        It takes a message that describes the error and returns a response.
-        """
+        """Register the function that takes a message about an invalid token and returns the response."""
         self._invalid_token_callback = callback
         return callback
 
     def needs_fresh_token_loader(self, callback: TokenResponseF) -> TokenResponseF:
-        """Register the function that answers a request whose token is not fresh although the view requires it.
-
-        It takes the header and the claims of the token and returns a response.
+        """Register the function that takes the header and the claims of a token that is not fresh, although the view
+        requires it, and returns the response.
         """
         self._needs_fresh_token_callback = callback
         return callback
 
     def revoked_token_loader(self, callback: TokenResponseF) -> TokenResponseF:
-        """Register the function that answers a request with a revoked token.
-
-        It takes the header and the claims of the token and returns a response.
-        """
+        """Register the function that takes the header and the claims of a revoked token and returns the response."""
         self._revoked_token_callback = callback
         return callback
 
     def roles_loader(self, callback: RolesF) -> RolesF:
-        """Register the function that returns the roles of a token, for ``jwt_required(roles=...)``.
-
-        It takes the header and the claims of the token and returns a list, a set or another iterable of strings. A
-        string is one role. ``None``, a mapping and items that are not strings are ignored, with one warning in the
-        log. Without this function the roles are those in the claims ``roles`` and ``groups``.
+        """Register the function that takes the header and the claims of a token and returns its roles, for
+        ``jwt_required(roles=...)``: an iterable of strings, or one string. ``None``, a mapping and items that are not
+        strings are ignored, with one warning in the log. Without this function, the claims ``roles`` and ``groups``
+        have the roles.
 
         .. versionadded:: 5.0
         """
@@ -199,9 +178,8 @@ class JWTManager(LegacyManager):
         return callback
 
     def token_in_blocklist_loader(self, callback: TokenTestF) -> TokenTestF:
-        """Register the function that checks whether a token was revoked.
+        """Register the function that takes the header and the claims of a token and returns whether it was revoked.
 
-        It takes the header and the claims of the token and returns ``True`` if it was revoked, ``False`` if not.
         ``None``, which a missing ``return`` statement returns, refuses the token under JWT_PROFILE = "strict" and
         accepts it under "compat", as in 4.7, with one warning in the log.
         """
@@ -209,51 +187,43 @@ class JWTManager(LegacyManager):
         return callback
 
     def token_verification_loader(self, callback: TokenTestF) -> TokenTestF:
-        """Register the function that makes your own checks on a valid token.
-
-        It takes the header and the claims of the token and returns ``False`` to refuse it, ``True`` otherwise.
+        """Register the function that takes the header and the claims of a valid token, makes your own checks, and
+        returns ``False`` to refuse it, ``True`` otherwise.
         """
         self._token_verification_callback = callback
         return callback
 
     def token_verification_failed_loader(self, callback: TokenResponseF) -> TokenResponseF:
-        """Register the function that answers a request whose token ``token_verification_loader`` refused.
-
-        It takes the header and the claims of the token and returns a response.
+        """Register the function that takes the header and the claims of a token that ``token_verification_loader``
+        refused, and returns the response.
         """
         self._token_verification_failed_callback = callback
         return callback
 
     def unauthorized_loader(self, callback: MessageF) -> MessageF:
-        """Register the function that answers a request without a token, or with a wrong CSRF value.
-
-        It takes a message that names what is missing and returns a response.
+        """Register the function that takes a message about a missing token or a wrong CSRF value and returns the
+        response.
         """
         self._unauthorized_callback = callback
         return callback
 
     def user_identity_loader(self, callback: IdentityF) -> IdentityF:
-        """Register the function that converts the identity of a new token to the value of its identity claim.
-
-        It takes the identity that ``create_access_token`` or ``create_refresh_token`` was called with, for example a
-        database object, and returns a string.
+        """Register the function that takes the identity of a new token, for example a database object, and returns the
+        value of its identity claim, a string.
         """
         self._user_identity_callback = callback
         return callback
 
     def user_lookup_loader(self, callback: UserLookupF) -> UserLookupF:
-        """Register the function that finds the user of a token, for ``current_user`` and ``get_current_user``.
-
-        It takes the header and the claims of the token and returns the user. If it returns ``None``, the request is
-        refused.
+        """Register the function that takes the header and the claims of a token and returns its user, for
+        ``current_user`` and ``get_current_user``. If it returns ``None``, the request is refused.
         """
         self._user_lookup_callback = callback
         return callback
 
     def user_lookup_error_loader(self, callback: TokenResponseF) -> TokenResponseF:
-        """Register the function that answers a request whose user was not found.
-
-        It takes the header and the claims of the token and returns a response.
+        """Register the function that takes the header and the claims of a token without a user and returns the
+        response.
         """
         self._user_lookup_error_callback = callback
         return callback

@@ -1,4 +1,4 @@
-"""The types of the public interface: aliases, and a Protocol for every loader.
+"""The types of the public interface.
 
 A loader may be a function or a coroutine function, so it returns its result or an awaitable of it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -19,7 +19,7 @@ ExpiresDelta: TypeAlias = Literal[False] | timedelta | int | float
 #: Whether a token is fresh, or how long it will be.
 Fresh: TypeAlias = bool | float | timedelta
 
-# The types below are new in 5.0.
+# .. versionadded:: 5.0 for all below
 
 #: The result of a loader, or an awaitable of it.
 MaybeAsync: TypeAlias = T | Awaitable[T]
@@ -34,83 +34,21 @@ Claims: TypeAlias = dict[str, Any]
 #: Turns an object that JSON does not support into one that it does.
 JSONDefault: TypeAlias = Callable[[Any], Any]
 
-
-class IdentityLoader(Protocol):
-    """``user_identity_loader``: returns the identity claim for the identity that a token is made for.
-
-    .. versionadded:: 5.0
-    """
-
-    def __call__(self, identity: Any, /) -> MaybeAsync[Any]: ...
-
-
-class MappingLoader(Protocol):
-    """``additional_claims_loader`` and ``additional_headers_loader``: return what to add for an identity.
-
-    .. versionadded:: 5.0
-    """
-
-    def __call__(self, identity: Any, /) -> MaybeAsync[dict[str, Any]]: ...
-
-
-class EncodeKeyLoader(Protocol):
-    """``encode_key_loader``: returns the key that signs tokens of an identity.
-
-    .. versionadded:: 5.0
-    """
-
-    def __call__(self, identity: Any, /) -> MaybeAsync[Any]: ...
-
-
-class DecodeKeyLoader(Protocol):
-    """``decode_key_loader``: returns the key that verifies a token, from its *unverified* header and claims.
-
-    .. versionadded:: 5.0
-    """
-
-    def __call__(self, jwt_header: Header, jwt_data: Claims, /) -> MaybeAsync[Any]: ...
-
-
-class TokenTest(Protocol):
-    """``token_in_blocklist_loader`` and ``token_verification_loader``: decide about a verified token.
-
-    .. versionadded:: 5.0
-    """
-
-    def __call__(self, jwt_header: Header, jwt_data: Claims, /) -> MaybeAsync[bool]: ...
-
-
-class RolesLoader(Protocol):
-    """``roles_loader``: returns the roles of a verified token.
-
-    .. versionadded:: 5.0
-    """
-
-    def __call__(self, jwt_header: Header, jwt_data: Claims, /) -> MaybeAsync[Iterable[str]]: ...
-
-
-class UserLookupLoader(Protocol):
-    """``user_lookup_loader``: returns the user of a verified token, or ``None``.
-
-    .. versionadded:: 5.0
-    """
-
-    def __call__(self, jwt_header: Header, jwt_data: Claims, /) -> MaybeAsync[Any]: ...
-
-
-class MessageResponse(Protocol):
-    """``invalid_token_loader`` and ``unauthorized_loader``: return the response for a message.
-
-    .. versionadded:: 5.0
-    """
-
-    def __call__(self, message: str, /) -> MaybeAsync[ResponseReturnValue]: ...
-
-
-class TokenResponse(Protocol):
-    """The loaders that return the response for a genuine token that was refused: expired, revoked, not fresh and so on.
-
-    .. versionadded:: 5.0
-    """
-
-    def __call__(self, jwt_header: Header, jwt_data: Claims, /) -> MaybeAsync[ResponseReturnValue]: ...
+#: ``user_identity_loader``: returns the identity claim for the identity that a token is made for.
+IdentityLoader: TypeAlias = Callable[[Any], MaybeAsync[Any]]
+#: ``additional_claims_loader`` and ``additional_headers_loader``: return what to add for an identity.
+MappingLoader: TypeAlias = Callable[[Any], MaybeAsync[dict[str, Any]]]
+#: ``encode_key_loader``: returns the key that signs tokens of an identity.
+EncodeKeyLoader: TypeAlias = Callable[[Any], MaybeAsync[Any]]
+#: ``decode_key_loader``: returns the key that verifies a token, from its *unverified* header and claims.
+DecodeKeyLoader: TypeAlias = Callable[[Header, Claims], MaybeAsync[Any]]
+#: ``token_in_blocklist_loader`` and ``token_verification_loader``: decide about a verified token.
+TokenTest: TypeAlias = Callable[[Header, Claims], MaybeAsync[bool]]
+#: ``roles_loader``: returns the roles of a verified token.
+RolesLoader: TypeAlias = Callable[[Header, Claims], MaybeAsync[Iterable[str]]]
+#: ``user_lookup_loader``: returns the user of a verified token, or ``None``.
+UserLookupLoader: TypeAlias = Callable[[Header, Claims], MaybeAsync[Any]]
+#: ``invalid_token_loader`` and ``unauthorized_loader``: return the response for a message.
+MessageResponse: TypeAlias = "Callable[[str], MaybeAsync[ResponseReturnValue]]"
+#: The loaders that return the response for a genuine token that was refused: expired, revoked, not fresh and so on.
+TokenResponse: TypeAlias = "Callable[[Header, Claims], MaybeAsync[ResponseReturnValue]]"

@@ -316,16 +316,6 @@ def test_a_folder_of_pem_files_is_refused_with_the_way_out(make_app: MakeApp, tm
             make()
 
 
-@pytest.mark.parametrize("passphrase", ["open", b"open", ""])
-def test_the_passphrase_of_the_folder_is_refused(make_app: MakeApp, passphrase: Any) -> None:
-    """The option has no effect any more. ``None`` is accepted."""
-    with pytest.raises(ConfigurationError, match=r"JWT_KEYS_PASSPHRASE.*flask jwt keys import"):
-        make_app(KEYS=[EC], KEYS_PASSPHRASE=passphrase)
-    app = make_app(KEYS=[EC])
-    app.config["JWT_KEYS_PASSPHRASE"] = None
-    assert status(app, access_token(app)) == 200
-
-
 def test_a_member_that_is_there_twice_makes_the_file_invalid(make_app: MakeApp, tmp_path: Path) -> None:
     """RFC 7517, section 4: parsers differ in which of them they take."""
     path = write_set(tmp_path / "keys.json", EC)

@@ -65,7 +65,7 @@ def test_csrf_values_stay_the_same_within_a_session(service: Service) -> None:
     exchange(service, browser)
     after = {cookie(browser, f"csrf_{kind}_token") for kind in ("access", "refresh")}
     assert before == after
-    (record,) = service.app.extensions["flask-jwt-extended.store"][1].sessions()
+    (record,) = service.app.extensions["flask-jwt-extended.state"].state.store.sessions()
     assert not any(value in record.to_json() for value in before)
     assert not any(part in record.to_json() for part in cookie(browser, "refresh_token_cookie").split("."))
     later = browser_of(service)

@@ -117,7 +117,7 @@ def test_a_revoked_token_is_refused_to_its_last_second(
     last = claims_of(token)["exp"] + leeway - 1
     for moment in (last - leeway, last - leeway + 1, last):
         clock.now = moment
-        service.app.extensions["flask-jwt-extended.store"][1].prune(moment, 1000)
+        service.app.extensions["flask-jwt-extended.state"].state.store.prune(moment, 1000)
         assert not service.passes(token)
     assert service.passes(twin)
 

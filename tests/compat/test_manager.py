@@ -725,7 +725,8 @@ def test_the_methods_can_be_called_as_in_4_7() -> None:
 def test_a_manager_that_is_not_the_applications_uses_its_own_callbacks() -> None:
     """As in 4.7, only the options are those of the application."""
     app, other = new_app(JWTManager()), JWTManager()
-    other._encode_key_callback = other._decode_key_callback = lambda *_told: OTHER_SECRET
+    other._encode_key_callback = lambda _identity: OTHER_SECRET
+    other._decode_key_callback = lambda *_token: OTHER_SECRET
     with app.app_context():
         token = other._encode_jwt_from_config("u", "access")
         assert other._decode_jwt_from_config(token)["sub"] == "u"

@@ -154,7 +154,7 @@ SABOTAGE: dict[str, tuple[str, Callable[[Flask], object]]] = {
     ),
     "a store that nobody asks": (
         "test_a_token_that_was_revoked",
-        lambda app: setattr(app.extensions["flask-jwt-extended.store"][1], "status", lambda *_: (None, False)),
+        lambda app: setattr(app.extensions["flask-jwt-extended.state"].state.store, "status", lambda *_: (None, False)),
     ),
     "a leeway of hours": ("test_a_token_that_has_expired", lambda app: app.config.update(JWT_DECODE_LEEWAY=7200)),
 }

@@ -1,7 +1,5 @@
-"""The domains, names and paths of cookies that browsers accept (RFC 6265bis).
-
-If a browser drops a cookie, the server does not notice: the login answers 200, but the user is not logged in. So these
-functions check the options when the application starts.
+"""The domains, names and paths of cookies that browsers accept (RFC 6265bis). They are checked when the application
+starts, because a server does not notice that a browser drops a cookie: the login answers 200, but has no effect.
 """
 
 from __future__ import annotations
@@ -44,12 +42,7 @@ PUBLIC_SUFFIXES = frozenset(
 
 
 def check_domain(value: str, name: str) -> None:
-    """Refuse a ``Domain`` that no browser accepts for a cookie.
-
-    :param value: a domain; browsers ignore a leading dot
-    :param name: the option or argument that holds it
-    :raises ConfigurationError: if it is not a valid host name, or if it is a common public suffix
-    """
+    """Refuse a ``Domain`` that no browser accepts for a cookie: one that is no host name, or a public suffix."""
     if problem := _problem_with_domain(value):
         raise ConfigurationError(
             f"{name} {problem}. Browsers drop such a cookie: use a domain of yours such as 'example.com', or leave it "
@@ -82,16 +75,12 @@ def _ascii(domain: str) -> str:
 
 
 class CookieName(NamedTuple):
-    """One of the cookies of an application.
-
-    :ivar option: the option that holds its name
-    :ivar is_readable: whether scripts can read it
-    """
+    """One of the cookies of an application, and the option that holds its name."""
 
     option: str
     name: str
     path: str
-    is_readable: bool = False
+    is_readable: bool = False  # by scripts
 
 
 def is_bound_to_host(cookie: str) -> bool:
@@ -100,10 +89,7 @@ def is_bound_to_host(cookie: str) -> bool:
 
 
 def check_prefix(cookie: CookieName, *, secure: bool, domain: str | None) -> None:
-    """Refuse a name with a prefix that other options contradict (RFC 6265bis, section 4.1.3).
-
-    :raises ConfigurationError: if a browser would drop the cookie
-    """
+    """Refuse a name with a prefix that other options contradict (RFC 6265bis, section 4.1.3)."""
     name = cookie.name
     prefix = name.lower()
     if prefix.startswith(("__host-", "__secure-", "__http-")) and not secure:
@@ -120,10 +106,7 @@ def check_prefix(cookie: CookieName, *, secure: bool, domain: str | None) -> Non
 
 
 def check_name(cookie: CookieName) -> str | None:
-    """Return the problem with a name, or ``None``.
-
-    :raises ConfigurationError: if no cookie can have this name
-    """
+    """Return the problem with a name, or ``None``. Refuse a name that no cookie can have."""
     name = cookie.name
     if name != name.strip() or not name.isprintable() or not {";", "="}.isdisjoint(name):
         raise ConfigurationError(
@@ -147,10 +130,7 @@ def check_path(cookie: CookieName) -> str | None:
 
 
 def check_distinct(cookies: Sequence[CookieName]) -> Iterator[str]:
-    """Yield the problems of cookies with the same name on different paths.
-
-    :raises ConfigurationError: if they have the same path
-    """
+    """Yield the problems of cookies with the same name on different paths. Refuse them on the same path."""
     for one, other in combinations(cookies, 2):
         if one.name != other.name or not _overlap(one.path, other.path):
             continue

@@ -1,7 +1,4 @@
-"""The external identity providers whose tokens are accepted, and the settings of each (JWT_TRUSTED_ISSUERS).
-
-``_keys`` fetches their keys and verifies their tokens.
-"""
+"""The external identity providers whose tokens are accepted, and the settings of each (JWT_TRUSTED_ISSUERS)."""
 
 from __future__ import annotations
 
@@ -30,37 +27,18 @@ RFC_9068 = ("exp", "iat", "sub", "client_id", "jti")
 
 
 class TrustedIssuer(NamedTuple):
-    """An issuer and its settings.
-
-    :ivar issuer: the ``iss`` of its tokens
-    :ivar audience: the accepted audiences; a token must name one of them
-    :ivar audience_claim: the claim with the audience, if it is not ``aud``. Access tokens of Amazon Cognito only have
-        ``client_id``
-    :ivar jwks_uri: the URL of its keys
-    :ivar discovery: the URL of its metadata, which name the URL of its keys (OpenID Connect Discovery, RFC 8414). The
-        default is ``/.well-known/openid-configuration`` below the issuer, unless ``jwks_uri`` or ``keys`` is given
-    :ivar keys: its keys as a JWK Set, if they are not fetched
-    :ivar algorithms: the algorithms that it may sign with
-    :ivar identity_claim: the claim of its tokens that holds the identity
-    :ivar type: the type that its tokens count as: ``access`` or ``refresh``
-    :ivar typ: the ``typ`` that its tokens must have in their header, such as ``at+jwt``; ``None`` for any of ours
-    :ivar required_claims: the claims that its tokens must have, beside ``iss`` and the audience. With ``typ``
-        ``at+jwt``, the default is the list of RFC 9068
-    :ivar scopes: the scopes that its tokens may grant (``scope``, ``scp``); :data:`ANY` for all
-    :ivar roles: the roles that its tokens may grant (``roles``, ``groups``); :data:`ANY` for all
-    :ivar acr: the authentication contexts that its tokens may state (``acr``, ``amr``); :data:`ANY` for all
-    """
+    """An issuer (the ``iss`` of its tokens) and its settings, which docs/issuers.md explains."""
 
     issuer: str
     audience: tuple[str, ...]
-    audience_claim: str = "aud"
+    audience_claim: str = "aud"  # access tokens of Amazon Cognito only have "client_id"
     jwks_uri: str | None = None
     discovery: str | None = None
     keys: Any = None
     algorithms: tuple[str, ...] = ASYMMETRIC
     identity_claim: str = "sub"
     type: str = "access"
-    typ: str | None = None
+    typ: str | None = None  # any of ours
     required_claims: tuple[str, ...] = ("exp", "iat")
     scopes: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()

@@ -31,9 +31,7 @@ def anything(value: Any, _name: str) -> Any:
 
 
 def store(value: Any, name: str) -> Any:
-    """Take any value. An empty string is refused: it is most likely a missing environment variable, and without a store
-    no session can be ended.
-    """
+    """Take any value. An empty string is refused: it is most likely a missing environment variable."""
     if isinstance(value, str) and not value.strip():
         raise ConfigurationError(
             f'{name} is empty. Name a store, such as "sqlite:///jwt.db", or remove the option if this application '
@@ -43,9 +41,7 @@ def store(value: Any, name: str) -> Any:
 
 
 def key_set(value: Any, name: str) -> Any:
-    """Take any value. An empty one is refused: it is most likely a missing environment variable, and JWT_SECRET_KEY
-    would sign instead.
-    """
+    """Take any value. An empty one is refused: it is most likely a missing variable. JWT_SECRET_KEY would sign."""
     if value is not None and not (value.strip() if isinstance(value, str) else value):
         raise ConfigurationError(
             f'{name} is empty: name a JWK Set file, such as "keys.json", or remove the option if this application has '
@@ -221,18 +217,15 @@ def moment(value: Any, name: str) -> float | None:
         ) from None
 
 
-def size(value: Any, name: str) -> int:
-    """Take a positive number of bytes."""
-    if type(value) is not int or value < 1:
-        raise ConfigurationError(f"{name} must be a positive number of bytes, not {shown(value)}")
-    return value
+def whole(least: int, meaning: str) -> Parser:
+    """Take a whole number that is not less than this one."""
 
+    def parse(value: Any, name: str) -> int:
+        if type(value) is not int or value < least:
+            raise ConfigurationError(f"{name} must be {meaning}, not {shown(value)}")
+        return value
 
-def count(value: Any, name: str) -> int:
-    """Take a whole number, zero or more."""
-    if type(value) is not int or value < 0:
-        raise ConfigurationError(f"{name} must be a whole number, 0 or more, not {shown(value)}")
-    return value
+    return parse
 
 
 def secrets(value: Any, name: str) -> tuple[Any, ...]:
@@ -268,7 +261,7 @@ def in_order(names: Collection[str]) -> tuple[str, ...]:
 
 def algorithms(value: Any, name: str) -> tuple[str, ...]:
     """Take names of algorithms. Remove ``none`` with a warning: 4.7 ignores it."""
-    chosen = in_order(several(value or (), name) if not isinstance(value, (set, frozenset)) else value)
+    chosen = in_order(value if isinstance(value, (set, frozenset)) else several(value or (), name))
     if "none" in chosen:
         warnings.warn(f"{name} contains 'none', which is never accepted; remove it", JWTConfigWarning, stacklevel=2)
     return tuple(algorithm(each, name) for each in chosen if each != "none")
@@ -288,8 +281,8 @@ def encode_audience(value: Any, name: str) -> str | list[str] | None:
 
 def issuer(value: Any, name: str) -> Container[str] | None:
     """Take one issuer or several. Return a container, so that ``in`` never finds a part of a string."""
-    if value is None or isinstance(value, str):
-        return None if value is None else (value,)
+    if value is None:
+        return None
     if isinstance(value, Collection):
         return tuple(text(each, name) for each in several(value, name))
     if not isinstance(value, Container):
@@ -357,6 +350,6 @@ def _problem_with_origin(origin: str) -> str | None:
     if parts.netloc.endswith(":") or port == _DEFAULT_PORTS.get(parts.scheme, 0):
         return "has the default port of its scheme, which browsers leave out: remove the port"
     is_ipv6 = parts.netloc.startswith("[")
-    if not is_ipv6 and (not _HOST.issuperset(host) or not all(host.split("."))):
+    if not is_ipv6 and not (_HOST.issuperset(host) and all(host.split("."))):
         return "has no valid host: write a host with other characters than ASCII as xn--..."
     return None

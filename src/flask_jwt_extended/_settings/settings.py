@@ -1,7 +1,5 @@
 """The frozen :class:`Settings` of an application: its options, the values derived from them, and the checks of options
 that contradict each other.
-
-This module does not need Flask: :func:`resolve` takes any mapping.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from ..exceptions import ConfigurationError
 from . import cookie_rules, parsers
 from .cookie_rules import CookieName
 from .issuers import RESERVED
-from .options import OPTIONS, REMOVED, Options, defaults, option_name
+from .options import OPTIONS, Options, defaults, option_name
 from .redaction import shown
 
 #: How many seconds browsers keep a cookie if JWT_SESSION_COOKIE is off: a year, as in 4.7.
@@ -85,10 +83,7 @@ class Settings(Options):
 
     @property
     def signing_key(self) -> Any:
-        """The key material that signs.
-
-        :raises ConfigurationError: if it is not set
-        """
+        """The key material that signs. It must be set."""
         return self._asymmetric("private_key") if self.is_asymmetric else self._secret()
 
     @property
@@ -98,10 +93,7 @@ class Settings(Options):
 
     @property
     def verification_key(self) -> Any:
-        """The key material that verifies.
-
-        :raises ConfigurationError: if it is not set
-        """
+        """The key material that verifies. It must be set."""
         return self._asymmetric("public_key") if self.is_asymmetric else self._secret()
 
     @property
@@ -194,10 +186,7 @@ class Settings(Options):
 
     @cached_property
     def cookie_problems(self) -> tuple[str, ...]:
-        """Problems with names and paths of cookies that the strict profile refuses.
-
-        :raises ConfigurationError: if a cookie cannot work in any profile
-        """
+        """Problems with names and paths of cookies that the strict profile refuses. Others raise in both profiles."""
         cookies = [*self._token_cookies, *(self._csrf_cookies if self.with_csrf_cookie else ())]
         problems = [check(each) for each in cookies for check in (cookie_rules.check_name, cookie_rules.check_path)]
         return (*filter(None, problems), *cookie_rules.check_distinct(cookies))
@@ -205,21 +194,18 @@ class Settings(Options):
     @property
     def _token_cookies(self) -> Iterator[CookieName]:
         for kind in (self.access, self.refresh):
-            yield CookieName(f"JWT_{kind.name.upper()}_COOKIE_NAME", kind.cookie_name, kind.cookie_path)
+            yield CookieName(option_name(f"{kind.name}_cookie_name"), kind.cookie_name, kind.cookie_path)
 
     @property
     def _csrf_cookies(self) -> Iterator[CookieName]:
         for kind in (self.access, self.refresh):
-            name = f"JWT_{kind.name.upper()}_CSRF_COOKIE_NAME"
+            name = option_name(f"{kind.name}_csrf_cookie_name")
             yield CookieName(name, kind.csrf_cookie_name, kind.csrf_cookie_path, is_readable=True)
 
     # --- checks ---
 
     def check(self) -> None:
-        """Check that the options agree. Copies for one issuer or one type of token are not checked again.
-
-        :raises ConfigurationError: if two options cannot work together
-        """
+        """Refuse options that cannot work together. Copies for one issuer or type of token are not checked again."""
         self._check_report_only()
         self._check_rfc_9068()
         self._check_issuers()
@@ -228,30 +214,25 @@ class Settings(Options):
         self._check_cookies()
 
     def check_at_start(self) -> None:
-        """Refuse lifetimes under which tokens are expired when they are made, under strict.
+        """Refuse lifetimes of zero or less under strict. Only for ``init_app``: tests set such lifetimes later.
 
-        Only for ``init_app``: tests set such lifetimes later. Applications of 4.7 may set them before, so in compat
-        only ``flask jwt check`` reports them.
-
-        :raises ConfigurationError: if a lifetime is zero or less
+        Applications of 4.7 may set them before, so in compat only ``flask jwt check`` reports them.
         """
         if self.profile == "strict":
             self._check_positive("access_token_expires", "refresh_token_expires")
 
     def _check_report_only(self) -> None:
-        for name in self.report_only:
-            if name not in REPORTABLE:
-                raise ConfigurationError(
-                    f"JWT_REPORT_ONLY cannot name {shown(name)}; it can name {', '.join(REPORTABLE)}"
-                )
+        if unknown := [name for name in self.report_only if name not in REPORTABLE]:
+            raise ConfigurationError(
+                f"JWT_REPORT_ONLY cannot name {shown(unknown[0])}; it can name {', '.join(REPORTABLE)}"
+            )
 
     def _check_rfc_9068(self) -> None:
-        if self.access_token_typ == "at+jwt":
-            for attribute in ("encode_issuer", "encode_audience"):
-                if not getattr(self, attribute):
-                    raise ConfigurationError(
-                        f'JWT_ACCESS_TOKEN_TYP = "at+jwt" needs {option_name(attribute)} (RFC 9068, section 2.2)'
-                    )
+        missing = [each for each in ("encode_issuer", "encode_audience") if not getattr(self, each)]
+        if self.access_token_typ == "at+jwt" and missing:
+            raise ConfigurationError(
+                f'JWT_ACCESS_TOKEN_TYP = "at+jwt" needs {option_name(missing[0])} (RFC 9068, section 2.2)'
+            )
 
     def _check_issuers(self) -> None:
         if self.encode_issuer in self.trusted_issuers:
@@ -293,14 +274,8 @@ class Settings(Options):
 
 
 def resolve(config: Mapping[str, Any]) -> Settings:
-    """Parse and validate the ``JWT_*`` options of a configuration. Missing options take their defaults.
-
-    :raises ConfigurationError: if an option has a value that cannot work
-    """
+    """Parse and validate the ``JWT_*`` options of a configuration. Missing options take their defaults."""
     values = {**defaults(config), **config}
-    for name, fix in REMOVED.items():
-        if config.get(name) is not None:
-            raise ConfigurationError(f"{name} {fix}")
     # A default may be the value of another option. That one is parsed first, so that an error names the one you set.
     by_origin = sorted(OPTIONS, key=lambda each: callable(each.strict))
     parsed = {each.attribute: each.parse(values[each.name], each.name) for each in by_origin}

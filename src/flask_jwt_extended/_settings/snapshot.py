@@ -1,14 +1,14 @@
 """Notice that a configuration has changed, also if a list or mapping in it was changed in place.
 
-``snapshot(raw) == read_raw(app.config)`` is the one comparison that each request makes. So a snapshot is a tuple of the
-raw values, in which a plain comparison in C does the work: only a value that compares wrongly is replaced by a small
-object with an ``__eq__`` of its own. The snapshot is always on the left, so that its ``__eq__`` is called first.
+Each request makes one comparison of two tuples, in C: ``snapshot(raw) == read_raw(app.config)``. In a snapshot, values
+that compare wrongly are replaced by :class:`_Equal`. It is always on the left, so that its ``__eq__`` is called first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
+from functools import partial
 from operator import is_, itemgetter
 from typing import Any
 
@@ -30,9 +30,9 @@ def snapshot(raw: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _copy_option(name: str, value: Any) -> Any:
     if name.endswith(("_EXPIRES", "_LIFETIME", "_IDLE_TIMEOUT")) and isinstance(value, (int, float)):
-        return _SameTypeAndValue(value)
+        return _same_contents(value, lambda number: number, value)  # False == 0, but a lifetime of False is unlimited
     if name == "JWT_STORE_URI" and value is not None and not isinstance(value, str):
-        return _SameObject(value)  # a store may look like a container
+        return _same_object(value)  # a store may look like a container
     return _copy(value)
 
 
@@ -45,7 +45,7 @@ def _copy(value: Any, *outer: int) -> Any:
     if kind in _IMMUTABLE:
         return value
     if id(value) in outer or len(outer) > _MAX_DEPTH:
-        return _SameObject(value)
+        return _same_object(value)
     inner = (*outer, id(value))
     if kind is dict:
         return {key: _copy(each, *inner) for key, each in value.items()}
@@ -56,59 +56,37 @@ def _copy(value: Any, *outer: int) -> Any:
         if isinstance(value, abstract) and not isinstance(value, (str, bytes)):
             contents = read(value)
             is_flat = abstract in (Set, bytearray)
-            return _SameContents(value, read, contents if is_flat else _copy(contents, *inner))
-    return _SameObject(value)
-
-
-def _items_of(value: Any) -> list[tuple[Any, Any]]:
-    return list(value.items())
+            return _same_contents(value, read, contents if is_flat else _copy(contents, *inner))
+    return _same_object(value)
 
 
 #: How to read the contents of containers other than ``dict``, ``list`` and ``tuple``.
 _CONTAINERS: tuple[tuple[type[Any], Callable[[Any], Any]], ...] = (
-    (Mapping, _items_of),
+    (Mapping, lambda value: list(value.items())),
     (Set, frozenset),
     (bytearray, bytes),
     (Sequence, list),
 )
 
 
-class _SameTypeAndValue:
-    """Equals the same number of the same type: ``False == 0``, but as a lifetime ``False`` is unlimited."""
+class _Equal:
+    """Equals every object that a function accepts."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_accepts",)
     __hash__ = None  # type: ignore[assignment]  # only for comparisons
 
-    def __init__(self, value: Any) -> None:
-        self._value = value
+    def __init__(self, accepts: Callable[[Any], bool]) -> None:
+        self._accepts = accepts
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self._value) and other == self._value
+        return self._accepts(other)
 
 
-class _SameObject:
-    """Equals one object. The ``__eq__`` of that object is never called."""
-
-    __slots__ = ("_value",)
-    __hash__ = None  # type: ignore[assignment]  # only for comparisons
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def __eq__(self, other: object) -> bool:
-        return other is self._value
+def _same_object(value: Any) -> _Equal:
+    return _Equal(partial(is_, value))
 
 
-class _SameContents:
-    """Equals a container of the same type with the same contents, in the same order if it has one."""
-
-    __slots__ = ("_contents", "_read", "_type")
-    __hash__ = None  # type: ignore[assignment]  # only for comparisons
-
-    def __init__(self, value: Any, read: Callable[[Any], Any], contents: Any) -> None:
-        self._type = type(value)
-        self._read = read
-        self._contents = contents
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is self._type and bool(self._contents == self._read(other))
+def _same_contents(value: Any, read: Callable[[Any], Any], contents: Any) -> _Equal:
+    """Equal what has the same type and the same contents, in the same order if it has one."""
+    kind = type(value)
+    return _Equal(lambda other: type(other) is kind and bool(contents == read(other)))
