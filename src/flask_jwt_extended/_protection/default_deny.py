@@ -114,8 +114,7 @@ def _protect_blueprint(blueprint: Blueprint, patterns: tuple[str, ...]) -> None:
 
 
 def _strays(views: set[str], new: set[str], names: frozenset[str]) -> frozenset[str]:
-    """Find the endpoints that a blueprint registered outside of its ``names``: flask-restful and flask-restx know neither
-    parents nor ``name=``.
+    """Find what a blueprint registered outside of its names: flask-restful and flask-restx do not know its parents.
 
     :param views: the endpoints that were registered with the blueprint
     :param new: the blueprints that were registered with it, itself among them

@@ -16,8 +16,7 @@ class ServerSocket:
     def __init__(self, socket: Any) -> None:
         self._socket = socket
         self._peer = _peer_of(socket)
-        # Only the library that encrypts a stream of TLS can write into it.
-        self._is_plain = not hasattr(socket, "cipher")
+        self._is_plain = not hasattr(socket, "cipher")  # only the TLS library can write into its stream
         self._is_open = True
 
     @classmethod

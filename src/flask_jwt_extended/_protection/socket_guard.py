@@ -57,9 +57,6 @@ def close_refused(arguments: tuple[Any, ...], request: Request, error: Exception
     return False
 
 
-# --- sock_required, and for the most part socketio_required ---------------------------------------------------------
-
-
 def socket_among(arguments: tuple[Any, ...]) -> Any:
     """Return the connection that flask-sock passes to a handler."""
     for each in arguments:
@@ -73,16 +70,13 @@ def admit(
 ) -> None:
     """Check the token of the connection that this request makes, watch it, and remember the token for the handler.
 
-    :param watch: :func:`watch_request`, or ``watch_event`` of Socket.IO
     :param encoded: the token; ``None``: it is in the request
     """
     app, request = get_app(), current_request._get_current_object()  # type: ignore[attr-defined]  # of LocalProxy
     state, now = get_state(app), time.time()
     try:
-        if encoded is None:
-            token = cast("Token", authenticate(request, policy, state, now))  # without optional there is one
-        else:
-            token = check(encoded, policy, state, now)
+        found = check(encoded, policy, state, now) if encoded is not None else authenticate(request, policy, state, now)
+        token = cast("Token", found)  # without optional there is one
     except (JWTExtendedException, PyJWTError) as error:
         raise signal_refusal(app, error) from None
     check_origin(app, request, token)
