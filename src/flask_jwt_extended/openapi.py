@@ -21,6 +21,8 @@ Document = MutableMapping[str, Any]
 
 #: The variable part of a rule, with its converter: ``<int(min=1):order_id>``.
 _VARIABLE = re.compile(r"<(?:[^<>:]+(?:\([^()]*\))?:)?([^<>:]+)>")
+#: The schemes of the locations. OpenAPI has none for a JSON body.
+_NAMES = {"headers": "jwt", "cookies": "jwt_cookies", "query_string": "jwt_query_string"}
 
 
 def document_security(target: Any, app: Flask) -> None:
@@ -75,7 +77,6 @@ def add_security(document: Document, app: Flask) -> Document:
 
 
 def _schemes(settings: Settings) -> dict[str, Document]:
-    """Return the locations of tokens as security schemes. OpenAPI has none for a JSON body."""
     header = settings.header_name
     schemes: dict[str, Document] = {
         "headers": {"type": "apiKey", "in": "header", "name": header},
@@ -84,18 +85,14 @@ def _schemes(settings: Settings) -> dict[str, Document]:
     }
     if header.lower() == "authorization":
         schemes["headers"] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-    return {_name(location): schemes[location] for location in settings.token_location if location in schemes}
-
-
-def _name(location: str) -> str:
-    return "jwt" if location == "headers" else f"jwt_{location}"
+    return {_NAMES[location]: schemes[location] for location in settings.token_location if location in _NAMES}
 
 
 def _describe(operation: Document, policy: Policy, settings: Settings, version: str) -> None:
-    locations = [each for each in policy.locations or settings.token_location if each != "json"]
+    names = [_NAMES[each] for each in policy.locations or settings.token_location if each in _NAMES]
     # Before 3.1, only schemes of OAuth 2.0 can name scopes.
     scopes = sorted(policy.scopes.names) if policy.scopes and not version.startswith(("2", "3.0")) else []
-    security: list[Document] = [{_name(location): scopes} for location in locations]
+    security: list[Document] = [{name: scopes} for name in names]
     operation.setdefault("security", security + ([{}] if policy.optional else []))
     responses = operation.setdefault("responses", {})
     responses.setdefault("401", {"description": "The token is missing or invalid"})

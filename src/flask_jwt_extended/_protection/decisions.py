@@ -57,10 +57,6 @@ class DefaultDeny:
         own = endpoint if inside is None else f"{self.blueprint}{inside}"
         return fnmatchcase(endpoint, pattern) or fnmatchcase(own, pattern)
 
-    def guards(self, endpoint: str, view: Any, method: str) -> bool:
-        """Whether it protects a view."""
-        return self.covers(endpoint) and not self.exempts(endpoint, view, method)
-
 
 def serves_static_files(endpoint: str, view: Any) -> bool:
     """Whether Flask itself registered a view, for the static folder of an application or a blueprint."""
@@ -97,8 +93,8 @@ def decide(app: Flask, endpoint: str, method: str) -> Decision:
     """Decide which requirements a request to an endpoint has to meet, for this method."""
     view = app.view_functions[endpoint]
     own, hooks = requirements_of(view, method), hooks_of(app, endpoint)
-    protections = [each for each in protections_of(app) if each.covers(endpoint)]
-    is_guarded = isinstance(view, ViewProxy) and any(each.guards(endpoint, view, method) for each in protections)
+    exemptions = [each.exempts(endpoint, view, method) for each in protections_of(app) if each.covers(endpoint)]
+    is_guarded = isinstance(view, ViewProxy) and not all(exemptions)
     in_front = _in_front(own.front, own.behind, hooks) if is_guarded else ()
     declared = own.front + own.behind
     if declared:
@@ -108,8 +104,8 @@ def decide(app: Flask, endpoint: str, method: str) -> Decision:
         return Decision("default", in_front, in_front)
     if hooks:
         return Decision("hook", hooks)
-    is_public = is_exempt(view, method) or any(each.exempts(endpoint, view, method) for each in protections)
-    is_public = is_public or (not protections and serves_static_files(endpoint, view))
+    is_public = is_exempt(view, method) or any(exemptions)
+    is_public = is_public or (not exemptions and serves_static_files(endpoint, view))
     return Decision("exempt" if is_public else "none")
 
 

@@ -44,11 +44,6 @@ def jwt_exempt(view: V = _MISSING) -> V:
     """
     if view is _MISSING:
         raise TypeError("jwt_exempt takes no parentheses: write @jwt_exempt, not @jwt_exempt()")
-    _check_markable(view)
-    return cast("V", mark_exempt(view))
-
-
-def _check_markable(view: Any) -> None:
     if view is None:
         raise TypeError(
             "@jwt_exempt stands above a decorator that returned None, so it would exempt nothing: put it below the "
@@ -59,6 +54,7 @@ def _check_markable(view: Any) -> None:
     if not isinstance(view, type) and any(requirements_of(view, "GET")[:2]):
         name = getattr(view, "__qualname__", "this view")
         raise ConfigurationError(f"{name} has both @jwt_exempt and @jwt_required(), which contradict: remove one")
+    return cast("V", mark_exempt(view))
 
 
 def protect(target: Flask | Blueprint, exempt: Iterable[str]) -> None:
@@ -140,12 +136,9 @@ def _replace(app: Any, views: Mapping[str, Any]) -> None:
 
 
 class _HasGuardedViews:
-    """Wraps the views of an application again when its ``view_functions`` is assigned.
+    """Wraps the views of an application again when its ``view_functions`` is assigned."""
 
-    ``attrgetter`` makes the property fast, since every request reads it.
-    """
-
-    view_functions = property(attrgetter(_VIEWS), _replace)
+    view_functions = property(attrgetter(_VIEWS), _replace)  # fast, since every request reads it
 
     def __init_subclass__(cls) -> None:
         """Hide that of the application's class, which may require arguments or list its subclasses."""
@@ -190,19 +183,14 @@ class GuardedViews(dict[str, Any]):
 class _Guard(ViewProxy):
     """Checks a request before it calls a view. It decides at the first request, after all decorators and blueprints."""
 
-    #: What to check for each method, and if it is the same for all.
-    _jwt_decided: dict[str, tuple[Policy, ...]]
-    _jwt_fixed: tuple[Policy, ...] | None
-
     def __init__(self, view: Any, app: Flask, endpoint: str, require: Callable[[Policy], None]) -> None:
         super().__init__(view)
-        self._keep(app=app, endpoint=endpoint, require=require, is_async=iscoroutinefunction(view))
-        self._keep(fixed=None, decided={}, view_class=None)
-
-    def _keep(self, **attributes: Any) -> None:
-        """Set attributes of the wrapper. Other attributes are set on the view."""
-        for name, value in attributes.items():
-            object.__setattr__(self, f"_jwt_{name}", value)
+        self._jwt_app, self._jwt_endpoint, self._jwt_require = app, endpoint, require
+        self._jwt_is_async = iscoroutinefunction(view)
+        #: What to check for each method, and if it is the same for all.
+        self._jwt_decided: dict[str, tuple[Policy, ...]] = {}
+        self._jwt_fixed: tuple[Policy, ...] | None = None
+        self._jwt_view_class: Any = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         policies = self._jwt_fixed
@@ -213,7 +201,7 @@ class _Guard(ViewProxy):
 
     def _for_method(self) -> tuple[Policy, ...]:
         if not self._jwt_decided or self._jwt_view_class is not getattr(self.raw_view, "view_class", None):
-            self._decide()
+            self._decide()  # the first time, or a test has replaced the class
         known = self._jwt_decided.get(request.method)
         return self._policies_for(request.method) if known is None else known
 
@@ -223,10 +211,9 @@ class _Guard(ViewProxy):
     def _decide(self) -> None:
         """Decide for each method; ``*`` shows whether others differ."""
         decided = {method.upper(): self._policies_for(method.upper()) for method in (*http_method_funcs, "*")}
-        served = getattr(self.raw_view, "view_class", None)  # a test may replace it
-        self._keep(decided=decided, view_class=served)
-        if served is None and len(set(decided.values())) == 1:
-            self._keep(fixed=decided["*"])
-            views = self._jwt_app.view_functions
+        self._jwt_decided, self._jwt_view_class = decided, getattr(self.raw_view, "view_class", None)
+        if self._jwt_view_class is None and len(set(decided.values())) == 1:
+            self._jwt_fixed = decided["*"]
+            views: Any = self._jwt_app.view_functions
             if not decided["*"] and views.get(self._jwt_endpoint) is self:
                 dict.__setitem__(views, self._jwt_endpoint, self.raw_view)  # costs requests nothing from now on

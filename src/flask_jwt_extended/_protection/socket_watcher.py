@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Protocol
@@ -49,7 +50,6 @@ class Connection(Protocol):
 
     def is_open(self) -> bool:
         """Whether it is still open."""
-        ...
 
 
 class Watch:
@@ -108,7 +108,7 @@ class Watch:
     def start(self, connection: Connection) -> None:
         """Watch a connection until it ends or is closed."""
         self.connection = connection
-        self._watcher = _current_watcher()
+        self._watcher = _watcher_of(os.getpid())
         self._watcher.add(self)
 
     def stop(self) -> None:
@@ -148,8 +148,8 @@ def _check_again(token: Token, state: ExtensionState, now: float) -> None:
 class _Watcher:
     """The thread that closes connections. It ends with the last one, and starts with the next."""
 
-    def __init__(self) -> None:
-        self.process = os.getpid()
+    def __init__(self, process: int) -> None:
+        self._process = process
         self._changed = threading.Condition()
         self._watches: set[Watch] = set()
         self._turns: list[tuple[float, int, Watch]] = []  # a heap, with one entry for each watch
@@ -167,7 +167,7 @@ class _Watcher:
 
     def forget(self, watch: Watch) -> None:
         """Stop watching a connection."""
-        if self.process == os.getpid():  # else this is a child process, where the lock may be held forever
+        if self._process == os.getpid():  # else this is a child process, where the lock may be held forever
             with self._changed:
                 self._watches.discard(watch)
                 if not self._watches:
@@ -301,11 +301,6 @@ def _start_thread(target: Callable[[], None], name: str) -> threading.Thread:
     return thread
 
 
-_watcher = _Watcher()
-
-
-def _current_watcher() -> _Watcher:
-    global _watcher  # noqa: PLW0603  # threads do not survive a fork, and uWSGI forks without Python's hooks
-    if _watcher.process != os.getpid():
-        _watcher = _Watcher()
-    return _watcher
+@lru_cache(1)
+def _watcher_of(process: int) -> _Watcher:
+    return _Watcher(process)  # threads do not survive a fork, and uWSGI forks without Python's hooks

@@ -55,8 +55,9 @@ class ViewProxy:
         return getattr(object.__getattribute__(self, "raw_view"), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        with suppress(AttributeError):  # a bound method takes no attributes
-            setattr(self.raw_view, name, value)
+        if not name.startswith("_jwt_"):  # an attribute of the proxy itself
+            with suppress(AttributeError):  # a bound method takes no attributes
+                setattr(self.raw_view, name, value)
         object.__setattr__(self, name, value)
 
     @property
@@ -161,8 +162,7 @@ def _is_guarded(view: Any, seen: list[Any]) -> bool:
 def _segments(view: Any, method: str) -> list[list[Any]]:
     """Return the layers that run: of the view, then for a class of each ``dispatch_request`` and of the method."""
     layers = unwrap(view)
-    owner = _owner(layers)
-    return [layers, *(_dispatched(owner, method) if owner is not None else ())]
+    return [layers, *_dispatched(_owner(layers), method)]
 
 
 def _owner(layers: list[Any]) -> Any:
@@ -187,15 +187,11 @@ def _dispatched(owner: Any, method: str) -> Iterator[list[Any]]:
             continue
         layers = unwrap(dispatch)
         yield layers
-        names = _names(layers[-1])
+        names: Container[str] = getattr(getattr(layers[-1], "__code__", None), "co_names", ())
         if "dispatch_request" not in names:  # else it calls the one that it overrides
             if "getattr" in names and (handler := _handler(owner, method, names)) is not None:
                 yield unwrap(handler)
             return
-
-
-def _names(function: Any) -> Container[str]:
-    return getattr(getattr(function, "__code__", None), "co_names", ())
 
 
 def _handler(owner: Any, method: str, names: Container[str]) -> Any:

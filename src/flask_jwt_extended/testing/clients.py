@@ -36,16 +36,13 @@ def logged_in(
     refresh: bool = False,
     claims: Claims | None = None,
 ) -> FlaskClient:
-    """Return a test client that sends a token with every request: in the header, or in cookies with the CSRF value and
-    the ``Sec-Fetch-Site`` of a browser, whichever JWT_TOKEN_LOCATION names first.
+    """Return a test client that sends a token of your application with every request: in the header, or in cookies with
+    the CSRF value and the ``Sec-Fetch-Site`` of a browser, whichever JWT_TOKEN_LOCATION names first.
 
-    :param app: your application
-    :param identity: the identity, as for ``create_access_token``
-    :param scopes: the value of the claim ``scope``; none by default
-    :param roles: the value of the claim ``roles``; none by default
+    The token has this identity and, if you pass them, the claims ``scope``, ``roles`` and any others.
+
     :param fresh: whether, or for how long, the token is fresh, as for ``create_access_token``; ``False`` by default
     :param refresh: send a refresh token instead of an access token; ``False`` by default
-    :param claims: additional claims; none by default
     :raises NotImplementedError: if the application looks for tokens only in the query string or in JSON bodies
 
     .. versionadded:: 5.0
@@ -89,15 +86,10 @@ def client_with(token: str | None, app: Flask, *, refresh: bool = False) -> Flas
 def override_identity(
     identity: Any, *, scopes: str | Iterable[str] = (), roles: Iterable[str] = (), claims: Claims | None = None
 ) -> Iterator[None]:
-    """Give every request this identity, without a token, until the ``with`` block ends.
+    """Give every request this identity and these claims, without a token, until the ``with`` block ends.
 
     Views still check the token type, freshness, scopes and roles, and ``user_lookup_loader`` is called. The signature,
     the lifetime, revocation and CSRF are not checked.
-
-    :param identity: the value of the identity claim
-    :param scopes: the value of the claim ``scope``; none by default
-    :param roles: the value of the claim ``roles``; none by default
-    :param claims: additional claims; none by default
 
     .. versionadded:: 5.0
     """

@@ -74,7 +74,7 @@ class RouteContract:
 
     def test_a_token_whose_signature_is_wrong(self, app: Flask) -> None:
         """Forged tokens are refused."""
-        self._all_refuse(app, lambda policy: _forged(_made(policy)))
+        self._all_refuse(app, lambda policy: f"{_made(policy)[:-8]}AAAAAAAA")
 
     def test_a_token_of_another_kind(self, app: Flask) -> None:
         """A view refuses tokens of other types: refresh for access tokens, access for refresh tokens, custom types."""
@@ -149,11 +149,6 @@ def _made(policy: Policy, expires_delta: Any = None, **claims: Any) -> str:
     if policy.token_type == "access":
         return create_access_token("u", expires_delta=expires_delta, additional_claims=claims)
     return create_token(str(policy.token_type), "u", expires_delta=expires_delta, additional_claims=claims)
-
-
-def _forged(token: str) -> str:
-    header, payload, signature = token.split(".")
-    return f"{header}.{payload}.{'A' * len(signature)}"
 
 
 def _revoked(policy: Policy) -> str:
