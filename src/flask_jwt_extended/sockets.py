@@ -13,7 +13,6 @@ from typing import Any, TypeVar, cast
 from jwt.exceptions import PyJWTError
 
 from ._protection import socket_guard, socketio_guard
-from ._protection.server_socket import POLICY_VIOLATION
 from ._protection.socket_watcher import CHECK_EVERY
 from ._protection.view_metadata import mark_protected
 from ._request.policy import Policy
@@ -52,7 +51,7 @@ def sock_required(*, check_every: float = CHECK_EVERY, **requirements: Any) -> C
             try:
                 socket_guard.admit(policy, socket_guard.watch_request, check_every)
             except (JWTExtendedException, PyJWTError) as error:
-                ws.close(POLICY_VIOLATION, code_of(error))
+                ws.close(socket_guard.POLICY_VIOLATION, code_of(error))
                 return None
             except Exception:
                 ws.close(1011, "error")  # internal error (RFC 6455, section 7.4.1)
