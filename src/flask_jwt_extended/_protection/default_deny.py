@@ -157,8 +157,7 @@ class GuardedViews(dict[str, Any]):
         from ..view_decorators import require  # a higher layer
 
         super().__init__()
-        self._app = app
-        self._require = require
+        self._app, self._require = app, require
         self.update(views)
 
     def __setitem__(self, endpoint: str, view: Any) -> None:

@@ -88,6 +88,8 @@ def override_identity(
 ) -> Iterator[None]:
     """Give every request this identity and these claims, without a token, until the ``with`` block ends.
 
+    ``scopes`` and ``roles`` are the values of the claims ``scope`` and ``roles``; by default there are none.
+
     Views still check the token type, freshness, scopes and roles, and ``user_lookup_loader`` is called. The signature,
     the lifetime, revocation and CSRF are not checked.
 
