@@ -30,7 +30,7 @@ LEGACY = {"internal_utils", "config", "tokens"}
 #: Modules that are imported when they are first used.
 OPTIONAL = [
     *("_diagnostics", "_cli", "audit", "testing", "openapi", "sockets", "_protection.socket_guard"),
-    *("_protection.socketio_guard", "_protection.socket_watcher", "_protection.server_socket"),
+    *("_protection.socketio_guard", "_protection.socket_watcher"),
     *("stores.sql", "stores.redis", "stores._deadline", "_keys.files", "_keys.jwks_client"),
 ]
 #: The longest a function may be: in lines of code, without its docstring, comments and empty lines.

@@ -6,7 +6,7 @@ It completes documents that other libraries made, and overwrites nothing in them
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from flask import Flask
@@ -19,10 +19,10 @@ from ._settings.settings import Settings
 
 Document = MutableMapping[str, Any]
 
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 #: The variable part of a rule, with its converter: ``<int(min=1):order_id>``.
 _VARIABLE = re.compile(r"<(?:[^<>:]+(?:\([^()]*\))?:)?([^<>:]+)>")
-_BEARER = "jwt"
+#: The schemes of the locations. OpenAPI has none for a JSON body.
+_NAMES = {"headers": "jwt", "cookies": "jwt_cookies", "query_string": "jwt_query_string"}
 
 
 def document_security(target: Any, app: Flask) -> None:
@@ -35,7 +35,8 @@ def document_security(target: Any, app: Flask) -> None:
     .. versionadded:: 5.0
     """
     if hasattr(target, "spec_processor"):
-        _process(target, app)
+        before = target.spec_callback  # the application's own processor
+        target.spec_processor(lambda spec: _documented(before(spec) if before else spec, app))
         return
     spec = target.spec if hasattr(target, "register_blueprint") else target
     if isinstance(spec, MutableMapping):
@@ -50,77 +51,52 @@ def document_security(target: Any, app: Flask) -> None:
         )
 
 
-def _process(target: Any, app: Flask) -> None:
-    """Have an ``APIFlask`` application add this after its own processor."""
-    before = target.spec_callback
-
-    def add_to(spec: Any) -> Any:
-        spec = before(spec) if before else spec
-        document_security(spec, app)
-        return spec
-
-    target.spec_processor(add_to)
+def _documented(spec: Any, app: Flask) -> Any:
+    document_security(spec, app)
+    return spec
 
 
 def add_security(document: Document, app: Flask) -> Document:
     """Add the security schemes to a document, and to each operation its requirements and refusals.
 
-    :param document: the document, as a mapping
     :return: the same document
 
     .. versionadded:: 5.0
     """
     settings = get_state(app).settings
-    known = {(_path(route.rule), route.method.lower()): route for route in routes(app)}
-    for path, method, operation in _operations(document):
-        route = known.get((path, method))
-        policies = decide(app, route.endpoint, route.method).policies if route is not None else ()
-        if policies:
+    for route in routes(app):
+        path = document.get("paths", {}).get(_VARIABLE.sub(r"{\1}", route.rule), {})  # as in /orders/{order_id}
+        operation = path.get(route.method.lower())
+        policies = decide(app, route.endpoint, route.method).policies
+        if operation is not None and policies:
             _describe(operation, policies[0], settings, str(document.get("openapi", "")))
-    components = document.setdefault("components", {})
-    schemes = components.setdefault("securitySchemes", {})
+    schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
     for name, scheme in _schemes(settings).items():
         schemes.setdefault(name, scheme)
     return document
 
 
-def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
-    for path, item in document.get("paths", {}).items():
-        for method in _METHODS:
-            if method in item:
-                yield path, method, item[method]
-
-
-def _path(rule: str) -> str:
-    """Return a rule as OpenAPI writes it: ``/orders/{order_id}``."""
-    return _VARIABLE.sub(r"{\1}", rule)
-
-
 def _schemes(settings: Settings) -> dict[str, Document]:
-    """Return the locations of tokens as security schemes. OpenAPI has none for a JSON body."""
+    header = settings.header_name
     schemes: dict[str, Document] = {
-        "headers": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-        if settings.header_name.lower() == "authorization"
-        else {"type": "apiKey", "in": "header", "name": settings.header_name},
+        "headers": {"type": "apiKey", "in": "header", "name": header},
         "cookies": {"type": "apiKey", "in": "cookie", "name": settings.access.cookie_name},
         "query_string": {"type": "apiKey", "in": "query", "name": settings.query_string_name},
     }
-    return {_name(location): schemes[location] for location in settings.token_location if location in schemes}
-
-
-def _name(location: str) -> str:
-    return _BEARER if location == "headers" else f"{_BEARER}_{location}"
+    if header.lower() == "authorization":
+        schemes["headers"] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    return {_NAMES[location]: schemes[location] for location in settings.token_location if location in _NAMES}
 
 
 def _describe(operation: Document, policy: Policy, settings: Settings, version: str) -> None:
-    locations = [each for each in policy.locations or settings.token_location if each != "json"]
+    names = [_NAMES[each] for each in policy.locations or settings.token_location if each in _NAMES]
     # Before 3.1, only schemes of OAuth 2.0 can name scopes.
     scopes = sorted(policy.scopes.names) if policy.scopes and not version.startswith(("2", "3.0")) else []
-    security: list[Document] = [{_name(location): scopes} for location in locations]
+    security: list[Document] = [{name: scopes} for name in names]
     operation.setdefault("security", security + ([{}] if policy.optional else []))
     responses = operation.setdefault("responses", {})
     responses.setdefault("401", {"description": "The token is missing or invalid"})
-    if policy.scopes or policy.roles:
-        required = (("scope", policy.scopes), ("role", policy.roles))
-        lacking = ", ".join(f"{name} {requirement}" for name, requirement in required if requirement)
+    required = (("scope", policy.scopes), ("role", policy.roles))
+    lacking = ", ".join(f"{name} {requirement}" for name, requirement in required if requirement)
+    if lacking:
         responses.setdefault("403", {"description": f"The token lacks {lacking}"})

@@ -1,7 +1,6 @@
 """WebSockets of flask-sock and namespaces of Flask-SocketIO: which clients may connect, and for how long.
 
-``jwt_required``, ``JWTManager.protect`` and ``verify_jwt_in_request`` protect a WebSocket route as well. These
-decorators add what is particular to sockets: refusals that clients can read, and the interval between two checks.
+``jwt_required`` protects a WebSocket too. These decorators add refusals that clients can read, and ``check_every``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import Any, TypeVar, cast
 from jwt.exceptions import PyJWTError
 
 from ._protection import socket_guard, socketio_guard
-from ._protection.server_socket import POLICY_VIOLATION
 from ._protection.socket_watcher import CHECK_EVERY
 from ._protection.view_metadata import mark_protected
 from ._request.policy import Policy
@@ -24,9 +22,6 @@ __all__ = ["sock_required", "socketio_required"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: The status with which a connection is closed for an error of the application (RFC 6455, section 7.4.1).
-_INTERNAL_ERROR = 1011
-
 
 def sock_required(*, check_every: float = CHECK_EVERY, **requirements: Any) -> Callable[[F], F]:
     """Protect a WebSocket handler of flask-sock. It goes below the route::
@@ -35,14 +30,13 @@ def sock_required(*, check_every: float = CHECK_EVERY, **requirements: Any) -> C
         @sock_required(scopes="feed")
         def feed(ws): ...
 
-    A connection that is refused is closed with the status 1008 and the code of the refusal as the reason. So is an open
-    one when its token expires or is revoked, when its session ends, or when that cannot be checked.
+    A refused connection is closed with the status 1008 and the code of the refusal as the reason. So is an open one
+    when its token expires or is revoked, when its session ends, or when that cannot be checked.
 
     :param check_every: seconds between two checks whether the token was revoked; 3 by default
     :param requirements: those of ``jwt_required``, except ``optional`` and ``report_only``
     :raises TypeError: if it stands above the route
-    :raises ConfigurationError: if a requirement cannot be met; when a connection is made, if the server does not let it
-        be closed
+    :raises ConfigurationError: if a requirement cannot be met, or a connection is made that the server cannot close
 
     .. versionadded:: 5.0
     """
@@ -57,10 +51,10 @@ def sock_required(*, check_every: float = CHECK_EVERY, **requirements: Any) -> C
             try:
                 socket_guard.admit(policy, socket_guard.watch_request, check_every)
             except (JWTExtendedException, PyJWTError) as error:
-                ws.close(POLICY_VIOLATION, code_of(error))
+                ws.close(socket_guard.POLICY_VIOLATION, code_of(error))
                 return None
             except Exception:
-                ws.close(_INTERNAL_ERROR, "error")
+                ws.close(1011, "error")  # internal error (RFC 6455, section 7.4.1)
                 raise
             return handler(*args, **kwargs)
 
@@ -87,13 +81,12 @@ def socketio_required(
     is revoked, when its session ends, or when that cannot be checked. The handler takes ``auth`` or nothing.
 
     :param socketio: the ``SocketIO`` object
-    :param token: finds a token in what the client sent as ``auth``; by default its ``"token"``. If there is none, the
-        request is searched, as JWT_TOKEN_LOCATION says
+    :param token: finds a token in what the client sent as ``auth``; by default its ``"token"``. If there is none,
+        JWT_TOKEN_LOCATION applies
     :param check_every: seconds between two checks whether the token was revoked; 3 by default
     :param requirements: those of ``jwt_required``, except ``optional`` and ``report_only``
     :raises TypeError: if it stands above ``@socketio.on``
-    :raises ConfigurationError: if a requirement cannot be met; when it is called, if the handler is that of another
-        event, or not one of Flask-SocketIO
+    :raises ConfigurationError: if a requirement cannot be met, or the handler is called for another event
 
     .. versionadded:: 5.0
     """

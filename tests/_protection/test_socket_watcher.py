@@ -139,7 +139,7 @@ def test_checks_that_hang_do_not_delay_other_checks(monkeypatch: pytest.MonkeyPa
 def test_with_too_many_stuck_checks_connections_are_closed_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads are not added without end; they are used again when they are free."""
     monkeypatch.setattr(socket_watcher, "_MAX_STUCK", 1)
-    monkeypatch.setattr(socket_watcher, "CHECK_LIMIT", 0.2)
+    monkeypatch.setattr(socket_watcher, "CHECK_LIMIT", 0.5)
     released = threading.Event()
     app = make(lambda name: name == "stuck" and not released.wait(10))
     try:

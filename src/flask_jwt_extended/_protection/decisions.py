@@ -18,7 +18,6 @@ from .view_metadata import ViewProxy, is_exempt, raw, requirements_of
 _PROTECTIONS = "flask-jwt-extended.protections"
 #: The patterns for static files. They match only the views that Flask itself registers, not others of that name.
 STATIC_FILES = ("static", "*.static")
-_DEFAULT = (Policy(),)
 
 
 @dataclass(eq=False)
@@ -27,8 +26,8 @@ class DefaultDeny:
 
     :ivar exempt: patterns of the endpoints that stay public
     :ivar blueprint: the blueprint's own name; ``None``: the whole application is protected
-    :ivar names: the names under which the application knows the blueprint, with those of its parents
-    :ivar endpoints: endpoints that the blueprint registered under other names. Others that begin so may be its own too
+    :ivar names: the names of the blueprint in the application, with those of its parents
+    :ivar endpoints: endpoints that it registered under other names. Others that begin so may be its own too
     """
 
     exempt: tuple[str, ...]
@@ -58,10 +57,6 @@ class DefaultDeny:
         own = endpoint if inside is None else f"{self.blueprint}{inside}"
         return fnmatchcase(endpoint, pattern) or fnmatchcase(own, pattern)
 
-    def guards(self, endpoint: str, view: Any, method: str) -> bool:
-        """Whether it protects a view."""
-        return self.covers(endpoint) and not self.exempts(endpoint, view, method)
-
 
 def serves_static_files(endpoint: str, view: Any) -> bool:
     """Whether Flask itself registered a view, for the static folder of an application or a blueprint."""
@@ -70,8 +65,9 @@ def serves_static_files(endpoint: str, view: Any) -> bool:
         return False
     if isinstance(view, MethodType):
         return isinstance(view.__self__, (Flask, Blueprint)) and view.__func__.__name__ == "send_static_file"
-    module = getattr(view, "__globals__", {}).get("__name__")
-    return module == "flask.app" and "send_static_file" in view.__code__.co_names
+    return (
+        getattr(view, "__globals__", {}).get("__name__") == "flask.app" and "send_static_file" in view.__code__.co_names
+    )
 
 
 def protections_of(app: Flask) -> list[DefaultDeny]:
@@ -82,9 +78,8 @@ def protections_of(app: Flask) -> list[DefaultDeny]:
 class Decision(NamedTuple):
     """The requirements of an endpoint.
 
-    :ivar guard: what checks the request, as in :class:`Route`
-    :ivar policies: all requirements
-    :ivar in_front: those that :meth:`JWTManager.protect` checks, before the view is called
+    :ivar guard: as in :class:`Route`
+    :ivar in_front: those of ``policies`` that :meth:`JWTManager.protect` checks, before the view is called
     :ivar above: a decorator that may answer before ``@jwt_required`` runs; empty: there is none
     """
 
@@ -98,8 +93,8 @@ def decide(app: Flask, endpoint: str, method: str) -> Decision:
     """Decide which requirements a request to an endpoint has to meet, for this method."""
     view = app.view_functions[endpoint]
     own, hooks = requirements_of(view, method), hooks_of(app, endpoint)
-    protections = [each for each in protections_of(app) if each.covers(endpoint)]
-    is_guarded = isinstance(view, ViewProxy) and any(each.guards(endpoint, view, method) for each in protections)
+    exemptions = [each.exempts(endpoint, view, method) for each in protections_of(app) if each.covers(endpoint)]
+    is_guarded = isinstance(view, ViewProxy) and not all(exemptions)
     in_front = _in_front(own.front, own.behind, hooks) if is_guarded else ()
     declared = own.front + own.behind
     if declared:
@@ -109,18 +104,16 @@ def decide(app: Flask, endpoint: str, method: str) -> Decision:
         return Decision("default", in_front, in_front)
     if hooks:
         return Decision("hook", hooks)
-    is_public = is_exempt(view, method) or any(each.exempts(endpoint, view, method) for each in protections)
-    is_public = is_public or (not protections and serves_static_files(endpoint, view))
+    is_public = is_exempt(view, method) or any(exemptions)
+    is_public = is_public or (not exemptions and serves_static_files(endpoint, view))
     return Decision("exempt" if is_public else "none")
 
 
 def _in_front(front: tuple[Policy, ...], behind: tuple[Policy, ...], hooks: tuple[Policy, ...]) -> tuple[Policy, ...]:
-    """Return what to check in front of a view that is protected by default: what the view would check too late; or else
-    what hooks check, since other code can remove hooks; or else an access token.
-    """
-    if behind:
+    """Return what to check in front of a view that is protected by default."""
+    if behind:  # which the view would check too late
         return tuple(each for each in behind if not each.report_only)
-    return () if front else hooks or _DEFAULT
+    return () if front else hooks or (Policy(),)  # other code can remove hooks
 
 
 def hooks_of(app: Flask, endpoint: str) -> tuple[Policy, ...]:

@@ -1,7 +1,6 @@
 """Default-deny: every view of an application or a blueprint is protected unless it is declared public.
 
-The mapping that holds the view functions of an application wraps each of them for its endpoint. So any code may
-dispatch requests, and a view that is added or replaced later is wrapped too.
+The mapping of view functions wraps each of them. So any code may dispatch requests, and later views are wrapped too.
 """
 
 from __future__ import annotations
@@ -38,8 +37,6 @@ def jwt_exempt(view: V = _MISSING) -> V:
 
     Subclasses do not inherit the exemption of a class. A method that a subclass does not override keeps its own.
 
-    :param view: the view
-    :return: the view
     :raises TypeError: if it was called with parentheses, or decorates something that is not a view
     :raises ConfigurationError: if it stands above ``@jwt_required``
 
@@ -47,11 +44,6 @@ def jwt_exempt(view: V = _MISSING) -> V:
     """
     if view is _MISSING:
         raise TypeError("jwt_exempt takes no parentheses: write @jwt_exempt, not @jwt_exempt()")
-    _check_markable(view)
-    return cast("V", mark_exempt(view))
-
-
-def _check_markable(view: Any) -> None:
     if view is None:
         raise TypeError(
             "@jwt_exempt stands above a decorator that returned None, so it would exempt nothing: put it below the "
@@ -62,6 +54,7 @@ def _check_markable(view: Any) -> None:
     if not isinstance(view, type) and any(requirements_of(view, "GET")[:2]):
         name = getattr(view, "__qualname__", "this view")
         raise ConfigurationError(f"{name} has both @jwt_exempt and @jwt_required(), which contradict: remove one")
+    return cast("V", mark_exempt(view))
 
 
 def protect(target: Flask | Blueprint, exempt: Iterable[str]) -> None:
@@ -82,9 +75,8 @@ def protect(target: Flask | Blueprint, exempt: Iterable[str]) -> None:
 
 
 def _patterns(exempt: Any) -> tuple[str, ...]:
-    found = (exempt,) if isinstance(exempt, str) else exempt
-    is_list = isinstance(found, Iterable) and not isinstance(found, (bytes, bytearray, Mapping))
-    patterns: tuple[Any, ...] = tuple(found) if is_list else (found,)
+    is_list = isinstance(exempt, Iterable) and not isinstance(exempt, (str, bytes, bytearray, Mapping))
+    patterns: tuple[Any, ...] = tuple(exempt) if is_list else (exempt,)
     for each in patterns:
         if not isinstance(each, str) or not each.strip():
             raise ConfigurationError(
@@ -94,12 +86,9 @@ def _patterns(exempt: Any) -> tuple[str, ...]:
     return patterns
 
 
-# --- blueprints -----------------------------------------------------------------------------------------------------
-
-
 def _protect_blueprint(blueprint: Blueprint, patterns: tuple[str, ...]) -> None:
     try:
-        blueprint.record(lambda state: _guard_by_name(state, patterns))
+        blueprint._check_setup_finished("protect")
     except AssertionError:
         raise ConfigurationError(
             f"jwt.protect came too late for the blueprint {blueprint.name!r}, which is already registered: call "
@@ -113,34 +102,22 @@ def _protect_blueprint(blueprint: Blueprint, patterns: tuple[str, ...]) -> None:
             register(app, options)
         finally:
             new = set(app.blueprints) - blueprints
-            names = {name for name in new if app.blueprints[name] is blueprint}
-            _guard_strays(app, blueprint, patterns, set(app.view_functions) - views, new, names)
+            names = frozenset(name for name in new if app.blueprints[name] is blueprint)
+            strays = _strays(set(app.view_functions) - views, new, names)
+            _install(app, DefaultDeny(patterns, blueprint.name, names, strays))
 
     blueprint.register = register_and_guard  # type: ignore[method-assign]  # the only place that sees all of its views
 
 
-def _guard_by_name(state: Any, patterns: tuple[str, ...]) -> None:
-    name = f"{state.name_prefix}.{state.name}".lstrip(".")
-    _install(state.app, DefaultDeny(patterns, state.blueprint.name, frozenset({name})))
-
-
-def _guard_strays(
-    app: Flask, blueprint: Blueprint, patterns: tuple[str, ...], views: set[str], new: set[str], names: set[str]
-) -> None:
-    """Protect the endpoints that a blueprint registered outside of its own name, as flask-restful and flask-restx do,
-    which know neither parents nor ``name=``.
+def _strays(views: set[str], new: set[str], names: frozenset[str]) -> frozenset[str]:
+    """Find what a blueprint registered outside of its names: flask-restful and flask-restx do not know its parents.
 
     :param views: the endpoints that were registered with the blueprint
-    :param new: the names of the blueprints that were registered, its own ``names`` among them
+    :param new: the blueprints that were registered with it, itself among them
     """
     within = tuple(f"{name}." for name in names)
     others = {name for name in new if name not in names and not name.startswith(within)}
-    strays = {each for each in views if not each.startswith(within) and each.rpartition(".")[0] not in others}
-    if strays:
-        _install(app, DefaultDeny(patterns, blueprint.name, endpoints=frozenset(strays)))
-
-
-# --- views ----------------------------------------------------------------------------------------------------------
+    return frozenset(each for each in views if not each.startswith(within) and each.rpartition(".")[0] not in others)
 
 
 def _install(app: Flask, protection: DefaultDeny) -> None:
@@ -159,15 +136,12 @@ def _replace(app: Any, views: Mapping[str, Any]) -> None:
 
 
 class _HasGuardedViews:
-    """Wraps the views of an application again when its ``view_functions`` is assigned.
+    """Wraps the views of an application again when its ``view_functions`` is assigned."""
 
-    ``attrgetter`` makes the property fast, since every request reads it.
-    """
-
-    view_functions = property(attrgetter(_VIEWS), _replace)
+    view_functions = property(attrgetter(_VIEWS), _replace)  # fast, since every request reads it
 
     def __init_subclass__(cls) -> None:
-        """Hide the one of the application's class, which may require arguments, or keep a list of subclasses."""
+        """Hide that of the application's class, which may require arguments or list its subclasses."""
 
 
 @lru_cache(32)
@@ -180,11 +154,10 @@ class GuardedViews(dict[str, Any]):
     """The view functions of an application, each wrapped until a request shows that it needs no check."""
 
     def __init__(self, app: Flask, views: Mapping[str, Any]) -> None:
-        from ..view_decorators import require  # it stands above
+        from ..view_decorators import require  # a higher layer
 
         super().__init__()
-        self._app = app
-        self._require = require
+        self._app, self._require = app, require
         self.update(views)
 
     def __setitem__(self, endpoint: str, view: Any) -> None:
@@ -205,32 +178,18 @@ class GuardedViews(dict[str, Any]):
         self.update(views)
         return self
 
-    def release(self, guard: _Guard, endpoint: str) -> None:
-        """Serve the view itself from now on, which costs requests nothing."""
-        if self.get(endpoint) is guard:
-            super().__setitem__(endpoint, guard.raw_view)
-
 
 class _Guard(ViewProxy):
-    """Checks a request before it calls a view. It decides at the first request what to check: by then every decorator
-    has been applied, and every blueprint registered.
-    """
-
-    #: What to check for every method of a view that is not a class.
-    _jwt_fixed: tuple[Policy, ...] | None
-    #: What to check for each method of a class, and the class, which a test may replace.
-    _jwt_decided: dict[str, tuple[Policy, ...]]
-    _jwt_view_class: Any
+    """Checks a request before it calls a view. It decides at the first request, after all decorators and blueprints."""
 
     def __init__(self, view: Any, app: Flask, endpoint: str, require: Callable[[Policy], None]) -> None:
         super().__init__(view)
-        self._keep(app=app, endpoint=endpoint, require=require, is_async=iscoroutinefunction(view))
-        self._keep(fixed=None, decided={}, view_class=None)
-
-    def _keep(self, **attributes: Any) -> None:
-        """Set attributes of the wrapper. Other attributes are set on the view."""
-        for name, value in attributes.items():
-            object.__setattr__(self, f"_jwt_{name}", value)
+        self._jwt_app, self._jwt_endpoint, self._jwt_require = app, endpoint, require
+        self._jwt_is_async = iscoroutinefunction(view)
+        #: What to check for each method, and if it is the same for all.
+        self._jwt_decided: dict[str, tuple[Policy, ...]] = {}
+        self._jwt_fixed: tuple[Policy, ...] | None = None
+        self._jwt_view_class: Any = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         policies = self._jwt_fixed
@@ -241,7 +200,7 @@ class _Guard(ViewProxy):
 
     def _for_method(self) -> tuple[Policy, ...]:
         if not self._jwt_decided or self._jwt_view_class is not getattr(self.raw_view, "view_class", None):
-            self._decide()
+            self._decide()  # the first time, or a test has replaced the class
         known = self._jwt_decided.get(request.method)
         return self._policies_for(request.method) if known is None else known
 
@@ -251,9 +210,9 @@ class _Guard(ViewProxy):
     def _decide(self) -> None:
         """Decide for each method; ``*`` shows whether others differ."""
         decided = {method.upper(): self._policies_for(method.upper()) for method in (*http_method_funcs, "*")}
-        served = getattr(self.raw_view, "view_class", None)
-        self._keep(decided=decided, view_class=served)
-        if served is None and len(set(decided.values())) == 1:
-            self._keep(fixed=decided["*"])
-            if not decided["*"]:
-                self._jwt_app.view_functions.release(self, self._jwt_endpoint)
+        self._jwt_decided, self._jwt_view_class = decided, getattr(self.raw_view, "view_class", None)
+        if self._jwt_view_class is None and len(set(decided.values())) == 1:
+            self._jwt_fixed = decided["*"]
+            views: Any = self._jwt_app.view_functions
+            if not decided["*"] and views.get(self._jwt_endpoint) is self:
+                dict.__setitem__(views, self._jwt_endpoint, self.raw_view)  # costs requests nothing from now on

@@ -1,8 +1,6 @@
-"""Closes connections when the token that opened them expires or is revoked, when its session ends, and when that can no
-longer be checked.
+"""Closes connections when their token expires or is revoked, its session ends, or that can no longer be checked.
 
-One thread per process watches the connections of all applications. It never waits for a store, a loader or a client:
-other threads run the checks, and a check that takes too long counts as failed.
+One thread per process watches all connections. It never waits: other threads check, and a slow check counts as failed.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Protocol
@@ -51,7 +50,6 @@ class Connection(Protocol):
 
     def is_open(self) -> bool:
         """Whether it is still open."""
-        ...
 
 
 class Watch:
@@ -61,22 +59,19 @@ class Watch:
     :ivar every: seconds between two checks of the token; ``None``: it cannot be revoked
     :ivar reason: why the connection is being closed; ``None``: it is not
     :ivar next_check: when to check the token, on the monotonic clock
-    :ivar checked_since: when the check that is running was requested, on the monotonic clock; ``None``: none is running
+    :ivar checked_since: when the running check was requested, on the monotonic clock; ``None``: none is running
     """
 
     connection: Connection
     _watcher: _Watcher
 
     def __init__(self, app: Flask, token: Token, expires: float, every: float | None, environ: dict[str, Any]) -> None:
-        self.token = token
-        self.expires = expires
-        self.every = every
+        self.token, self.expires, self.every = token, expires, every
         self.is_over = False
         self.reason: str | None = None
         self.next_check = time.monotonic() + (every or 0.0)
         self.checked_since: float | None = None
-        self._app = app
-        self._environ = environ
+        self._app, self._environ = app, environ
 
     @classmethod
     def of(cls, app: Flask, request: Request, token: Token, policy: Policy, every: float) -> Watch:
@@ -113,11 +108,11 @@ class Watch:
     def start(self, connection: Connection) -> None:
         """Watch a connection until it ends or is closed."""
         self.connection = connection
-        self._watcher = _current_watcher()
+        self._watcher = _watcher_of(os.getpid())
         self._watcher.add(self)
 
     def stop(self) -> None:
-        """Stop: the connection has ended by itself."""
+        """The connection has ended by itself."""
         self.is_over = True
         self._watcher.forget(self)
 
@@ -153,8 +148,8 @@ def _check_again(token: Token, state: ExtensionState, now: float) -> None:
 class _Watcher:
     """The thread that closes connections. It ends with the last one, and starts with the next."""
 
-    def __init__(self) -> None:
-        self.process = os.getpid()
+    def __init__(self, process: int) -> None:
+        self._process = process
         self._changed = threading.Condition()
         self._watches: set[Watch] = set()
         self._turns: list[tuple[float, int, Watch]] = []  # a heap, with one entry for each watch
@@ -172,12 +167,11 @@ class _Watcher:
 
     def forget(self, watch: Watch) -> None:
         """Stop watching a connection."""
-        if self.process != os.getpid():
-            return  # in a child process, where the lock may be held forever
-        with self._changed:
-            self._watches.discard(watch)
-            if not self._watches:
-                self._changed.notify()
+        if self._process == os.getpid():  # else this is a child process, where the lock may be held forever
+            with self._changed:
+                self._watches.discard(watch)
+                if not self._watches:
+                    self._changed.notify()
 
     def _schedule(self, watch: Watch) -> None:
         heappush(self._turns, (time.monotonic() + _pause(watch), next(self._order), watch))
@@ -287,23 +281,18 @@ class _Checkers:
             _start_thread(lambda: self._run(watch), "jwt-sockets-check")
             self._running.add(watch)
 
-    def _run(self, first: Watch) -> None:
-        watch: Watch | None = first
-        while watch is not None:
+    def _run(self, watch: Watch) -> None:
+        while True:
             self._check(watch)
-            watch = self._after(watch)
-
-    def _after(self, checked: Watch) -> Watch | None:
-        """Return what this thread checks next; ``None``: nothing waits, or the thread was replaced."""
-        with self._lock:
-            if checked not in self._running:
-                self._stuck -= 1
-                return None
-            self._running.remove(checked)
-            if not self._waiting:
-                return None
-            self._running.add(watch := self._waiting.popleft())
-            return watch
+            with self._lock:
+                if watch not in self._running:  # this thread was replaced
+                    self._stuck -= 1
+                    return
+                self._running.remove(watch)
+                if not self._waiting:
+                    return
+                watch = self._waiting.popleft()
+                self._running.add(watch)
 
 
 def _start_thread(target: Callable[[], None], name: str) -> threading.Thread:
@@ -312,11 +301,6 @@ def _start_thread(target: Callable[[], None], name: str) -> threading.Thread:
     return thread
 
 
-_watcher = _Watcher()
-
-
-def _current_watcher() -> _Watcher:
-    global _watcher  # noqa: PLW0603  # threads do not survive a fork, and uWSGI forks without Python's hooks
-    if _watcher.process != os.getpid():
-        _watcher = _Watcher()
-    return _watcher
+@lru_cache(1)
+def _watcher_of(process: int) -> _Watcher:
+    return _Watcher(process)  # threads do not survive a fork, and uWSGI forks without Python's hooks

@@ -35,17 +35,16 @@ class _Client:
 
     def __init__(self, app: Flask, request: Any) -> None:
         self._server = app.extensions["socketio"].server
-        self._sid = request.sid
-        self._namespace = request.namespace
+        self._sid, self._namespace = request.sid, request.namespace
         self._is_closing = False
 
     def close(self, _reason: str) -> None:
         """Disconnect it. The second time, do not wait for its disconnect handler, which is still running."""
         if self._is_closing:
             self._server.manager.disconnect(self._sid, self._namespace, ignore_queue=True)
-            return
-        self._is_closing = True
-        self._server.start_background_task(self._disconnect)
+        else:
+            self._is_closing = True
+            self._server.start_background_task(self._disconnect)
 
     def is_open(self) -> bool:
         """Whether the server knows it. While its connect handler runs, it does."""
@@ -59,9 +58,6 @@ class _Client:
             self._server.manager.disconnect(self._sid, self._namespace, ignore_queue=True)
         finally:
             self._is_closing = False
-
-
-# --- socketio_required ----------------------------------------------------------------------------------------------
 
 
 def auth_of_client() -> Any:
@@ -98,13 +94,9 @@ def refuse_client(socketio: Any, error: Exception) -> bool:
 def accepted_by(handler: Signature, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the arguments for a handler, without ``auth`` if it does not take it."""
     try:
-        handler.bind(*arguments)
+        return handler.bind(*arguments).args
     except TypeError:
         return arguments[:-1]
-    return arguments
-
-
-# --- verify_jwt_in_request and jwt_required -------------------------------------------------------------------------
 
 
 def admit_event(app: Flask, request: Request, policy: Policy, admit: Callable[[], Token | None]) -> Token | None:

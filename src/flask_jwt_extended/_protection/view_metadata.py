@@ -25,24 +25,10 @@ _POLICIES: WeakKeyDictionary[Any, Policy] = WeakKeyDictionary()
 
 #: Packages whose decorators always call the view or refuse the request: they parse arguments, or serialise results, as
 #: ``functools.partial`` does. Every other decorator may answer in place of the view, as a cache does.
-HARMLESS = frozenset(
-    {
-        "apiflask",
-        "flasgger",
-        "flask",
-        "flask_cors",
-        "flask_httpauth",
-        "flask_jwt_extended",
-        "flask_limiter",
-        "flask_login",
-        "flask_pydantic",
-        "flask_restful",
-        "flask_restx",
-        "flask_smorest",
-        "flask_sock",
-        "webargs",
-    }
-)
+HARMLESS = {
+    *("apiflask", "flasgger", "flask", "flask_cors", "flask_httpauth", "flask_jwt_extended", "flask_limiter"),
+    *("flask_login", "flask_pydantic", "flask_restful", "flask_restx", "flask_smorest", "flask_sock", "webargs"),
+}
 #: The longest chain of wrappers: that of an object that invents attributes has no end.
 _DEPTH = 50
 
@@ -51,16 +37,12 @@ _DEPTH = 50
 _Once = type("_Once", (View,), {"init_every_request": False})
 _AS_VIEW = frozenset({View.as_view("view").__code__, _Once.as_view("view").__code__})  # type: ignore[attr-defined]  # functions
 
-
 #: Attributes of a view that its proxy has itself: Flask looks at them for each request, to recognise coroutines.
 _COPIED = ("__module__", "__doc__", "__name__", "__defaults__", "__kwdefaults__", "__annotations__")
 
 
 class ViewProxy:
-    """Takes the place of a view in an application: equal to it, with its attributes.
-
-    :ivar raw_view: the view
-    """
+    """Takes the place of a view in an application: equal to it, with its attributes."""
 
     raw_view: Any
 
@@ -73,8 +55,9 @@ class ViewProxy:
         return getattr(object.__getattribute__(self, "raw_view"), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        with suppress(AttributeError):  # a bound method takes no attributes
-            setattr(self.raw_view, name, value)
+        if not name.startswith("_jwt_"):  # an attribute of the proxy itself
+            with suppress(AttributeError):  # a bound method takes no attributes
+                setattr(self.raw_view, name, value)
         object.__setattr__(self, name, value)
 
     @property
@@ -109,9 +92,6 @@ def _function(view: Any) -> Any:
     return view.__func__ if isinstance(view, MethodType) else view
 
 
-# --- declaring ------------------------------------------------------------------------------------------------------
-
-
 def mark_protected(view: Any, protected: Any, policy: Policy) -> None:
     """Register a function that checks this policy before it calls a view."""
     _POLICIES[protected] = policy
@@ -121,10 +101,8 @@ def mark_protected(view: Any, protected: Any, policy: Policy) -> None:
 
 
 def mark_exempt(view: Any) -> Any:
-    """Mark a function, a class or a method as public, and return it.
-
-    A bound method becomes a partial function, which is marked, since other objects share the function of the method.
-    """
+    """Mark a function, a class or a method as public, and return it."""
+    # Other objects share the function of a bound method.
     marked = update_wrapper(partial(view), view) if isinstance(view, MethodType) else view
     target = raw(marked)
     try:
@@ -135,9 +113,6 @@ def mark_exempt(view: Any) -> Any:
             "jwt.protect(app, exempt=[...])"
         ) from None
     return marked
-
-
-# --- what runs ------------------------------------------------------------------------------------------------------
 
 
 def unwrap(view: Any) -> list[Any]:
@@ -185,12 +160,9 @@ def _is_guarded(view: Any, seen: list[Any]) -> bool:
 
 
 def _segments(view: Any, method: str) -> list[list[Any]]:
-    """Return the layers that run for a request with this method, outermost first: those of the view, and for a class
-    those of each ``dispatch_request`` that runs and of the method.
-    """
+    """Return the layers that run: of the view, then for a class of each ``dispatch_request`` and of the method."""
     layers = unwrap(view)
-    owner = _owner(layers)
-    return [layers, *(_dispatched(owner, method) if owner is not None else ())]
+    return [layers, *_dispatched(_owner(layers), method)]
 
 
 def _owner(layers: list[Any]) -> Any:
@@ -215,21 +187,15 @@ def _dispatched(owner: Any, method: str) -> Iterator[list[Any]]:
             continue
         layers = unwrap(dispatch)
         yield layers
-        names = _names(layers[-1])
+        names: Container[str] = getattr(getattr(layers[-1], "__code__", None), "co_names", ())
         if "dispatch_request" not in names:  # else it calls the one that it overrides
             if "getattr" in names and (handler := _handler(owner, method, names)) is not None:
                 yield unwrap(handler)
             return
 
 
-def _names(function: Any) -> Container[str]:
-    return getattr(getattr(function, "__code__", None), "co_names", ())
-
-
 def _handler(owner: Any, method: str, names: Container[str]) -> Any:
-    """Return the method of a class that answers, with ``method_decorators`` if ``dispatch_request`` applies them, as it
-    does in flask-restful and flask-restx.
-    """
+    """Return the method of a class that answers, with ``method_decorators`` if ``dispatch_request`` applies them."""
     handler = getattr(owner, method.lower(), None)
     if handler is None and method == "HEAD":
         handler = getattr(owner, "get", None)
@@ -257,8 +223,8 @@ def _decorated(decorator: Any, handler: Any) -> Any:
 class DeclaredPolicies(NamedTuple):
     """The policies of the decorators of a view.
 
-    :ivar front: those that are checked before any other code runs
-    :ivar behind: those that are checked only if another decorator calls the function below it
+    :ivar front: checked before any other code runs
+    :ivar behind: checked only if another decorator calls the function below it
     :ivar above: the name of that decorator; empty if ``behind`` is
     """
 
@@ -312,22 +278,13 @@ def _name(layer: Any) -> str:
 
 
 def is_exempt(view: Any, method: str, *, with_class: bool = True) -> bool:
-    """Whether a view is marked as public for requests with this method: itself, its method, or its class.
-
-    A subclass does not inherit the mark of a class.
-    """
+    """Whether a view is marked as public for requests with this method: itself, its method, or its class."""
     segments = _segments(view, method)
-    marked = segments[0] if len(segments) == 1 else [*segments[0], *segments[-1]]
+    marked = [*segments[0], *segments[-1]]
     if with_class:
-        marked = [*marked, getattr(raw(view), "view_class", None), _class_of(_owner(segments[0]))]
-    return any(_has_mark(each) for each in marked)
-
-
-def _has_mark(marked: Any) -> bool:
-    return any(getattr(each, "__dict__", {}).get(_EXEMPT) is True for each in (marked, type(marked)))
-
-
-# --- what does not run ----------------------------------------------------------------------------------------------
+        marked += [getattr(raw(view), "view_class", None), _class_of(_owner(segments[0]))]
+    # Not `getattr`: a subclass does not inherit the mark of a class.
+    return any(getattr(each, "__dict__", {}).get(_EXEMPT) is True for layer in marked for each in (layer, type(layer)))
 
 
 def is_bypassed(view: Any, served: Container[int]) -> bool:
@@ -345,9 +302,5 @@ def idle_decorator(view: Any, method: str) -> str | None:
     handler = getattr(cls, method.lower(), None)
     if any(_policy(layer) for layer in unwrap(handler)):
         return f"{cls.__qualname__}.{method.lower()}"
-    decorators = _method_decorators(cls, method, by_method=True)
-    wrapped = (unwrap(_decorated(each, _nothing)) for each in decorators)
+    wrapped = (unwrap(_decorated(each, lambda: None)) for each in _method_decorators(cls, method, by_method=True))
     return f"{cls.__qualname__}.method_decorators" if any(_policy(layer) for layer in chain(*wrapped)) else None
-
-
-def _nothing() -> None: ...
