@@ -35,31 +35,18 @@ from ..typing import Claims, Fresh
 MAX_DATE = int(sys.float_info.max)
 
 
-# --- validation -----------------------------------------------------------------------------------------------------
-
-
 def validate(
-    claims: Claims,
-    settings: Settings,
-    now: float,
-    *,
-    csrf_value: str | None = None,
-    allow_expired: bool = False,
+    claims: Claims, settings: Settings, now: float, *, csrf_value: str | None = None, allow_expired: bool = False
 ) -> None:
     """Check the registered claims and those that this extension needs, and add the defaults of 4.7, in place.
 
     Expiry is checked last: ``expired_token_loader`` gets the claims, so they must be valid in every other way.
 
-    :param now: seconds since the epoch
     :param csrf_value: the double submit value of the request; ``None``: it is not checked
-    :param allow_expired: accept claims whose ``exp`` has passed
-    :raises InvalidTokenError: for a registered claim that has the wrong type or does not match
-    :raises JWTDecodeError: if the identity claim or an expected ``csrf`` claim is missing
-    :raises CSRFError: if the double submit value does not match
-    :raises ExpiredSignatureError: on or after ``exp`` plus the leeway (RFC 7519, section 4.1.4)
     """
-    if settings.claims_needed:
-        _check_presence(claims, settings.claims_needed)
+    for name in settings.claims_needed:
+        if claims.get(name) is None:
+            raise MissingRequiredClaimError(name)
     exp = _check_times(claims, now + settings.decode_leeway)
     if "iss" in claims or settings.decode_issuer is not None:
         _check_issuer(claims, settings)
@@ -83,13 +70,7 @@ def validate(
 
 
 def check_types(claims: Any, settings: Settings, *, csrf_value: str | None = None) -> None:
-    """Check the types of claims that the application's own ``_decode_jwt_from_config`` returned.
-
-    :param csrf_value: the double submit value of the request; ``None``: it is not checked
-    :raises InvalidTokenError: if they are not a dictionary, or a registered claim has a wrong type
-    :raises JWTDecodeError: if the identity claim is missing
-    :raises CSRFError: if the double submit value does not match that of the claims
-    """
+    """Check the types of claims that the application's own ``_decode_jwt_from_config`` returned."""
     if not isinstance(claims, dict):
         raise InvalidTokenError("The token was not verified")
     if settings.identity_claim not in claims:
@@ -104,17 +85,8 @@ def check_types(claims: Any, settings: Settings, *, csrf_value: str | None = Non
 
 
 def is_legacy(claims: Claims, settings: Settings, now: float) -> bool:
-    """Return whether a ``sub`` that is not a string is still accepted, as in 4.6 (JWT_LEGACY_SUB_UNTIL).
-
-    :param now: seconds since the epoch
-    """
+    """Return whether a ``sub`` that is not a string is still accepted, as in 4.6 (JWT_LEGACY_SUB_UNTIL)."""
     return settings.legacy_sub_until is not None and now < settings.legacy_sub_until and claims.get("sub") is not None
-
-
-def _check_presence(claims: Claims, needed: tuple[str, ...]) -> None:
-    for name in needed:
-        if claims.get(name) is None:
-            raise MissingRequiredClaimError(name)
 
 
 def _check_times(claims: Claims, latest: float) -> int | float:
@@ -189,9 +161,6 @@ def _octets(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-# --- building -------------------------------------------------------------------------------------------------------
-
-
 def build(
     settings: Settings,
     now: float,
@@ -204,10 +173,8 @@ def build(
 ) -> Claims:
     """Return the claims of a new token.
 
-    :param now: seconds since the epoch
     :param lifetime: a ``timedelta``, or anything that can be added to a ``datetime``; ``False``: no ``exp``
     :param additional: claims that override the others
-    :raises TypeError: if ``iss`` is not a string
     """
     issued = int(now)
     claims = {
@@ -228,17 +195,13 @@ def build(
     if lifetime is not False:
         claims["exp"] = expiry(now, lifetime)
     claims.update(additional)
-    return _with_numeric_dates(claims)
-
-
-def _with_numeric_dates(claims: Claims) -> Claims:
-    """Return claims with NumericDates in place of ``datetime`` objects. A naive one is in UTC."""
     if not isinstance(claims.get("iss", ""), str):
         raise TypeError("Issuer (iss) must be a string.")
     return claims | {name: _numeric_date(claims[name]) for name in ("exp", "iat", "nbf") if name in claims}
 
 
 def _numeric_date(value: Any) -> Any:
+    """Return a NumericDate in place of a ``datetime``; a naive one is in UTC."""
     if not isinstance(value, datetime):
         return value
     aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)

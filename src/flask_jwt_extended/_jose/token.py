@@ -8,11 +8,9 @@ from ..typing import Claims, Header
 
 
 class Token:
-    """A verified token.
+    """A verified token. Those of its claims that this extension needs are always there.
 
-    :ivar header: its header, parsed
-    :ivar claims: its claims, parsed; those that this extension needs are always there
-    :ivar location: the location in the request, for example ``headers``; ``None``: it did not come with a request
+    :ivar location: its location in the request, for example ``headers``
     :ivar user: ``{"loaded_user": user}``; ``None``: no user was looked up
     """
 

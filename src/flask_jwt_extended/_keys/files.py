@@ -36,11 +36,7 @@ class Document:
         return True
 
     def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
-        """Read the keys.
-
-        :param algorithms: a key without ``alg`` is bound to the first of them that fits
-        :raises InvalidKeyError: if it is not a valid JWK Set
-        """
+        """Read the keys. A key without ``alg`` is bound to the first of the algorithms that fits."""
         return jwks.read_set(self._document, algorithms)
 
 
@@ -59,20 +55,12 @@ class File:
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
-        """Read the keys.
-
-        :param algorithms: a key without ``alg`` is bound to the first of them that fits
-        :raises InvalidKeyError: if it is not a valid JWK Set
-        :raises OSError: if it cannot be read
-        """
+        """Read the keys. A key without ``alg`` is bound to the first of the algorithms that fits."""
         return jwks.read_set(load(self._path), algorithms)
 
 
 def source_of(keys: Any) -> Document | File:
-    """Return the source of JWT_KEYS: a JWK Set, or the path of one.
-
-    :raises ConfigurationError: if it is neither
-    """
+    """Return the source of JWT_KEYS: a JWK Set, or the path of one."""
     if isinstance(keys, (Mapping, list)):
         return Document(keys)
     if not isinstance(keys, (str, os.PathLike)):
@@ -92,11 +80,7 @@ def source_of(keys: Any) -> Document | File:
 
 
 def load(path: Path) -> Any:
-    """Read a JWK Set. Duplicate members are refused (RFC 7517, section 4).
-
-    :raises InvalidKeyError: if the file does not contain JSON
-    :raises OSError: if it cannot be read
-    """
+    """Read a JWK Set. Duplicate members are refused (RFC 7517, section 4)."""
     with path.open("rb") as file:
         octets = file.read(MAX_BYTES)  # a truncated JSON object is not valid
     try:
@@ -113,10 +97,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def from_pem(octets: bytes, passphrase: str | None = None) -> dict[str, Any]:
-    """Read PEM as a JWK. Of a certificate, only the key is read: its issuer and its dates are not checked.
-
-    :raises InvalidKeyError: if it does not contain a usable key, or the passphrase is wrong or missing
-    """
+    """Read PEM as a JWK. Of a certificate, only the key is read: its issuer and its dates are not checked."""
     try:
         key = _key_in(octets, passphrase.encode() if passphrase is not None else None)
     except Exception as error:  # cryptography raises many types
@@ -145,8 +126,6 @@ def write_private(path: Path, octets: bytes) -> None:
     """Write a file that only its owner may read (mode 0600), and replace the old one as a whole.
 
     The new file has the owner of the old one: an administrator may run the command, and another user the application.
-
-    :raises OSError: if it cannot be written; the old file is not changed
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -174,9 +153,6 @@ def locked(path: Path) -> Iterator[None]:
     """Lock a file, so that no other process changes it in the meantime. On systems without POSIX locks, do nothing.
 
     The lock is a file beside it, which only its owner may open (mode 0600).
-
-    :raises ConfigurationError: if another process keeps the lock for :data:`LOCK_TIMEOUT` seconds
-    :raises OSError: if the folder cannot be written to
     """
     try:
         import fcntl

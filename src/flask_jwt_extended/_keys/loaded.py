@@ -32,12 +32,7 @@ _NOT_FOUND = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LoadedKeys:
-    """Verifies tokens with the keys of ``decode_key_loader``.
-
-    :param ensure_sync: turns a coroutine function into one that can be called and waited for
-    :param enforce_strength: raises ConfigurationError for a weak key, if JWT_KEY_STRENGTH refuses it
-    :param warn_once: logs a warning once for each key, the first argument
-    """
+    """Verifies tokens with the keys of ``decode_key_loader``."""
 
     settings: Settings
     ensure_sync: EnsureSync
@@ -45,12 +40,7 @@ class LoadedKeys:
     warn_once: Callable[..., None]
 
     def verify(self, encoded: str | bytes, load: DecodeKeyLoader) -> tuple[Header, bytes]:
-        """Verify a token with the key that the loader returns for it.
-
-        :return: its header and the octets of its payload
-        :raises InvalidTokenError: if it is not valid, or there is no key for it
-        :raises KeyUnavailableError: if the loader cannot reach the place where its keys are
-        """
+        """Verify a token with the key that the loader returns for it."""
         parts = header, signing_input, payload, _ = compact.parse(encoded, self.settings.max_token_bytes)
         algorithm = compact.check_algorithm(header, self.settings.accepted_algorithms)
         claims = compact.parse_object(compact.decode_segment(payload, "payload"), "payload")

@@ -1,8 +1,4 @@
-"""Cross-site request forgery: which requests are checked, and how.
-
-There are two checks, each an option: the double submit value, which is compared with the claims of the token elsewhere,
-and the origin of the request.
-"""
+"""Cross-site request forgery: the double submit value, compared with the claims elsewhere, and the origin."""
 
 from __future__ import annotations
 
@@ -20,11 +16,7 @@ SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 
 
 def protect(request: Request, kind: TokenKind, settings: Settings) -> str | None:
-    """Check a request whose token is in a cookie.
-
-    :return: the double submit value that the token must have; ``None`` if it need not have one
-    :raises CSRFError: if the value is missing, or the request comes from another site
-    """
+    """Check a request whose token is in a cookie, and return the double submit value that its token needs, if any."""
     if is_handshake(request.environ):
         check_socket_origin(request, settings)
     methods = settings.csrf_methods
@@ -72,8 +64,6 @@ def check_socket_origin(request: Request, settings: Settings) -> None:
     """Refuse a WebSocket that a page of another site opens: browsers send cookies with it, and CORS does not apply.
 
     Browsers always send ``Origin`` with it, so a request without one is not from a browser.
-
-    :raises CSRFError: if the page is neither of this site nor of JWT_TRUSTED_ORIGINS
     """
     origin = request.headers.get("Origin", "").lower()
     is_ours = not origin or origin in settings.trusted_origins or _host_of(origin) == request.host.lower()

@@ -26,11 +26,7 @@ _IN_G = {
 
 
 def remember(g: Any, token: Token | None, incoming: Request | None = None, app: Flask | None = None) -> None:
-    """Keep the token of the current request, or that it is anonymous.
-
-    :param incoming: the current request, if the caller has it
-    :param app: the current application, if the caller has it
-    """
+    """Keep the token of the current request, or that it is anonymous."""
     if token is None:
         token = Token({}, {})
         token.user = {"loaded_user": None}
@@ -49,10 +45,7 @@ def remember(g: Any, token: Token | None, incoming: Request | None = None, app: 
 
 
 def recall(g: Any, part: str) -> Any:
-    """Return a part of the token of the current request: ``claims``, ``header``, ``user`` or ``location``.
-
-    :return: ``None`` if this request was not verified
-    """
+    """Return a part of the token of the current request: ``claims``, ``header``, ``user`` or ``location``."""
     shared = g.__dict__
     written, copied = shared.get(_IN_G[part]), shared.get(_TOKEN)
     value = None if copied is None else getattr(copied, part)

@@ -40,14 +40,7 @@ NOT_HERE = (NoAuthorizationError, InvalidHeaderError, InvalidQueryParamError)
 
 
 def find_token(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> Found:
-    """Return the first token in these locations.
-
-    :raises NoAuthorizationError: if there is none
-    :raises InvalidHeaderError: if there is none, and the header is malformed
-    :raises InvalidQueryParamError: if there is none, and the query parameter is malformed
-    :raises MultipleTokensError: if there are several, and JWT_SINGLE_TOKEN is on
-    :raises CSRFError: if it is in a cookie, and the request fails the checks of :mod:`csrf`
-    """
+    """Return the first token in these locations."""
     refusals: list[JWTExtendedException] = []
     for location in locations:
         read = _READERS.get(location)
@@ -65,10 +58,7 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
 
 
 def refuse_several(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> None:
-    """Count the tokens of a request in all locations (RFC 6750, section 2).
-
-    :raises MultipleTokensError: if there is more than one
-    """
+    """Count the tokens of a request in all locations (RFC 6750, section 2)."""
     count = 0
     for location in set(locations):
         with suppress(*NOT_HERE):

@@ -122,9 +122,6 @@ _STATUSES = {
 } | {"expired_token": 401}
 
 
-# --- RFC 6750 -------------------------------------------------------------------------------------------------------
-
-
 class Refusal(NamedTuple):
     """What a client is told about an error (RFC 6750, section 3.1). Without credentials there is no code."""
 
@@ -201,9 +198,6 @@ def _asked_for(error: Exception) -> dict[str, str] | None:
         age = {} if error.max_age is None else {"max_age": str(int(error.max_age))}
         return age | ({"acr_values": " ".join(error.acr_values)} if error.acr_values else {})
     return None
-
-
-# --- flask-restful and flask-restx ----------------------------------------------------------------------------------
 
 
 class _PassedOn(Exception):  # noqa: N818  # mixed into an error, not an error of its own
