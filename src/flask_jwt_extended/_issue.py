@@ -20,11 +20,7 @@ from .typing import Claims, ExpiresDelta, Fresh, Header
 
 
 class NewToken(NamedTuple):
-    """What a caller wants in a new token.
-
-    :ivar expires_delta: ``None``: the setting for its type
-    :ivar fixed: claims that override all others
-    """
+    """What a caller wants in a new token. The ``fixed`` claims override all others."""
 
     token_type: str
     identity: Any
@@ -36,10 +32,7 @@ class NewToken(NamedTuple):
 
 
 def issue(new: NewToken, state: ExtensionState, now: float, *, own: bool = False) -> str:
-    """Make and sign a token.
-
-    :param own: make it here even if the application overrides ``_encode_jwt_from_config``
-    """
+    """Make and sign a token; ``own`` even if the application overrides ``_encode_jwt_from_config``."""
     settings, loaders = state.settings, state.loaders
     if loaders.encode_token is not None and not own:
         return _issue_by_application(loaders.encode_token, new, state, now)

@@ -1,7 +1,4 @@
-"""Claims: build those of a new token, validate those of a verified one (RFC 7519, section 4).
-
-``now`` is an argument, in seconds since the epoch: no function reads a clock.
-"""
+"""Claims: build those of a new token, validate those of a verified one (RFC 7519, section 4), without a clock."""
 
 from __future__ import annotations
 
@@ -13,18 +10,7 @@ from datetime import datetime, timedelta, timezone
 from hmac import compare_digest
 from typing import Any
 
-from jwt.exceptions import (
-    DecodeError,
-    ExpiredSignatureError,
-    ImmatureSignatureError,
-    InvalidAudienceError,
-    InvalidIssuedAtError,
-    InvalidIssuerError,
-    InvalidJTIError,
-    InvalidSubjectError,
-    InvalidTokenError,
-    MissingRequiredClaimError,
-)
+from jwt import exceptions as errors
 
 from .._settings.settings import Settings
 from ..exceptions import CSRFError, JWTDecodeError
@@ -41,21 +27,19 @@ def validate(
     """Check the registered claims and those that this extension needs, and add the defaults of 4.7, in place.
 
     Expiry is checked last: ``expired_token_loader`` gets the claims, so they must be valid in every other way.
-
-    :param csrf_value: the double submit value of the request; ``None``: it is not checked
     """
     for name in settings.claims_needed:
         if claims.get(name) is None:
-            raise MissingRequiredClaimError(name)
+            raise errors.MissingRequiredClaimError(name)
     exp = _check_times(claims, now + settings.decode_leeway)
     if "iss" in claims or settings.decode_issuer is not None:
         _check_issuer(claims, settings)
     if "aud" in claims or settings.decode_audience is not None:
         _check_audience(claims, settings)
     if settings.verify_sub and type(claims.get("sub", "")) is not str and not is_legacy(claims, settings, now):
-        raise InvalidSubjectError("Subject must be a string")
+        raise errors.InvalidSubjectError("Subject must be a string")
     if type(claims.get("jti", "")) is not str:
-        raise InvalidJTIError("JWT ID must be a string")
+        raise errors.InvalidJTIError("JWT ID must be a string")
 
     if settings.identity_claim not in claims:
         raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
@@ -66,20 +50,20 @@ def validate(
         _check_csrf(claims, csrf_value)
     # In whole seconds, as PyJWT does: a fraction never lets a token live longer.
     if int(exp) <= now - settings.decode_leeway and (not allow_expired or exp < -MAX_DATE):
-        raise ExpiredSignatureError("Signature has expired")
+        raise errors.ExpiredSignatureError("Signature has expired")
 
 
 def check_types(claims: Any, settings: Settings, *, csrf_value: str | None = None) -> None:
     """Check the types of claims that the application's own ``_decode_jwt_from_config`` returned."""
     if not isinstance(claims, dict):
-        raise InvalidTokenError("The token was not verified")
+        raise errors.InvalidTokenError("The token was not verified")
     if settings.identity_claim not in claims:
         raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
     for name in ("exp", "iat", "nbf"):
         if name in claims:
-            _check_date(claims[name], DecodeError, name, earliest=-MAX_DATE, latest=MAX_DATE)
+            _check_date(claims[name], errors.DecodeError, name, earliest=-MAX_DATE, latest=MAX_DATE)
     if type(claims.get("jti", "")) is not str and claims["jti"] is not None:
-        raise InvalidJTIError("JWT ID must be a string")
+        raise errors.InvalidJTIError("JWT ID must be a string")
     if csrf_value and "csrf" in claims:
         _check_csrf(claims, csrf_value)
 
@@ -93,17 +77,17 @@ def _check_times(claims: Claims, latest: float) -> int | float:
     """Check ``iat`` and ``nbf``, and return ``exp``, or :data:`MAX_DATE` without one."""
     iat = claims.get("iat", 0)
     if type(iat) is not int or iat < 0:
-        _check_date(iat, InvalidIssuedAtError, "Issued At claim (iat)", earliest=-MAX_DATE)
+        _check_date(iat, errors.InvalidIssuedAtError, "Issued At claim (iat)", earliest=-MAX_DATE)
     if iat > latest:
-        raise ImmatureSignatureError("The token is not yet valid (iat)")
+        raise errors.ImmatureSignatureError("The token is not yet valid (iat)")
     nbf = claims.get("nbf", 0)
     if type(nbf) is not int or nbf < 0:
-        _check_date(nbf, DecodeError, "Not Before claim (nbf)", earliest=-MAX_DATE)
+        _check_date(nbf, errors.DecodeError, "Not Before claim (nbf)", earliest=-MAX_DATE)
     if nbf > latest:
-        raise ImmatureSignatureError("The token is not yet valid (nbf)")
+        raise errors.ImmatureSignatureError("The token is not yet valid (nbf)")
     exp: int | float = claims.get("exp", MAX_DATE)
     if type(exp) is not int or exp > MAX_DATE:
-        _check_date(exp, DecodeError, "Expiration Time claim (exp)", latest=MAX_DATE)
+        _check_date(exp, errors.DecodeError, "Expiration Time claim (exp)", latest=MAX_DATE)
     return exp
 
 
@@ -118,7 +102,12 @@ def is_date(value: Any) -> bool:
 
 
 def _check_date(
-    value: Any, error: type[InvalidTokenError], claim: str, *, earliest: float = -math.inf, latest: float = math.inf
+    value: Any,
+    error: type[errors.InvalidTokenError],
+    claim: str,
+    *,
+    earliest: float = -math.inf,
+    latest: float = math.inf,
 ) -> None:
     if not is_finite(value):
         raise error(f"{claim} must be an integer.")
@@ -128,25 +117,25 @@ def _check_date(
 
 def _check_issuer(claims: Claims, settings: Settings) -> None:
     if "iss" not in claims:
-        raise MissingRequiredClaimError("iss")
+        raise errors.MissingRequiredClaimError("iss")
     issuer = claims["iss"]
     if type(issuer) is not str:
-        raise InvalidIssuerError("Payload Issuer (iss) must be a string")
+        raise errors.InvalidIssuerError("Payload Issuer (iss) must be a string")
     if settings.decode_issuer is not None and issuer not in settings.decode_issuer:
-        raise InvalidIssuerError("Invalid issuer")
+        raise errors.InvalidIssuerError("Invalid issuer")
 
 
 def _check_audience(claims: Claims, settings: Settings) -> None:
     """Check the form of ``aud``, and its values if an audience is configured (RFC 7519, section 4.1.3)."""
     audience = claims.get("aud")
     if not audience and settings.decode_audience is not None:
-        raise MissingRequiredClaimError("aud")
+        raise errors.MissingRequiredClaimError("aud")
     audience = [audience] if type(audience) is str else audience
     if type(audience) is not list or any(type(each) is not str for each in audience):
-        raise InvalidAudienceError("Invalid claim format in token")
+        raise errors.InvalidAudienceError("Invalid claim format in token")
     accepted = settings.audience
     if accepted is not None and not any(each in accepted for each in audience):
-        raise InvalidAudienceError("Audience doesn't match")
+        raise errors.InvalidAudienceError("Audience doesn't match")
 
 
 def _check_csrf(claims: Claims, csrf_value: str) -> None:

@@ -35,10 +35,8 @@ Parts = tuple[Header, bytes, bytes, bytes]
 
 
 class Verifier:
-    """Verifies the form, header and signature of tokens with one ring of keys.
-
-    It remembers the headers of verified tokens, so that each header is parsed once. A header is remembered only after
-    the signature is verified, so that a client without a key cannot fill the memory.
+    """Verifies the form, header and signature of tokens with one ring of keys. It remembers a header, so as not to parse
+    it again, only after the signature is verified: a client without a key cannot fill the memory.
     """
 
     __slots__ = ("_algorithms", "_max_bytes", "_ring", "_seen")
@@ -84,8 +82,7 @@ class Verifier:
 class CachingVerifier(Verifier):
     """Remembers verified tokens, so that their signatures are not computed again (JWT_VERIFY_CACHE_SIZE).
 
-    It remembers digests of tokens with their headers and payloads. Times, revocation and policy are checked at every
-    use. A change of keys makes a new verifier with an empty memory.
+    Times, revocation and policy are checked at every use. A change of keys makes a new verifier with an empty memory.
     """
 
     __slots__ = ("_size", "_verified")
@@ -127,7 +124,10 @@ def check_algorithm(header: Header, algorithms: Container[str]) -> str:
     if type(algorithm) is not str or algorithm not in algorithms:
         raise InvalidAlgorithmError("The specified alg value is not allowed")
     if "typ" in header:
-        _check_kind(header["typ"])
+        if type(header["typ"]) is not str:
+            raise InvalidTokenError("Type header parameter must be a string")
+        if is_other_kind(kind_of(header["typ"])):  # a DPoP proof, a logout token...
+            raise InvalidTokenError(f"A token of type '{header['typ']}' is not accepted")
     return algorithm
 
 
@@ -163,10 +163,7 @@ def sign(header: bytes, payload: bytes, key: Key) -> str:
 
 
 def json_encoder(default: JSONDefault) -> json.JSONEncoder:
-    """Make an encoder of the shortest form of JSON. It raises ValueError for a number that is not finite.
-
-    :param default: turns objects that JSON does not know into ones it does, or raises TypeError
-    """
+    """Make an encoder of the shortest form of JSON. It raises ValueError for a number that is not finite."""
     return json.JSONEncoder(separators=(",", ":"), default=default, allow_nan=False)
 
 
@@ -264,14 +261,6 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
     "x5t#S256": _is_text,
     "x5u": _is_url,
 }
-
-
-def _check_kind(typ: Any) -> None:
-    """Refuse another kind of JWT: a DPoP proof, a logout token..."""
-    if type(typ) is not str:
-        raise InvalidTokenError("Type header parameter must be a string")
-    if is_other_kind(kind_of(typ)):
-        raise InvalidTokenError(f"A token of type '{typ}' is not accepted")
 
 
 def check_access_typ(header: Header, is_access: bool) -> None:

@@ -59,10 +59,8 @@ def added(members: Sequence[Member], new: Member) -> list[Member]:
 
 
 def rotated(members: Sequence[Member], *, now: float, overlap: float, ahead: float) -> list[Member]:
-    """Make the oldest *next* key active. The keys that were active retire.
-
-    :param overlap: seconds for which a retiring key still verifies: the longest lifetime of a token
-    :param ahead: seconds for which a key must be published before it signs
+    """Make the oldest *next* key active, if it was published ``ahead`` seconds ago. The keys that were active retire:
+    they verify for ``overlap`` seconds, the longest lifetime of a token.
     """
     waiting = [member for member in members if state_of(member) is State.NEXT]
     if not waiting:

@@ -1,7 +1,4 @@
-"""Keys: prepared once, bound to one algorithm, and collected in rings.
-
-The cryptography is PyJWT's ``Algorithm`` classes and ``cryptography``.
-"""
+"""Keys: prepared once, bound to one algorithm, and collected in rings. The cryptography is PyJWT's."""
 
 from __future__ import annotations
 
@@ -33,8 +30,7 @@ class Key:
     """A key ready for use with exactly one algorithm (RFC 8725bis, section 3.1). Verifies with its public half.
 
     :ivar verify: takes a message and a signature; returns whether this key made the signature
-    :ivar weaknesses: why the key should not be used, as warnings
-    :ivar warned: whether they were issued
+    :ivar weaknesses: why the key should not be used, as warnings; ``warned``: whether they were issued
     :ivar operations: what it may be used for: ``sign``, ``verify`` or both (RFC 7517, section 4.3)
     """
 
@@ -194,20 +190,16 @@ class _Material:
 
     def __init__(self, value: Any) -> None:
         self.value = value  # kept, so that no other object gets its id
-        self._identity = _members(value) if isinstance(value, Mapping) else id(value)
+        try:
+            self._identity = json.dumps(dict(value), sort_keys=True) if isinstance(value, Mapping) else id(value)
+        except (TypeError, ValueError, RecursionError):
+            raise InvalidKeyError("This JWK is not a JSON object") from None
 
     def __hash__(self) -> int:
         return hash(self._identity)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Material) and other._identity == self._identity
-
-
-def _members(jwk: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(dict(jwk), sort_keys=True)
-    except (TypeError, ValueError, RecursionError):
-        raise InvalidKeyError("This JWK is not a JSON object") from None
 
 
 def prepare_bound(algorithm: str, material: Any, algorithms: Iterable[str]) -> Key:

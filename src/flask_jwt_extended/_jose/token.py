@@ -8,11 +8,7 @@ from ..typing import Claims, Header
 
 
 class Token:
-    """A verified token. Those of its claims that this extension needs are always there.
-
-    :ivar location: its location in the request, for example ``headers``
-    :ivar user: ``{"loaded_user": user}``; ``None``: no user was looked up
-    """
+    """A verified token. Its user is ``{"loaded_user": user}``, or ``None`` if none was looked up."""
 
     __slots__ = ("claims", "header", "location", "user")
 

@@ -24,7 +24,7 @@ from ..exceptions import ConfigurationError
 from ..signals import logger
 
 if TYPE_CHECKING:
-    from .files import Document, File
+    from .files import Source
 
 #: Seconds between two checks whether the file of JWT_KEYS has changed.
 RELOAD_INTERVAL = 2.0
@@ -33,16 +33,12 @@ RELOAD_INTERVAL = 2.0
 _UNREAD = object()
 
 
-def _source_of(settings: Settings) -> Document | File | None:
+def _source_of(settings: Settings) -> Source | None:
     if not settings.keys:
         return None
     from .files import source_of  # imported only for JWT_KEYS
 
     return source_of(settings.keys)
-
-
-def _read(source: Document | File, settings: Settings) -> Sequence[JWK]:
-    return source.read((settings.algorithm, *ALGORITHMS))
 
 
 class ActiveKeys(NamedTuple):
@@ -60,10 +56,7 @@ class ActiveKeys(NamedTuple):
 
 
 class KeySource:
-    """The keys of one configuration.
-
-    :param enforce_strength: raises ConfigurationError for a weak key, if JWT_KEY_STRENGTH refuses it
-    """
+    """The keys of one configuration."""
 
     def __init__(self, settings: Settings, enforce_strength: Callable[[Key], Key]) -> None:
         self._settings = settings
@@ -107,7 +100,7 @@ class KeySource:
             if stamp == self._stamp:
                 return False
             self._stamp = stamp
-            self._jwks = _read(self._source, self._settings)
+            self._jwks = self._source.read((self._settings.algorithm, *ALGORITHMS))
         except (InvalidKeyError, OSError, ValueError) as error:
             if self._current is None:
                 self._stamp = _UNREAD
@@ -167,10 +160,7 @@ def verification_key(algorithm: str, material: object, settings: Settings) -> Ke
 
 
 def check_configured(settings: Settings, loaders: Loaders) -> None:
-    """Check the key material that is set when the application starts.
-
-    Missing keys are not reported here: many applications set them after ``init_app``.
-    """
+    """Check the keys that are set when the application starts. Many applications set missing ones later."""
     _check_set(settings)
     for option, material, make in _options_with_keys(settings, loaders):
         try:
@@ -184,7 +174,7 @@ def check_configured(settings: Settings, loaders: Loaders) -> None:
 def _check_set(settings: Settings) -> None:
     try:
         if source := _source_of(settings):
-            _read(source, settings)
+            source.read((settings.algorithm, *ALGORITHMS))
     except OSError:  # the file can still be made: flask jwt check and the first request report it
         pass
     except (InvalidKeyError, ValueError) as error:

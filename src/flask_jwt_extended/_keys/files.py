@@ -25,44 +25,31 @@ MAX_BYTES = 8 * 1024 * 1024
 LOCK_TIMEOUT = 10.0
 
 
-class Document:
-    """A JWK Set in the configuration."""
+class Source:
+    """A JWK Set in the configuration, or in a file if it is given as a path."""
 
-    def __init__(self, document: Any) -> None:
-        self._document = document
-
-    def stamp(self) -> object:
-        """Return a constant: a change of the configuration makes a new source."""
-        return True
-
-    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
-        """Read the keys. A key without ``alg`` is bound to the first of the algorithms that fits."""
-        return jwks.read_set(self._document, algorithms)
-
-
-class File:
-    """A JWK Set in a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, keys: Path | Any) -> None:
+        self._keys = keys
 
     def stamp(self) -> object:
         """Return a value that changes when the file does; ``None``: there is no file."""
+        if not isinstance(self._keys, Path):
+            return True  # a change of the configuration makes a new source
         try:
-            status = self._path.stat()
+            status = self._keys.stat()
         except FileNotFoundError:
             return None
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
         """Read the keys. A key without ``alg`` is bound to the first of the algorithms that fits."""
-        return jwks.read_set(load(self._path), algorithms)
+        return jwks.read_set(load(self._keys) if isinstance(self._keys, Path) else self._keys, algorithms)
 
 
-def source_of(keys: Any) -> Document | File:
+def source_of(keys: Any) -> Source:
     """Return the source of JWT_KEYS: a JWK Set, or the path of one."""
     if isinstance(keys, (Mapping, list)):
-        return Document(keys)
+        return Source(keys)
     if not isinstance(keys, (str, os.PathLike)):
         raise ConfigurationError(f"JWT_KEYS must be a JWK Set, or the path of one, not a {type(keys).__name__}")
     if isinstance(keys, str) and keys.lstrip().startswith(("{", "[", "-----")):
@@ -76,7 +63,7 @@ def source_of(keys: Any) -> Document | File:
             f"JWT_KEYS is a folder, {path}: name a JWK Set file in it, for example {path / 'keys.json'}, and add each "
             "PEM file to it: flask jwt keys import FILE --state active, next or retiring"
         )
-    return File(path)
+    return Source(path)
 
 
 def load(path: Path) -> Any:
@@ -123,10 +110,7 @@ def _key_in(octets: bytes, passphrase: bytes | None) -> Any:
 
 
 def write_private(path: Path, octets: bytes) -> None:
-    """Write a file that only its owner may read (mode 0600), and replace the old one as a whole.
-
-    The new file has the owner of the old one: an administrator may run the command, and another user the application.
-    """
+    """Replace a file as a whole by one with the same owner, who alone may read it (mode 0600)."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:  # mkstemp has made it with mode 0600
@@ -150,10 +134,7 @@ def _keep_owner(temporary: str, path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Lock a file, so that no other process changes it in the meantime. On systems without POSIX locks, do nothing.
-
-    The lock is a file beside it, which only its owner may open (mode 0600).
-    """
+    """Lock a file with another one beside it, which only its owner may open. Without POSIX locks, do nothing."""
     try:
         import fcntl
     except ImportError:  # Windows: do not run two of the commands at the same time there

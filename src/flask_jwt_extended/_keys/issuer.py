@@ -1,7 +1,6 @@
 """External identity providers: how the tokens of an issuer in JWT_TRUSTED_ISSUERS are verified.
 
-The issuer is read from the ``iss`` of a token before its signature is verified. That is safe because the keys of this
-issuer must then verify it (RFC 8725bis, section 3.8).
+The ``iss`` is read before the signature is verified: the keys of this issuer must verify it (RFC 8725bis, section 3.8).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 _OURS_ALONE = ("sid", "single_use")
 #: Claims that grant something, and the settings that limit them.
 _GRANTS = {"scope": "scopes", "scp": "scopes", "roles": "roles", "groups": "roles", "acr": "acr", "amr": "acr"}
-#: Claims whose text holds several names, separated by spaces (RFC 8693, section 4.2).
+#: Claims whose text holds several names, separated by spaces (RFC 8693, section 4.2). The role "not admin" is one name.
 _SEPARATED = ("scope", "scp")
 
 
@@ -104,10 +103,7 @@ class ExternalIssuer:
 
 
 def _limit(claims: Claims, name: str, granted: frozenset[str]) -> None:
-    """Reduce a claim to the names that the issuer may grant. It keeps its form; one of another form is removed.
-
-    Only scopes are separated by spaces: the role "not admin" is one name.
-    """
+    """Reduce a claim to the names that the issuer may grant. It keeps its form; one of another form is removed."""
     value = claims[name]
     if type(value) is str:
         names = value.split(" ") if name in _SEPARATED else [value]

@@ -1,7 +1,6 @@
 """The keys of external issuers: fetched, cached, and refreshed before they expire (RFC 7517, section 5; RFC 9111).
 
-A token is verified with the cached keys, without waiting. Keys are fetched by one thread at a time, which ends with the
-fetch. A request waits for it, until its deadline, only if there are no keys, or the ``kid`` of the token is unknown.
+One thread at a time fetches. A request waits for it only if there are no keys, or the ``kid`` of the token is unknown.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ REFRESH_AFTER = 0.8
 MAX_STALE = 86400.0
 #: Seconds between the end of a fetch, successful or not, and the next one.
 COOL_DOWN = 30.0
-#: Seconds for which a token with an unknown ``kid`` waits for a fetch that another request started, so that many such
-#: tokens do not block all threads if the issuer is slow. The request that started it waits for its end.
+#: Seconds for which a token with an unknown ``kid`` waits for the fetch of another request, so that few threads block.
 WAIT = 1.0
 #: Unusable keys that a message names.
 MAX_NAMED = 10
@@ -205,8 +203,7 @@ class IssuerKeys:
 
     def _report(self, found: IssuerKeySet) -> None:
         if not found.is_usable:
-            message = "No key of %s can be used, so all its tokens are refused: %s"
-            logger.warning(message, self._name, found.reasons)
+            logger.warning("No key of %s can be used, so all its tokens are refused: %s", self._name, found.reasons)
         elif found.malformed:
             logger.warning("A key of %s is malformed and ignored: %s", self._name, found.reasons)
         elif found.unusable:

@@ -1,7 +1,6 @@
-"""The keys that ``decode_key_loader`` returns.
+"""The keys that ``decode_key_loader`` returns for the unverified header and claims of a token.
 
-The loader sees the header and the claims of a token before the signature is verified. Whatever a hostile token makes
-it raise refuses the token; only an outage and a mistake of the application become other errors.
+Whatever a hostile token makes it raise refuses the token; only outages and mistakes of the application do not.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ from ..signals import logger
 from ..typing import Claims, DecodeKeyLoader, Header
 
 _NO_KEY = "No key to verify this token with"
-#: What ``decode_key_loader`` raises if there is no key for a token, or if hostile claims make it fail. Errors of files
-#: are among them: a loader may use the ``kid`` as the name of a file.
+#: What the loader raises if there is no key, or hostile claims make it fail. It may use the ``kid`` as a file name.
 _NOT_FOUND = (
     *(PyJWTError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError),
     *(FileNotFoundError, NotADirectoryError, IsADirectoryError),

@@ -17,10 +17,7 @@ from .loaded import LoadedKeys
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SignatureVerifier:
-    """Verifies the signatures of all tokens of an application.
-
-    With ``loaders.decode_key``, the ``loaded`` keys replace the ``configured`` ones.
-    """
+    """Verifies the signatures of all tokens. With ``loaders.decode_key``, ``loaded`` replaces ``configured``."""
 
     loaders: Loaders
     configured: KeySource
@@ -29,10 +26,7 @@ class SignatureVerifier:
     max_token_bytes: int
 
     def verify(self, encoded: str | bytes, now: float) -> tuple[Header, Claims, ExternalIssuer | None]:
-        """Verify the form and the signature of a token. Its claims are returned unchecked.
-
-        :raises UnavailableError: if the key cannot be fetched
-        """
+        """Verify the form and the signature of a token, and return its claims unchecked."""
         if not self.issuers:
             header, payload = self.verify_own(encoded, now)
             return header, compact.parse_object(payload, "payload"), None
@@ -45,10 +39,7 @@ class SignatureVerifier:
         return parts[0], claims, issuer
 
     def verify_own(self, encoded: str | bytes, now: float) -> tuple[Header, bytes]:
-        """Verify the form and the signature of a token of this application.
-
-        :raises KeyUnavailableError: if ``decode_key_loader`` cannot reach the place where its keys are
-        """
+        """Verify the form and the signature of a token of this application."""
         load = self.loaders.decode_key
         if load is None:
             return self.configured.at(now).verifier.verify(encoded)

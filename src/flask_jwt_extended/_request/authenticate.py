@@ -15,7 +15,7 @@ from .._settings.settings import Settings
 from .._state import ExtensionState
 from ..exceptions import NoAuthorizationError, RevokedTokenError
 from ..signals import bound_token_accepted, legacy_subject
-from ..typing import Claims, Header
+from ..typing import Claims
 from .extract import find_token
 from .loader_calls import check_verification, is_blocklisted, look_up_user, roles_held, verify_by_application
 from .policy import Policy
@@ -27,7 +27,7 @@ _USED = "_jwt_extended_used"
 
 
 def authenticate(request: Request, policy: Policy, state: ExtensionState, now: float) -> Token | None:
-    """Find the token of a request, verify it, and check it against a policy."""
+    """Find, verify and check the token of a request. ``None``: there is none, and the policy is optional."""
     settings = state.settings
     kind = settings.refresh if policy.refresh else settings.access
     try:
@@ -109,10 +109,7 @@ def verify(
     allow_expired: bool = False,
     own: bool = False,
 ) -> Token:
-    """Verify an encoded token: its form, its signature, its registered claims, in this order.
-
-    :param own: do not call the application's own ``_decode_jwt_from_config``
-    """
+    """Verify form, signature and claims of a token, in this order; if ``own``, not by the application's decoder."""
     if state.loaders.decode_token is not None and not own:
         token = verify_by_application(encoded, state, csrf_value=csrf_value, allow_expired=allow_expired)
         if "cnf" in token.claims:
@@ -121,7 +118,9 @@ def verify(
     header, claims, issuer = state.signatures.verify(encoded, now)
     settings = state.settings
     if issuer is None and settings.access_token_typ == "at+jwt":
-        settings = _settings_for_kind(header, claims, settings)
+        is_access = claims.get("type", "access") == "access"
+        compact.check_access_typ(header, is_access)
+        settings = settings.for_access_tokens if is_access else settings
     try:
         if issuer is None:
             claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
@@ -155,10 +154,3 @@ def _accept_bound_token(claims: Claims, issuer: str | None, state: ExtensionStat
         issuer or "this application",
     )
     state.notify(bound_token_accepted, issuer=issuer)
-
-
-def _settings_for_kind(header: Header, claims: Claims, settings: Settings) -> Settings:
-    """Return the settings for the claims of a token of this application, with JWT_ACCESS_TOKEN_TYP = "at+jwt"."""
-    is_access = claims.get("type", "access") == "access"
-    compact.check_access_typ(header, is_access)
-    return settings.for_access_tokens if is_access else settings

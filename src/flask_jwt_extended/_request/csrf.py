@@ -24,10 +24,8 @@ def protect(request: Request, kind: TokenKind, settings: Settings) -> str | None
         return None
     if settings.csrf_origin_check and not same_site(request, settings):
         raise CSRFError("Cross-site request refused")
-    return _submitted_value(request, kind, settings) if settings.cookie_csrf_protect else None
-
-
-def _submitted_value(request: Request, kind: TokenKind, settings: Settings) -> str:
+    if not settings.cookie_csrf_protect:
+        return None
     value = request.headers.get(kind.csrf_header_name)
     if not value and settings.csrf_check_form:
         value = request.form.get(kind.csrf_field_name)
@@ -39,8 +37,7 @@ def _submitted_value(request: Request, kind: TokenKind, settings: Settings) -> s
 def same_site(request: Request, settings: Settings) -> bool:
     """Return whether a page of this site, or of a trusted origin, sent the request.
 
-    Browsers compute ``Sec-Fetch-Site``. Without it, hosts are compared but not schemes: behind a proxy that terminates
-    TLS, the application may not know that clients use HTTPS.
+    Without ``Sec-Fetch-Site``, hosts are compared but not schemes, which a proxy that terminates TLS may hide.
     """
     origin = request.headers.get("Origin", "").lower()
     if origin in settings.trusted_origins:
@@ -61,10 +58,7 @@ def is_handshake(environ: Mapping[str, Any]) -> bool:
 
 
 def check_socket_origin(request: Request, settings: Settings) -> None:
-    """Refuse a WebSocket that a page of another site opens: browsers send cookies with it, and CORS does not apply.
-
-    Browsers always send ``Origin`` with it, so a request without one is not from a browser.
-    """
+    """Refuse a WebSocket that a page of another site opens. Browsers send cookies with it, and always ``Origin``."""
     origin = request.headers.get("Origin", "").lower()
     is_ours = not origin or origin in settings.trusted_origins or _host_of(origin) == request.host.lower()
     # "none" means that no page sent it but, for example, a browser extension. The origin decides.

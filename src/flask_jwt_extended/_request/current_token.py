@@ -1,8 +1,7 @@
 """The verified token of a request. It is kept with the request, and copied to ``g`` for applications written for 4.7.
 
-``g`` belongs to an application context, and several requests may share one: a view that calls another view with a test
-client, nested test requests, an application context that a test pushes. So the token of the request counts, unless the
-application itself has written to ``g``: that is how tests log in with 4.7.
+Several requests may share one ``g``, for example in a view that calls another view with a test client. So the token of
+the request counts, unless the application itself has written to ``g``: that is how tests log in with 4.7.
 """
 
 from __future__ import annotations

@@ -36,10 +36,7 @@ def roles_held(token: Token, state: ExtensionState) -> Collection[str]:
 
 
 def is_blocklisted(token: Token, state: ExtensionState) -> bool:
-    """Return what ``token_in_blocklist_loader`` returns; ``False`` without one.
-
-    ``None`` is a forgotten ``return``: it counts as ``False`` in compat, as in 4.7, and as ``True`` in strict.
-    """
+    """Return what the loader returns, or ``False``. ``None``, a forgotten ``return``, counts as true in strict only."""
     load = state.loaders.token_in_blocklist
     if load is None:
         return False
@@ -89,10 +86,7 @@ def _is_generator(result: object, name: str, load: object, state: ExtensionState
 def verify_by_application(
     encoded: str | bytes, state: ExtensionState, *, csrf_value: str | None, allow_expired: bool
 ) -> Token:
-    """Verify a token with the application's own ``_decode_jwt_from_config``.
-
-    As in 4.7, the header is read from the encoded token: without a valid header, the token is refused.
-    """
+    """Verify a token with the application's own ``_decode_jwt_from_config``. As in 4.7, the header must be valid."""
     claims = decode_by_application(encoded, state, csrf_value=csrf_value, allow_expired=allow_expired)
     claims_.check_types(claims, state.settings, csrf_value=csrf_value)
     try:

@@ -150,7 +150,11 @@ class Policy:
     def _check_authentication(self, token: Token, now: float, leeway: float) -> None:
         """Check when and how the user logged in (RFC 9470)."""
         claims = token.claims
-        is_recent = self.max_age is None or _is_recent(_login_time(claims), self.max_age, now, leeway)
+        login = None if self.max_age is None else _login_time(claims)
+        # A login in the future has not happened, so it is not recent.
+        is_recent = self.max_age is None or (
+            login is not None and login <= now + leeway and now - login <= self.max_age
+        )
         held = (claims.get("acr"), *_texts(claims.get("amr")))
         if not is_recent or (self.acr and not any(each in self.acr for each in held)):
             raise InsufficientAuthenticationError(token.header, claims, max_age=self.max_age, acr_values=self.acr)
@@ -187,11 +191,6 @@ def _login_time(claims: Claims) -> float | None:
     if moment is None and (claims["fresh"] is True or is_finite(claims["fresh"])):
         moment = claims.get("iat")
     return moment if is_date(moment) else None
-
-
-def _is_recent(moment: float | None, max_age: float, now: float, leeway: float) -> bool:
-    # A login in the future has not happened, so it is not recent.
-    return moment is not None and moment <= now + leeway and now - moment <= max_age
 
 
 def _words(value: object) -> Iterable[str]:
