@@ -35,8 +35,8 @@ Parts = tuple[Header, bytes, bytes, bytes]
 
 
 class Verifier:
-    """Verifies the form, header and signature of tokens with one ring of keys. It remembers a header, so as not to parse
-    it again, only after the signature is verified: a client without a key cannot fill the memory.
+    """Verifies the form, header and signature of tokens with one ring of keys. A header is remembered only
+    after its signature is verified, so that a client without a key cannot fill the memory.
     """
 
     __slots__ = ("_algorithms", "_max_bytes", "_ring", "_seen")
