@@ -20,11 +20,7 @@ from .typing import Claims, ExpiresDelta, Fresh, Header
 
 
 class NewToken(NamedTuple):
-    """What a caller wants in a new token.
-
-    :ivar expires_delta: ``None``: the setting for its type
-    :ivar fixed: claims that override all others
-    """
+    """What a caller wants in a new token. The ``fixed`` claims override all others."""
 
     token_type: str
     identity: Any
@@ -36,12 +32,7 @@ class NewToken(NamedTuple):
 
 
 def issue(new: NewToken, state: ExtensionState, now: float, *, own: bool = False) -> str:
-    """Make and sign a token.
-
-    :param now: seconds since the epoch
-    :param own: make it here even if the application overrides ``_encode_jwt_from_config``
-    :raises ConfigurationError: if there is no key that can sign it
-    """
+    """Make and sign a token; ``own`` even if the application overrides ``_encode_jwt_from_config``."""
     settings, loaders = state.settings, state.loaders
     if loaders.encode_token is not None and not own:
         return _issue_by_application(loaders.encode_token, new, state, now)
@@ -82,10 +73,7 @@ def _payload(new: NewToken, state: ExtensionState, now: float) -> Claims:
 
 
 def _check_acceptable(header: Header, payload: Claims, state: ExtensionState) -> None:
-    """Warn if this application would refuse the token.
-
-    :raises ConfigurationError: if the ``typ`` does not match the type, with JWT_ACCESS_TOKEN_TYP = "at+jwt"
-    """
+    """Warn if this application would refuse the token."""
     settings = state.settings
     for name in settings.without_reported.claims_needed:  # what JWT_REPORT_ONLY names refuses nothing
         if payload.get(name) is None:

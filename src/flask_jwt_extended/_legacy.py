@@ -17,8 +17,8 @@ from werkzeug.local import LocalProxy
 
 from ._context import get_app, get_state
 from ._jose.token import Token
-from ._request import extract, loader_calls, single_use
-from ._request.authenticate import check_revoked
+from ._request import extract, loader_calls
+from ._request.authenticate import check_revoked, has_used, use
 from ._request.csrf import check_socket_origin, is_handshake
 from ._request.policy import Policy
 from ._settings.parsers import LOCATIONS
@@ -138,7 +138,7 @@ def verify_token_not_blocklisted(jwt_header: Header, jwt_data: Claims) -> None:
     """Raise if a token was revoked, by ``token_in_blocklist_loader`` or in the store."""
     token = Token(jwt_header, {"type": None, "jti": None, **jwt_data})
     state = _current_state()
-    is_used = jwt_data.get("single_use") is True and single_use.has_used(_incoming(), token, state)
+    is_used = jwt_data.get("single_use") is True and has_used(_incoming(), token, state)
     check_revoked(token, state, time.time(), is_used=is_used)
 
 
@@ -203,8 +203,8 @@ def authenticate(policy: Policy, state: ExtensionState, now: float) -> Token | N
     token.location = location
     _check_beyond(replace(policy, fresh=False, verify_type=policy.verify_type and not knows_type), token, state, now)
     token.user = here._load_user(header, claims)
-    if token.claims.get("single_use") is True and not single_use.has_used(_incoming(), token, state):
-        single_use.use(_incoming(), token, state)
+    if token.claims.get("single_use") is True and not has_used(_incoming(), token, state):
+        use(_incoming(), token, state)
     return token
 
 

@@ -44,9 +44,6 @@ def _current_state() -> ExtensionState:
     return get_state(get_app())
 
 
-# --- the token of this request --------------------------------------------------------------------------------------
-
-
 def get_jwt() -> Claims:
     """Return the claims of the token in this request; an empty dictionary if the request is anonymous.
 
@@ -122,9 +119,6 @@ def current_user_context_processor() -> dict[str, Any]:
     return {"current_user": get_current_user()}
 
 
-# --- making and reading tokens --------------------------------------------------------------------------------------
-
-
 @explain_arguments
 def create_access_token(
     identity: Any,
@@ -155,13 +149,9 @@ def create_refresh_token(
     additional_claims: dict[str, Any] | None = None,
     additional_headers: dict[str, Any] | None = None,
 ) -> str:
-    """Make a refresh token. It is never fresh.
+    """Make a refresh token. It is never fresh. The parameters are those of :func:`create_access_token`.
 
-    :param identity: the user: a string, or anything that ``user_identity_loader`` converts to one
-    :param expires_delta: how long the token is valid: a ``timedelta`` or seconds; ``False``: without end; ``None``
-        (default): as JWT_REFRESH_TOKEN_EXPIRES says
-    :param additional_claims: claims that override the usual ones and those of ``additional_claims_loader``
-    :param additional_headers: header parameters that override those of ``additional_headers_loader``
+    :param expires_delta: ``None`` (default): as JWT_REFRESH_TOKEN_EXPIRES says
     :return: the encoded token
     :raises RuntimeError: if there is no key to sign it with
     """
@@ -182,12 +172,8 @@ def create_token(
     ``@jwt_required(token_type=...)`` of the same type accept it.
 
     :param token_type: the type, for example ``"password_reset"``; neither ``"access"`` nor ``"refresh"``
-    :param identity: the user: a string, or anything that ``user_identity_loader`` converts to one
-    :param expires_delta: how long the token is valid: a ``timedelta`` or seconds; ``False``: without end; ``None``
-        (default): as JWT_ACCESS_TOKEN_EXPIRES says
     :param single_use: whether the token is accepted only once. This needs a store (JWT_STORE_URI)
-    :param additional_claims: claims that override the usual ones and those of ``additional_claims_loader``
-    :param additional_headers: header parameters that override those of ``additional_headers_loader``
+    :param expires_delta: as in :func:`create_access_token`, like the remaining parameters
     :return: the encoded token
     :raises RuntimeError: if the type is not valid, if there is no store for ``single_use``, or no key to sign it with
 
@@ -255,16 +241,11 @@ def get_csrf_token(encoded_token: str) -> str:
     return cast("str", decode_token(encoded_token)["csrf"])
 
 
-# --- cookies --------------------------------------------------------------------------------------------------------
-
-
 def set_access_cookies(
     response: Response, encoded_access_token: str, max_age: int | None = None, domain: str | None = None
 ) -> None:
     """Set the cookie of an access token, and with JWT_CSRF_IN_COOKIES the cookie of its CSRF value.
 
-    :param response: the response that sets the cookies
-    :param encoded_access_token: the access token
     :param max_age: seconds until the cookies expire; ``None`` (default): as JWT_SESSION_COOKIE says
     :param domain: the domain of the cookies; ``None`` (default): as JWT_COOKIE_DOMAIN says
     :raises ConfigurationError: if browsers would reject the cookies with this domain: it is not a domain, or the
@@ -280,12 +261,7 @@ def set_refresh_cookies(
 ) -> None:
     """Set the cookie of a refresh token, and with JWT_CSRF_IN_COOKIES the cookie of its CSRF value.
 
-    :param response: the response that sets the cookies
-    :param encoded_refresh_token: the refresh token
-    :param max_age: seconds until the cookies expire; ``None`` (default): as JWT_SESSION_COOKIE says
-    :param domain: the domain of the cookies; ``None`` (default): as JWT_COOKIE_DOMAIN says
-    :raises ConfigurationError: as :func:`set_access_cookies`
-    :raises jwt.InvalidTokenError: if the token is not valid, and its CSRF value or its lifetime is needed
+    The parameters and exceptions are those of :func:`set_access_cookies`.
     """
     state = _current_state()
     _set_cookies(response, encoded_refresh_token, state, state.settings.refresh, max_age=max_age, domain=domain)
@@ -314,7 +290,6 @@ def _set_cookies(response: Response, encoded: str, state: ExtensionState, kind: 
 def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
     """Delete the cookies of the access token and of the refresh token.
 
-    :param response: the response that deletes the cookies
     :param domain: the domain they were set with; ``None`` (default): as JWT_COOKIE_DOMAIN says. Cookies named
         ``__Host-...`` have no domain and are deleted without one
     :raises ConfigurationError: if ``domain`` is not a valid domain for cookies

@@ -78,23 +78,8 @@ def verify_jwt_in_request(
     CORS preflights pass as anonymous, because browsers send them without credentials. With the compat profile all
     other OPTIONS requests pass too (JWT_PROTECT_OPTIONS_METHOD).
 
-    :param optional: let a request without a token pass as anonymous; a request with an invalid token is still refused.
-        ``"if-valid"``: let that pass as anonymous too. ``False`` by default
-    :param fresh: require a fresh token. ``False`` by default
-    :param refresh: require a refresh token instead of an access token. ``False`` by default
-    :param locations: where to look for the token: ``"headers"``, ``"cookies"``, ``"query_string"``, ``"json"`` or a
-        list of them in order of precedence. ``None`` (default): as JWT_TOKEN_LOCATION says
-    :param verify_type: ``False`` accepts tokens of every type. ``True`` by default
-    :param skip_revocation_check: do not check whether the token was revoked. ``False`` by default
-    :param scopes: require one of these scopes (RFC 6749, section 3.3), or :func:`all_of` them, in ``scope`` and ``scp``
-    :param roles: require one of these roles, or :func:`all_of` them: ``roles`` and ``groups``, or what ``roles_loader``
-        returns
-    :param token_type: require a token that ``create_token`` made with this type
-    :param max_age: require that the user logged in at most this many seconds ago (or a ``timedelta``), according to
-        ``auth_time``, or to ``iat`` if the token is fresh (RFC 9470)
-    :param acr: require one of these authentication contexts, in ``acr`` or among ``amr`` (RFC 9470)
-    :param report_only: let every request pass, and send the signal ``would_refuse`` for those that would be refused.
-        They pass as anonymous, unless the token is valid and only lacks a requirement. ``False`` by default
+    The parameters are those of :func:`jwt_required`.
+
     :return: the header and the claims of the token; ``None`` for an anonymous request
     :raises JWTExtendedException: if the request is refused
     :raises jwt.InvalidTokenError: if its token is not valid (RFC 7519, section 7.2)

@@ -18,8 +18,7 @@ from .._jose import compact
 from .._jose.token import Token
 from .._keys.issuer import ExternalIssuer, issuer_of
 from .._loaders import call
-from .._request.authenticate import verify
-from .._request.binding import check_binding
+from .._request.authenticate import check_binding, verify
 from .._settings.settings import Settings
 from .._state import ExtensionState
 from ..exceptions import ConfigurationError, JWTExtendedException, StoreUnavailableError

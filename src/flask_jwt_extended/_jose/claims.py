@@ -1,7 +1,4 @@
-"""Claims: build those of a new token, validate those of a verified one (RFC 7519, section 4).
-
-``now`` is an argument, in seconds since the epoch: no function reads a clock.
-"""
+"""Claims: build those of a new token, validate those of a verified one (RFC 7519, section 4), without a clock."""
 
 from __future__ import annotations
 
@@ -13,18 +10,7 @@ from datetime import datetime, timedelta, timezone
 from hmac import compare_digest
 from typing import Any
 
-from jwt.exceptions import (
-    DecodeError,
-    ExpiredSignatureError,
-    ImmatureSignatureError,
-    InvalidAudienceError,
-    InvalidIssuedAtError,
-    InvalidIssuerError,
-    InvalidJTIError,
-    InvalidSubjectError,
-    InvalidTokenError,
-    MissingRequiredClaimError,
-)
+from jwt import exceptions as errors
 
 from .._settings.settings import Settings
 from ..exceptions import CSRFError, JWTDecodeError
@@ -35,40 +21,25 @@ from ..typing import Claims, Fresh
 MAX_DATE = int(sys.float_info.max)
 
 
-# --- validation -----------------------------------------------------------------------------------------------------
-
-
 def validate(
-    claims: Claims,
-    settings: Settings,
-    now: float,
-    *,
-    csrf_value: str | None = None,
-    allow_expired: bool = False,
+    claims: Claims, settings: Settings, now: float, *, csrf_value: str | None = None, allow_expired: bool = False
 ) -> None:
     """Check the registered claims and those that this extension needs, and add the defaults of 4.7, in place.
 
     Expiry is checked last: ``expired_token_loader`` gets the claims, so they must be valid in every other way.
-
-    :param now: seconds since the epoch
-    :param csrf_value: the double submit value of the request; ``None``: it is not checked
-    :param allow_expired: accept claims whose ``exp`` has passed
-    :raises InvalidTokenError: for a registered claim that has the wrong type or does not match
-    :raises JWTDecodeError: if the identity claim or an expected ``csrf`` claim is missing
-    :raises CSRFError: if the double submit value does not match
-    :raises ExpiredSignatureError: on or after ``exp`` plus the leeway (RFC 7519, section 4.1.4)
     """
-    if settings.claims_needed:
-        _check_presence(claims, settings.claims_needed)
+    for name in settings.claims_needed:
+        if claims.get(name) is None:
+            raise errors.MissingRequiredClaimError(name)
     exp = _check_times(claims, now + settings.decode_leeway)
     if "iss" in claims or settings.decode_issuer is not None:
         _check_issuer(claims, settings)
     if "aud" in claims or settings.decode_audience is not None:
         _check_audience(claims, settings)
     if settings.verify_sub and type(claims.get("sub", "")) is not str and not is_legacy(claims, settings, now):
-        raise InvalidSubjectError("Subject must be a string")
+        raise errors.InvalidSubjectError("Subject must be a string")
     if type(claims.get("jti", "")) is not str:
-        raise InvalidJTIError("JWT ID must be a string")
+        raise errors.InvalidJTIError("JWT ID must be a string")
 
     if settings.identity_claim not in claims:
         raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
@@ -79,59 +50,44 @@ def validate(
         _check_csrf(claims, csrf_value)
     # In whole seconds, as PyJWT does: a fraction never lets a token live longer.
     if int(exp) <= now - settings.decode_leeway and (not allow_expired or exp < -MAX_DATE):
-        raise ExpiredSignatureError("Signature has expired")
+        raise errors.ExpiredSignatureError("Signature has expired")
 
 
 def check_types(claims: Any, settings: Settings, *, csrf_value: str | None = None) -> None:
-    """Check the types of claims that the application's own ``_decode_jwt_from_config`` returned.
-
-    :param csrf_value: the double submit value of the request; ``None``: it is not checked
-    :raises InvalidTokenError: if they are not a dictionary, or a registered claim has a wrong type
-    :raises JWTDecodeError: if the identity claim is missing
-    :raises CSRFError: if the double submit value does not match that of the claims
-    """
+    """Check the types of claims that the application's own ``_decode_jwt_from_config`` returned."""
     if not isinstance(claims, dict):
-        raise InvalidTokenError("The token was not verified")
+        raise errors.InvalidTokenError("The token was not verified")
     if settings.identity_claim not in claims:
         raise JWTDecodeError(f"Missing claim: {settings.identity_claim}")
     for name in ("exp", "iat", "nbf"):
         if name in claims:
-            _check_date(claims[name], DecodeError, name, earliest=-MAX_DATE, latest=MAX_DATE)
+            _check_date(claims[name], errors.DecodeError, name, earliest=-MAX_DATE, latest=MAX_DATE)
     if type(claims.get("jti", "")) is not str and claims["jti"] is not None:
-        raise InvalidJTIError("JWT ID must be a string")
+        raise errors.InvalidJTIError("JWT ID must be a string")
     if csrf_value and "csrf" in claims:
         _check_csrf(claims, csrf_value)
 
 
 def is_legacy(claims: Claims, settings: Settings, now: float) -> bool:
-    """Return whether a ``sub`` that is not a string is still accepted, as in 4.6 (JWT_LEGACY_SUB_UNTIL).
-
-    :param now: seconds since the epoch
-    """
+    """Return whether a ``sub`` that is not a string is still accepted, as in 4.6 (JWT_LEGACY_SUB_UNTIL)."""
     return settings.legacy_sub_until is not None and now < settings.legacy_sub_until and claims.get("sub") is not None
-
-
-def _check_presence(claims: Claims, needed: tuple[str, ...]) -> None:
-    for name in needed:
-        if claims.get(name) is None:
-            raise MissingRequiredClaimError(name)
 
 
 def _check_times(claims: Claims, latest: float) -> int | float:
     """Check ``iat`` and ``nbf``, and return ``exp``, or :data:`MAX_DATE` without one."""
     iat = claims.get("iat", 0)
     if type(iat) is not int or iat < 0:
-        _check_date(iat, InvalidIssuedAtError, "Issued At claim (iat)", earliest=-MAX_DATE)
+        _check_date(iat, errors.InvalidIssuedAtError, "Issued At claim (iat)", earliest=-MAX_DATE)
     if iat > latest:
-        raise ImmatureSignatureError("The token is not yet valid (iat)")
+        raise errors.ImmatureSignatureError("The token is not yet valid (iat)")
     nbf = claims.get("nbf", 0)
     if type(nbf) is not int or nbf < 0:
-        _check_date(nbf, DecodeError, "Not Before claim (nbf)", earliest=-MAX_DATE)
+        _check_date(nbf, errors.DecodeError, "Not Before claim (nbf)", earliest=-MAX_DATE)
     if nbf > latest:
-        raise ImmatureSignatureError("The token is not yet valid (nbf)")
+        raise errors.ImmatureSignatureError("The token is not yet valid (nbf)")
     exp: int | float = claims.get("exp", MAX_DATE)
     if type(exp) is not int or exp > MAX_DATE:
-        _check_date(exp, DecodeError, "Expiration Time claim (exp)", latest=MAX_DATE)
+        _check_date(exp, errors.DecodeError, "Expiration Time claim (exp)", latest=MAX_DATE)
     return exp
 
 
@@ -146,7 +102,12 @@ def is_date(value: Any) -> bool:
 
 
 def _check_date(
-    value: Any, error: type[InvalidTokenError], claim: str, *, earliest: float = -math.inf, latest: float = math.inf
+    value: Any,
+    error: type[errors.InvalidTokenError],
+    claim: str,
+    *,
+    earliest: float = -math.inf,
+    latest: float = math.inf,
 ) -> None:
     if not is_finite(value):
         raise error(f"{claim} must be an integer.")
@@ -156,25 +117,25 @@ def _check_date(
 
 def _check_issuer(claims: Claims, settings: Settings) -> None:
     if "iss" not in claims:
-        raise MissingRequiredClaimError("iss")
+        raise errors.MissingRequiredClaimError("iss")
     issuer = claims["iss"]
     if type(issuer) is not str:
-        raise InvalidIssuerError("Payload Issuer (iss) must be a string")
+        raise errors.InvalidIssuerError("Payload Issuer (iss) must be a string")
     if settings.decode_issuer is not None and issuer not in settings.decode_issuer:
-        raise InvalidIssuerError("Invalid issuer")
+        raise errors.InvalidIssuerError("Invalid issuer")
 
 
 def _check_audience(claims: Claims, settings: Settings) -> None:
     """Check the form of ``aud``, and its values if an audience is configured (RFC 7519, section 4.1.3)."""
     audience = claims.get("aud")
     if not audience and settings.decode_audience is not None:
-        raise MissingRequiredClaimError("aud")
+        raise errors.MissingRequiredClaimError("aud")
     audience = [audience] if type(audience) is str else audience
     if type(audience) is not list or any(type(each) is not str for each in audience):
-        raise InvalidAudienceError("Invalid claim format in token")
+        raise errors.InvalidAudienceError("Invalid claim format in token")
     accepted = settings.audience
     if accepted is not None and not any(each in accepted for each in audience):
-        raise InvalidAudienceError("Audience doesn't match")
+        raise errors.InvalidAudienceError("Audience doesn't match")
 
 
 def _check_csrf(claims: Claims, csrf_value: str) -> None:
@@ -189,9 +150,6 @@ def _octets(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-# --- building -------------------------------------------------------------------------------------------------------
-
-
 def build(
     settings: Settings,
     now: float,
@@ -204,10 +162,8 @@ def build(
 ) -> Claims:
     """Return the claims of a new token.
 
-    :param now: seconds since the epoch
     :param lifetime: a ``timedelta``, or anything that can be added to a ``datetime``; ``False``: no ``exp``
     :param additional: claims that override the others
-    :raises TypeError: if ``iss`` is not a string
     """
     issued = int(now)
     claims = {
@@ -228,17 +184,13 @@ def build(
     if lifetime is not False:
         claims["exp"] = expiry(now, lifetime)
     claims.update(additional)
-    return _with_numeric_dates(claims)
-
-
-def _with_numeric_dates(claims: Claims) -> Claims:
-    """Return claims with NumericDates in place of ``datetime`` objects. A naive one is in UTC."""
     if not isinstance(claims.get("iss", ""), str):
         raise TypeError("Issuer (iss) must be a string.")
     return claims | {name: _numeric_date(claims[name]) for name in ("exp", "iat", "nbf") if name in claims}
 
 
 def _numeric_date(value: Any) -> Any:
+    """Return a NumericDate in place of a ``datetime``; a naive one is in UTC."""
     if not isinstance(value, datetime):
         return value
     aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)

@@ -1,7 +1,6 @@
 """The JWS compact form: the one strict parser, verification, and signing (RFC 7515, sections 3.1 and 5).
 
-The checks have this order: size, alphabet and dots, header, algorithm, signature. The payload is returned as
-octets, not parsed. Errors are PyJWT's exceptions with PyJWT's messages.
+The order of the checks: size, alphabet and dots, header, algorithm, signature. The errors and messages are PyJWT's.
 """
 
 from __future__ import annotations
@@ -14,12 +13,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Any, NoReturn
 
-from jwt.exceptions import (
-    DecodeError,
-    InvalidAlgorithmError,
-    InvalidSignatureError,
-    InvalidTokenError,
-)
+from jwt.exceptions import DecodeError, InvalidAlgorithmError, InvalidSignatureError, InvalidTokenError
 
 from .._settings.token_kinds import is_other_kind, kind_of
 from ..typing import Header, JSONDefault
@@ -41,10 +35,8 @@ Parts = tuple[Header, bytes, bytes, bytes]
 
 
 class Verifier:
-    """Verifies the form, header and signature of tokens with one ring of keys.
-
-    It remembers the headers of verified tokens, so that each header is parsed once. A header is remembered only after
-    the signature is verified, so that a client without a key cannot fill the memory.
+    """Verifies the form, header and signature of tokens with one ring of keys. A header is remembered only
+    after its signature is verified, so that a client without a key cannot fill the memory.
     """
 
     __slots__ = ("_algorithms", "_max_bytes", "_ring", "_seen")
@@ -56,10 +48,7 @@ class Verifier:
         self._seen: dict[bytes, tuple[Header, Key]] = {}
 
     def verify(self, encoded: str | bytes) -> tuple[Header, bytes]:
-        """Return the header and the payload octets of a token whose signature is good.
-
-        :raises InvalidTokenError: if the token is malformed or not allowed, or no key of the ring has signed it
-        """
+        """Return the header and the payload octets of a token whose signature is good."""
         if (
             isinstance(encoded, str)
             and len(encoded) <= self._max_bytes
@@ -93,8 +82,7 @@ class Verifier:
 class CachingVerifier(Verifier):
     """Remembers verified tokens, so that their signatures are not computed again (JWT_VERIFY_CACHE_SIZE).
 
-    It remembers digests of tokens with their headers and payloads. Times, revocation and policy are checked at every
-    use. A change of keys makes a new verifier with an empty memory.
+    Times, revocation and policy are checked at every use. A change of keys makes a new verifier with an empty memory.
     """
 
     __slots__ = ("_size", "_verified")
@@ -105,10 +93,7 @@ class CachingVerifier(Verifier):
         self._verified: OrderedDict[bytes, tuple[Header, bytes]] = OrderedDict()
 
     def verify(self, encoded: str | bytes) -> tuple[Header, bytes]:
-        """Return the header and the payload octets of a token whose signature is good.
-
-        :raises InvalidTokenError: if the token is malformed or not allowed, or no key of the ring has signed it
-        """
+        """Return the header and the payload octets of a token whose signature is good."""
         if not isinstance(encoded, str) or len(encoded) > self._max_bytes:
             return super().verify(encoded)
         token = sha256(encoded.encode("utf-8", "surrogatepass")).digest()
@@ -132,27 +117,22 @@ class CachingVerifier(Verifier):
 
 
 def check_algorithm(header: Header, algorithms: Container[str]) -> str:
-    """Return the ``alg`` of a header, if it is one of these algorithms and ``typ`` is not that of another kind of JWT.
-
-    :raises InvalidAlgorithmError: if the algorithm is not allowed (RFC 8725bis, section 3.1)
-    :raises InvalidTokenError: if the token is of another kind (RFC 8725bis, section 3.12)
-    """
+    """Return the ``alg`` of a header if it is accepted, and check that ``typ`` is not that of another kind of JWT."""
     if "alg" not in header:
         raise InvalidAlgorithmError("Algorithm not specified")
     algorithm = header["alg"]
     if type(algorithm) is not str or algorithm not in algorithms:
         raise InvalidAlgorithmError("The specified alg value is not allowed")
     if "typ" in header:
-        _check_kind(header["typ"])
+        if type(header["typ"]) is not str:
+            raise InvalidTokenError("Type header parameter must be a string")
+        if is_other_kind(kind_of(header["typ"])):  # a DPoP proof, a logout token...
+            raise InvalidTokenError(f"A token of type '{header['typ']}' is not accepted")
     return algorithm
 
 
 def verify_with(keys: Iterable[Key], parts: Parts) -> tuple[Key, bytes]:
-    """Return the key that made the signature, and the octets of the payload.
-
-    :raises InvalidAlgorithmError: if there is no key to try
-    :raises InvalidSignatureError: if none of them made it
-    """
+    """Return the key that made the signature, and the octets of the payload."""
     _, signing_input, payload, signature = parts
     octets = decode_segment(signature, "crypto")
     key = None
@@ -165,11 +145,7 @@ def verify_with(keys: Iterable[Key], parts: Parts) -> tuple[Key, bytes]:
 
 
 def parse(encoded: str | bytes, max_bytes: int) -> Parts:
-    """Split a token and parse its header. Nothing of it is verified yet.
-
-    :raises DecodeError: if it is not three segments of base64url, or its header is not a JSON object
-    :raises InvalidTokenError: if the header requires an extension, or a parameter is malformed
-    """
+    """Split a token and parse its header. Nothing of it is verified yet."""
     signing_input, _, signature = check_form(encoded, max_bytes).rpartition(b".")
     head, _, payload = signing_input.partition(b".")
     header = parse_object(decode_segment(head, "header"), "header")
@@ -181,19 +157,13 @@ def parse(encoded: str | bytes, max_bytes: int) -> Parts:
 
 
 def sign(header: bytes, payload: bytes, key: Key) -> str:
-    """Sign a header and a payload, both as JSON, and return the token in compact form.
-
-    :raises InvalidKeyError: if the key cannot sign
-    """
+    """Sign a header and a payload, both as JSON, and return the token in compact form."""
     signing_input = encode_segment(header) + b"." + encode_segment(payload)
     return (signing_input + b"." + encode_segment(key.sign(signing_input))).decode("ascii")
 
 
 def json_encoder(default: JSONDefault) -> json.JSONEncoder:
-    """Make an encoder of the shortest form of JSON. It raises ValueError for a number that is not finite.
-
-    :param default: turns objects that JSON does not know into ones it does, or raises TypeError
-    """
+    """Make an encoder of the shortest form of JSON. It raises ValueError for a number that is not finite."""
     return json.JSONEncoder(separators=(",", ":"), default=default, allow_nan=False)
 
 
@@ -203,10 +173,7 @@ def encode_segment(octets: bytes) -> bytes:
 
 
 def decode_segment(segment: bytes, name: str) -> bytes:
-    """Decode base64url. :func:`check_form` has checked the alphabet.
-
-    :raises DecodeError: if the segment is not the canonical spelling of its octets
-    """
+    """Decode base64url. :func:`check_form` has checked the alphabet."""
     rest = len(segment) & 3
     if segment[-1:] not in _LAST[rest]:
         raise DecodeError(f"Invalid {name} padding")
@@ -214,10 +181,7 @@ def decode_segment(segment: bytes, name: str) -> bytes:
 
 
 def parse_object(octets: bytes, name: str) -> dict[str, Any]:
-    """Parse a JSON object as strictly as RFC 7519, section 7.2 requires: UTF-8, no constants, no trailing data.
-
-    :raises DecodeError: if it is anything else
-    """
+    """Parse a JSON object as strictly as RFC 7519, section 7.2 requires: UTF-8, no constants, no trailing data."""
     try:
         text = octets.decode("utf-8")
         value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip(_WHITE_SPACE)))
@@ -232,10 +196,7 @@ def parse_object(octets: bytes, name: str) -> dict[str, Any]:
 
 
 def check_form(encoded: str | bytes, max_bytes: int) -> bytes:
-    """Check the size, the alphabet and the two dots of a token, and return it as octets.
-
-    :raises DecodeError: if any of them is wrong
-    """
+    """Check the size, the alphabet and the two dots of a token, and return it as octets."""
     if not isinstance(encoded, (str, bytes)):
         raise DecodeError(f"Invalid token type. Token must be a {bytes}")
     if len(encoded) > max_bytes:
@@ -302,19 +263,8 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def _check_kind(typ: Any) -> None:
-    """Refuse another kind of JWT: a DPoP proof, a logout token..."""
-    if type(typ) is not str:
-        raise InvalidTokenError("Type header parameter must be a string")
-    if is_other_kind(kind_of(typ)):
-        raise InvalidTokenError(f"A token of type '{typ}' is not accepted")
-
-
 def check_access_typ(header: Header, is_access: bool) -> None:
-    """Check the ``typ`` of a token of this application, with JWT_ACCESS_TOKEN_TYP = "at+jwt" (RFC 9068, section 4).
-
-    :raises InvalidTokenError: if an access token has another ``typ`` than ``at+jwt``, or another token has this one
-    """
+    """Check the ``typ`` of a token of this application, with JWT_ACCESS_TOKEN_TYP = "at+jwt" (RFC 9068, section 4)."""
     kind = kind_of(header.get("typ"))
     if is_access and kind != "at+jwt":
         raise InvalidTokenError("An access token must have the typ 'at+jwt'")

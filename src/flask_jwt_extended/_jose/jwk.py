@@ -1,7 +1,6 @@
-"""A JSON Web Key: its form, its operations, and the one algorithm it is bound to (RFC 7517, section 4; RFC 7518,
-section 6).
+"""A JSON Web Key: its form, operations and one algorithm (RFC 7517, section 4; RFC 7518, section 6).
 
-Every JWK is checked with :func:`check`, wherever it comes from. Errors never contain a member of the key.
+Errors never contain a member of the key.
 """
 
 from __future__ import annotations
@@ -14,22 +13,14 @@ from typing import Any
 from jwt.exceptions import InvalidKeyError
 
 #: The members that identify a key, in the order of RFC 7638, section 3.2, by ``kty``.
-REQUIRED = {
-    "RSA": ("e", "kty", "n"),
-    "EC": ("crv", "kty", "x", "y"),
-    "OKP": ("crv", "kty", "x"),
-    "oct": ("k", "kty"),
-}
+REQUIRED = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "oct": ("k", "kty")}
 #: The algorithm of a curve, and the octets of a coordinate or private value on it, by ``kty`` and ``crv``.
 _CURVES = {
     "EC": {"P-256": ("ES256", 32), "P-384": ("ES384", 48), "P-521": ("ES512", 66), "secp256k1": ("ES256K", 32)},
     "OKP": {"Ed25519": ("EdDSA", 32), "Ed448": ("EdDSA", 57)},
 }
 #: The algorithms of keys without a curve, by ``kty``.
-_FAMILIES = {
-    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    "oct": ("HS256", "HS384", "HS512"),
-}
+_FAMILIES = {"RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "oct": ("HS256", "HS384", "HS512")}
 #: Every algorithm that a JWK may be bound to. For each kind of key, the usual one comes first.
 ALGORITHMS = (
     *chain(*_FAMILIES.values()),
@@ -44,10 +35,7 @@ _MAX_MODULUS, _MAX_EXPONENT = 16384, 256
 
 
 def check(jwk: Mapping[str, Any]) -> None:
-    """Check the form of a JWK of a known ``kty``.
-
-    :raises InvalidKeyError: if it is not what RFC 7517, section 4, and RFC 7518, section 6, require
-    """
+    """Check the form of a JWK of a known ``kty``."""
     kty = jwk.get("kty")
     if type(kty) is not str or kty not in REQUIRED:
         raise InvalidKeyError(f"The kty of a JWK must be one of {', '.join(sorted(REQUIRED))}")
@@ -126,10 +114,7 @@ def _integer(jwk: Mapping[str, Any], name: str) -> int:
 
 
 def operations(jwk: Mapping[str, Any]) -> frozenset[str]:
-    """Return which of ``sign`` and ``verify`` a JWK may be used for, according to its ``use`` and ``key_ops``.
-
-    A private key that may sign has a public key that verifies.
-    """
+    """Return which of ``sign`` and ``verify`` a JWK allows. A private key that signs also verifies."""
     if jwk.get("use", "sig") != "sig":
         return frozenset()
     allowed = _SIGNATURE.intersection(jwk.get("key_ops", _SIGNATURE))
@@ -141,8 +126,6 @@ def operations(jwk: Mapping[str, Any]) -> frozenset[str]:
 def algorithm_of(jwk: Mapping[str, Any], algorithms: Iterable[str]) -> str | None:
     """Return the algorithm that a JWK is bound to: its ``alg`` if that is accepted, without one the first accepted
     algorithm that fits its kind. ``None``: there is none.
-
-    :param algorithms: the algorithms that are accepted, the preferred one first
     """
     family = _family(jwk)
     wanted = (jwk["alg"],) if "alg" in jwk else family

@@ -32,12 +32,9 @@ MAX_SHOWN = 40
 class State(str, Enum):
     """The state of a key in a set."""
 
-    #: Published in advance, so that verifiers know it before it signs.
-    NEXT = "next"
-    #: Signs, if it is the first active key of its set.
-    ACTIVE = "active"
-    #: Does not sign. Verifies until a date.
-    RETIRING = "retiring"
+    NEXT = "next"  # published before it signs
+    ACTIVE = "active"  # the first one of a set signs
+    RETIRING = "retiring"  # verifies until a date
 
 
 class WeakKeyError(InvalidKeyError):
@@ -55,11 +52,8 @@ class OtherUseError(UnsupportedKeyError):
 class JWK(NamedTuple):
     """A key in a set.
 
-    :ivar kid: its name in the headers of tokens
-    :ivar key: the key, bound to its algorithm
     :ivar jwk: its members, with the private ones
-    :ivar state: whether it signs
-    :ivar until: the time from which it does not verify, seconds since the epoch; infinite: it always verifies
+    :ivar until: the time from which it does not verify, seconds since the epoch
     """
 
     kid: str
@@ -88,13 +82,10 @@ def read_set(
 ) -> list[JWK]:
     """Read the keys for signatures from a JWK Set, each bound to one algorithm.
 
-    :param document: the set, or a list of JWKs, as parsed JSON
-    :param algorithms: the algorithms that are accepted. A key without ``alg`` is bound to the first of them that fits
+    :param algorithms: those that are accepted. A key without ``alg`` is bound to the first of them that fits
     :param on_unusable: called with each member that cannot be used, and with the reason; the member is skipped
         (RFC 7517, section 5). Without it, a malformed or weak key makes the whole set invalid, and a key that is not
         supported is skipped, with a warning unless it is not for signatures
-    :raises InvalidKeyError: if it is not a JWK Set, two keys have the same ``kid``, it mixes secrets with public keys,
-        or a key is unusable
     """
     listed = document.get("keys") if isinstance(document, Mapping) else document
     if not isinstance(listed, Sequence) or isinstance(listed, (str, bytes)):
@@ -120,11 +111,7 @@ def _refuse(member: Any, error: InvalidKeyError) -> None:
 
 
 def _read_member(member: Any, algorithms: Sequence[str]) -> JWK:
-    """Read a member of a JWK Set.
-
-    :raises UnsupportedKeyError: if it is valid, and cannot be used here
-    :raises InvalidKeyError: if it is malformed or too weak
-    """
+    """Read a member of a JWK Set."""
     if not isinstance(member, Mapping) or type(member.get("kty")) is not str:
         raise InvalidKeyError("A member of a JWK Set is not a JWK: it has no kty")
     if member["kty"] not in jwk_.REQUIRED:
@@ -148,10 +135,7 @@ def shorten(value: object) -> str:
 
 
 def read_jwk(jwk: Mapping[str, Any], algorithm: str) -> JWK:
-    """Read one JWK as a key for one algorithm.
-
-    :raises InvalidKeyError: if it is malformed, too weak, or not for this algorithm
-    """
+    """Read one JWK as a key for one algorithm."""
     state, until = _state_and_end(jwk)
     key = prepare(algorithm, {name: value for name, value in jwk.items() if name not in ("state", "until", "created")})
     if key.weaknesses:
@@ -160,10 +144,7 @@ def read_jwk(jwk: Mapping[str, Any], algorithm: str) -> JWK:
 
 
 def kid_of(jwk: Mapping[str, Any]) -> str:
-    """Return the name of a key: its ``kid``, or its thumbprint if it has none.
-
-    :raises InvalidKeyError: if that is not a string, or a member is missing that its ``kty`` requires
-    """
+    """Return the name of a key: its ``kid``, or its thumbprint if it has none."""
     kid = jwk.get("kid")
     if kid is not None and type(kid) is not str:
         raise InvalidKeyError("The kid of a JWK must be a string")
@@ -182,11 +163,7 @@ def _state_and_end(jwk: Mapping[str, Any]) -> tuple[State, float]:
 
 
 def seconds_of(until: Any) -> float:
-    """Return a time in seconds since the epoch.
-
-    :param until: a number, or text in ISO 8601; without an offset it is in UTC
-    :raises ValueError: if it is neither
-    """
+    """Return the seconds since the epoch for a number of them or a text in ISO 8601, in UTC if it has no offset."""
     if isinstance(until, (int, float)) and math.isfinite(until):
         return float(until)
     if not isinstance(until, str):
@@ -196,20 +173,14 @@ def seconds_of(until: Any) -> float:
 
 
 def ring_of(keys: Iterable[JWK], unnamed: Iterable[Key] = ()) -> KeyRing:
-    """Return the ring of a set: all its keys verify, the first active one signs.
-
-    :param unnamed: keys without a ``kid`` that verify, too
-    """
+    """Return the ring of a set and keys without a ``kid``: all verify, the first active one of the set signs."""
     keys = tuple(keys)
     signer = next(((each.kid, each.key) for each in keys if each.state is State.ACTIVE), None)
     return KeyRing(unnamed, ((each.kid, each.key) for each in keys), signer)
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
-    """Return the SHA-256 thumbprint of a key (RFC 7638), the same for a private key and its public key.
-
-    :raises InvalidKeyError: if it lacks a required member
-    """
+    """Return the SHA-256 thumbprint of a key (RFC 7638), the same for a private key and its public key."""
     try:
         members = {name: jwk[name] for name in jwk_.REQUIRED[jwk["kty"]]}
     except (KeyError, TypeError):
@@ -219,10 +190,7 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
 
 
 def usual_algorithm_of(key: Any) -> str:
-    """Return the usual algorithm for a key object of ``cryptography``.
-
-    :raises InvalidKeyError: if it cannot sign
-    """
+    """Return the usual algorithm for a key object of ``cryptography``."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
     if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
@@ -237,10 +205,7 @@ def usual_algorithm_of(key: Any) -> str:
 
 
 def to_jwk(algorithm: str, material: Any) -> dict[str, Any]:
-    """Return a key of ``cryptography``, PEM or a secret as the members of a JWK, with ``kid`` and ``alg``.
-
-    :raises InvalidKeyError: if it is not a valid key for this algorithm
-    """
+    """Return a key of ``cryptography``, PEM or a secret as the members of a JWK, with ``kid`` and ``alg``."""
     implementation: Algorithm = jwt.get_algorithm_by_name(algorithm)
     try:
         members = dict(implementation.to_jwk(implementation.prepare_key(material), as_dict=True))

@@ -1,7 +1,4 @@
-"""The states of the keys in a set: next, active, retiring. Each function takes a list of JWKs and returns a new one.
-
-``now`` is an argument, in seconds since the epoch: no function reads a clock.
-"""
+"""The states of the keys in a set: next, active, retiring. Times are arguments, in seconds since the epoch."""
 
 from __future__ import annotations
 
@@ -23,15 +20,11 @@ _RSA_BITS = 3072
 
 
 def generate(algorithm: str, now: float) -> dict[str, Any]:
-    """Make a private key, or a secret, in the state *next*.
-
-    :param algorithm: an asymmetric JWS algorithm, for example ``ES256``, or HS256, HS384, HS512
-    :raises ConfigurationError: if there is no such algorithm
-    """
-    jwk = jwks.to_jwk(algorithm, _new_key(algorithm))
-    while jwk["kid"].startswith("-"):  # on the command line it would be an option
+    """Make a private key, or a secret, in the state *next*."""
+    while True:
         jwk = jwks.to_jwk(algorithm, _new_key(algorithm))
-    return {**jwk, "state": State.NEXT.value, "created": int(now)}
+        if not jwk["kid"].startswith("-"):  # on the command line it would be an option
+            return {**jwk, "state": State.NEXT.value, "created": int(now)}
 
 
 def _new_key(algorithm: str) -> Any:
@@ -57,10 +50,7 @@ def _new_key(algorithm: str) -> Any:
 
 
 def added(members: Sequence[Member], new: Member) -> list[Member]:
-    """Add a key. The first key of a set is active: no token was signed before it.
-
-    :raises ConfigurationError: if the set has a key with its ``kid``
-    """
+    """Add a key. The first key of a set is active: no token was signed before it."""
     if any(kid_of(member) == kid_of(new) for member in members):
         raise ConfigurationError(f"There is a key {kid_of(new)} already")
     if not members and state_of(new) is State.NEXT:
@@ -69,11 +59,8 @@ def added(members: Sequence[Member], new: Member) -> list[Member]:
 
 
 def rotated(members: Sequence[Member], *, now: float, overlap: float, ahead: float) -> list[Member]:
-    """Make the oldest *next* key active. The keys that were active retire.
-
-    :param overlap: seconds for which a retiring key still verifies: the longest lifetime of a token
-    :param ahead: seconds for which a key must be published before it signs
-    :raises ConfigurationError: if there is no next key, or it was not published for long enough
+    """Make the oldest *next* key active, if it was published ``ahead`` seconds ago. The keys that were active retire:
+    they verify for ``overlap`` seconds, the longest lifetime of a token.
     """
     waiting = [member for member in members if state_of(member) is State.NEXT]
     if not waiting:
@@ -91,10 +78,7 @@ def rotated(members: Sequence[Member], *, now: float, overlap: float, ahead: flo
 
 
 def retired(members: Sequence[Member], *, kid: str, until: float) -> list[Member]:
-    """Retire a key: it does not sign any more, and verifies until a time.
-
-    :raises ConfigurationError: if there is no such key, or no other key is active
-    """
+    """Retire a key: it does not sign any more, and verifies until a time."""
     if not any(kid_of(member) == kid for member in members):
         raise ConfigurationError(f"There is no key {kid}")
     after = [retiring(member, until) if kid_of(member) == kid else member for member in members]

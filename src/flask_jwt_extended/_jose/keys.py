@@ -1,7 +1,4 @@
-"""Keys: prepared once, bound to one algorithm, and collected in rings.
-
-The cryptography is PyJWT's ``Algorithm`` classes and ``cryptography``.
-"""
+"""Keys: prepared once, bound to one algorithm, and collected in rings. The cryptography is PyJWT's."""
 
 from __future__ import annotations
 
@@ -32,10 +29,8 @@ _ALL_OPERATIONS = frozenset({"sign", "verify"})
 class Key:
     """A key ready for use with exactly one algorithm (RFC 8725bis, section 3.1). Verifies with its public half.
 
-    :ivar algorithm: the JWS name of that algorithm
-    :ivar verify: takes a message and a signature, as octets; returns whether this key made the signature
-    :ivar weaknesses: why the key should not be used
-    :ivar warned: whether these warnings were issued
+    :ivar verify: takes a message and a signature; returns whether this key made the signature
+    :ivar weaknesses: why the key should not be used, as warnings; ``warned``: whether they were issued
     :ivar operations: what it may be used for: ``sign``, ``verify`` or both (RFC 7517, section 4.3)
     """
 
@@ -59,10 +54,7 @@ class Key:
             self.verify = lambda _message, _signature: False
 
     def sign(self, message: bytes) -> bytes:
-        """Sign the message.
-
-        :raises InvalidKeyError: if this is a public key, or a JWK whose ``key_ops`` do not allow it
-        """
+        """Sign the message."""
         if "sign" not in self.operations and (isinstance(self._private, bytes) or hasattr(self._private, "sign")):
             raise InvalidKeyError("The key_ops of the key do not allow it to sign")
         try:
@@ -179,18 +171,16 @@ class KeyRing:
 
 
 def prepare(algorithm: str, material: Any) -> Key:
-    """Load key material for one algorithm. The result is cached.
+    """Load key material for one algorithm, and cache the result.
 
-    :param algorithm: a JWS algorithm name, for example ``RS256`` (RFC 7518, section 3.1)
-    :param material: a secret as text or bytes; PEM as text or bytes; a JWK as a mapping or :class:`jwt.PyJWK`; a key
-        object of ``cryptography``; or a :class:`Key`
-    :raises InvalidKeyError: if the material is not a valid key for this algorithm
+    :param material: a secret or PEM as text or bytes; a JWK as a mapping or :class:`jwt.PyJWK`; a key object of
+        ``cryptography``; or a :class:`Key`
     """
     if isinstance(material, Key):
         if material.algorithm != algorithm:
             raise InvalidKeyError(f"A key for {material.algorithm} cannot be used with {algorithm}")
         return material
-    return _prepare_cached(algorithm, material if isinstance(material, (str, bytes)) else _Material(material))
+    return _prepare(algorithm, material if isinstance(material, (str, bytes)) else _Material(material))
 
 
 class _Material:
@@ -200,7 +190,10 @@ class _Material:
 
     def __init__(self, value: Any) -> None:
         self.value = value  # kept, so that no other object gets its id
-        self._identity = _members(value) if isinstance(value, Mapping) else id(value)
+        try:
+            self._identity = json.dumps(dict(value), sort_keys=True) if isinstance(value, Mapping) else id(value)
+        except (TypeError, ValueError, RecursionError):
+            raise InvalidKeyError("This JWK is not a JSON object") from None
 
     def __hash__(self) -> int:
         return hash(self._identity)
@@ -209,36 +202,18 @@ class _Material:
         return isinstance(other, _Material) and other._identity == self._identity
 
 
-def _members(jwk: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(dict(jwk), sort_keys=True)
-    except (TypeError, ValueError, RecursionError):
-        raise InvalidKeyError("This JWK is not a JSON object") from None
-
-
-@lru_cache(PREPARED_KEYS)
-def _prepare_cached(algorithm: str, material: str | bytes | _Material) -> Key:
-    return _prepare(algorithm, material.value if isinstance(material, _Material) else material)
-
-
 def prepare_bound(algorithm: str, material: Any, algorithms: Iterable[str]) -> Key:
     """Load key material as :func:`prepare` does, and bind a JWK to one algorithm: to its ``alg``, or without one to the
     first of the accepted algorithms that fits (RFC 8725bis, section 3.1).
-
-    :param algorithms: the algorithms that are accepted, the preferred one first
-    :raises InvalidKeyError: if the material is not a valid key for this algorithm
     """
     key = prepare(algorithm, material)
     members = _jwk_of(material)
     if members is not None and "alg" not in members:
-        bound = _algorithm_of_jwk(material, members, algorithms)
+        is_pyjwk = isinstance(material, jwt.PyJWK)
+        bound = material.algorithm_name if is_pyjwk else jwk_.algorithm_of(members, algorithms)
         if bound != algorithm:
             raise InvalidKeyError(f"A key for {bound} cannot be used with {algorithm}")
     return key
-
-
-def _algorithm_of_jwk(material: Any, members: Mapping[str, Any], algorithms: Iterable[str]) -> str | None:
-    return material.algorithm_name if isinstance(material, jwt.PyJWK) else jwk_.algorithm_of(members, algorithms)
 
 
 def _jwk_of(material: Any) -> Mapping[str, Any] | None:
@@ -249,7 +224,10 @@ def _jwk_of(material: Any) -> Mapping[str, Any] | None:
     return material if isinstance(material, Mapping) else None
 
 
+@lru_cache(PREPARED_KEYS)
 def _prepare(algorithm: str, material: Any) -> Key:
+    if isinstance(material, _Material):
+        material = material.value
     try:
         implementation = jwt.get_algorithm_by_name(algorithm)
     except NotImplementedError as error:

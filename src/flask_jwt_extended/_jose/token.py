@@ -8,13 +8,7 @@ from ..typing import Claims, Header
 
 
 class Token:
-    """A verified token.
-
-    :ivar header: its header, parsed
-    :ivar claims: its claims, parsed; those that this extension needs are always there
-    :ivar location: the location in the request, for example ``headers``; ``None``: it did not come with a request
-    :ivar user: ``{"loaded_user": user}``; ``None``: no user was looked up
-    """
+    """A verified token. Its user is ``{"loaded_user": user}``, or ``None`` if none was looked up."""
 
     __slots__ = ("claims", "header", "location", "user")
 

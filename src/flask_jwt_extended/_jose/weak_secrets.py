@@ -8,8 +8,7 @@ from collections import Counter
 #: Bits of entropy below which a secret is guessable, with each octet drawn independently (Shannon).
 MIN_ENTROPY = 40
 
-#: The secrets of tutorials, of templates, and of the documentation of Flask, PyJWT and this package: only their letters
-#: and digits, in lower case.
+#: The secrets of tutorials, templates and documentation: only their letters and digits, in lower case.
 _KNOWN = frozenset(
     """
     secret secretkey supersecret supersecretkey mysecret mysecretkey jwtsecret jwtsecretkey jwtsecretstring key

@@ -1,7 +1,6 @@
 """The configured keys that are in force at a time: single keys, fallbacks, and the JWK Set of JWT_KEYS.
 
-Every worker notices a changed file within :data:`RELOAD_INTERVAL` seconds. A file that cannot be read leaves the keys
-as they were.
+A changed file is noticed within :data:`RELOAD_INTERVAL` seconds. One that cannot be read leaves the keys as they were.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from ..exceptions import ConfigurationError
 from ..signals import logger
 
 if TYPE_CHECKING:
-    from .files import Document, File
+    from .files import Source
 
 #: Seconds between two checks whether the file of JWT_KEYS has changed.
 RELOAD_INTERVAL = 2.0
@@ -34,7 +33,7 @@ RELOAD_INTERVAL = 2.0
 _UNREAD = object()
 
 
-def _source_of(settings: Settings) -> Document | File | None:
+def _source_of(settings: Settings) -> Source | None:
     if not settings.keys:
         return None
     from .files import source_of  # imported only for JWT_KEYS
@@ -42,16 +41,9 @@ def _source_of(settings: Settings) -> Document | File | None:
     return source_of(settings.keys)
 
 
-def _read(source: Document | File, settings: Settings) -> Sequence[JWK]:
-    return source.read((settings.algorithm, *ALGORITHMS))
-
-
 class ActiveKeys(NamedTuple):
     """The keys in force at a time.
 
-    :ivar ring: the keys
-    :ivar verifier: verifies tokens with them
-    :ivar algorithms: those that are accepted
     :ivar listed: the keys of JWT_KEYS that still verify
     :ivar until: when the next of them retires, seconds since the epoch
     """
@@ -64,10 +56,7 @@ class ActiveKeys(NamedTuple):
 
 
 class KeySource:
-    """The keys of one configuration.
-
-    :param enforce_strength: raises ConfigurationError for a weak key, if JWT_KEY_STRENGTH refuses it
-    """
+    """The keys of one configuration."""
 
     def __init__(self, settings: Settings, enforce_strength: Callable[[Key], Key]) -> None:
         self._settings = settings
@@ -80,11 +69,7 @@ class KeySource:
         self._lock = Lock()
 
     def at(self, now: float) -> ActiveKeys:
-        """Return the keys in force at a time.
-
-        :param now: seconds since the epoch
-        :raises ConfigurationError: if there are none, or one that cannot be used
-        """
+        """Return the keys in force at a time."""
         current = self._current
         if current is not None and now < current.until and time.monotonic() < self._next_check:
             return current
@@ -95,10 +80,7 @@ class KeySource:
             return self._current
 
     def published(self, now: float) -> dict[str, Any]:
-        """Return the JWK Set to publish: the public keys of JWT_KEYS, and JWT_PUBLIC_KEY.
-
-        :param now: seconds since the epoch
-        """
+        """Return the JWK Set to publish: the public keys of JWT_KEYS, and JWT_PUBLIC_KEY."""
         document = published(self.at(now).listed)
         settings = self._settings
         if settings.is_asymmetric and settings.public_key:
@@ -118,7 +100,7 @@ class KeySource:
             if stamp == self._stamp:
                 return False
             self._stamp = stamp
-            self._jwks = _read(self._source, self._settings)
+            self._jwks = self._source.read((self._settings.algorithm, *ALGORITHMS))
         except (InvalidKeyError, OSError, ValueError) as error:
             if self._current is None:
                 self._stamp = _UNREAD
@@ -170,10 +152,7 @@ class KeySource:
 
 
 def verification_key(algorithm: str, material: object, settings: Settings) -> Key:
-    """Load a configured key that verifies.
-
-    :raises InvalidKeyError: if it is not a valid key for this algorithm, or its ``key_ops`` do not allow it
-    """
+    """Load a configured key that verifies."""
     key = prepare_bound(algorithm, material, settings.algorithms_of_keys)
     if "verify" not in key.operations:
         raise InvalidKeyError("The key_ops of the key do not allow it to verify")
@@ -181,12 +160,7 @@ def verification_key(algorithm: str, material: object, settings: Settings) -> Ke
 
 
 def check_configured(settings: Settings, loaders: Loaders) -> None:
-    """Check the key material that is set when the application starts.
-
-    Missing keys are not reported here: many applications set them after ``init_app``.
-
-    :raises ConfigurationError: if key material can never be used, or is too weak and JWT_KEY_STRENGTH refuses it
-    """
+    """Check the keys that are set when the application starts. Many applications set missing ones later."""
     _check_set(settings)
     for option, material, make in _options_with_keys(settings, loaders):
         try:
@@ -200,7 +174,7 @@ def check_configured(settings: Settings, loaders: Loaders) -> None:
 def _check_set(settings: Settings) -> None:
     try:
         if source := _source_of(settings):
-            _read(source, settings)
+            source.read((settings.algorithm, *ALGORITHMS))
     except OSError:  # the file can still be made: flask jwt check and the first request report it
         pass
     except (InvalidKeyError, ValueError) as error:
@@ -221,10 +195,7 @@ def _options_with_keys(settings: Settings, loaders: Loaders) -> Iterator[tuple[s
 
 
 def signing_key(algorithm: str, material: object, settings: Settings) -> Key:
-    """Load a configured key that signs.
-
-    :raises InvalidKeyError: if it is not a valid key for this algorithm, or cannot sign
-    """
+    """Load a configured key that signs."""
     key = prepare_bound(algorithm, material, settings.algorithms_of_keys)
     key.sign(b"a message that is not a token")
     return key

@@ -25,56 +25,31 @@ MAX_BYTES = 8 * 1024 * 1024
 LOCK_TIMEOUT = 10.0
 
 
-class Document:
-    """A JWK Set in the configuration."""
+class Source:
+    """A JWK Set in the configuration, or in a file if it is given as a path."""
 
-    def __init__(self, document: Any) -> None:
-        self._document = document
-
-    def stamp(self) -> object:
-        """Return a constant: a change of the configuration makes a new source."""
-        return True
-
-    def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
-        """Read the keys.
-
-        :param algorithms: a key without ``alg`` is bound to the first of them that fits
-        :raises InvalidKeyError: if it is not a valid JWK Set
-        """
-        return jwks.read_set(self._document, algorithms)
-
-
-class File:
-    """A JWK Set in a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, keys: Path | Any) -> None:
+        self._keys = keys
 
     def stamp(self) -> object:
         """Return a value that changes when the file does; ``None``: there is no file."""
+        if not isinstance(self._keys, Path):
+            return True  # a change of the configuration makes a new source
         try:
-            status = self._path.stat()
+            status = self._keys.stat()
         except FileNotFoundError:
             return None
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def read(self, algorithms: Sequence[str] = ALGORITHMS) -> list[JWK]:
-        """Read the keys.
-
-        :param algorithms: a key without ``alg`` is bound to the first of them that fits
-        :raises InvalidKeyError: if it is not a valid JWK Set
-        :raises OSError: if it cannot be read
-        """
-        return jwks.read_set(load(self._path), algorithms)
+        """Read the keys. A key without ``alg`` is bound to the first of the algorithms that fits."""
+        return jwks.read_set(load(self._keys) if isinstance(self._keys, Path) else self._keys, algorithms)
 
 
-def source_of(keys: Any) -> Document | File:
-    """Return the source of JWT_KEYS: a JWK Set, or the path of one.
-
-    :raises ConfigurationError: if it is neither
-    """
+def source_of(keys: Any) -> Source:
+    """Return the source of JWT_KEYS: a JWK Set, or the path of one."""
     if isinstance(keys, (Mapping, list)):
-        return Document(keys)
+        return Source(keys)
     if not isinstance(keys, (str, os.PathLike)):
         raise ConfigurationError(f"JWT_KEYS must be a JWK Set, or the path of one, not a {type(keys).__name__}")
     if isinstance(keys, str) and keys.lstrip().startswith(("{", "[", "-----")):
@@ -88,15 +63,11 @@ def source_of(keys: Any) -> Document | File:
             f"JWT_KEYS is a folder, {path}: name a JWK Set file in it, for example {path / 'keys.json'}, and add each "
             "PEM file to it: flask jwt keys import FILE --state active, next or retiring"
         )
-    return File(path)
+    return Source(path)
 
 
 def load(path: Path) -> Any:
-    """Read a JWK Set. Duplicate members are refused (RFC 7517, section 4).
-
-    :raises InvalidKeyError: if the file does not contain JSON
-    :raises OSError: if it cannot be read
-    """
+    """Read a JWK Set. Duplicate members are refused (RFC 7517, section 4)."""
     with path.open("rb") as file:
         octets = file.read(MAX_BYTES)  # a truncated JSON object is not valid
     try:
@@ -113,10 +84,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def from_pem(octets: bytes, passphrase: str | None = None) -> dict[str, Any]:
-    """Read PEM as a JWK. Of a certificate, only the key is read: its issuer and its dates are not checked.
-
-    :raises InvalidKeyError: if it does not contain a usable key, or the passphrase is wrong or missing
-    """
+    """Read PEM as a JWK. Of a certificate, only the key is read: its issuer and its dates are not checked."""
     try:
         key = _key_in(octets, passphrase.encode() if passphrase is not None else None)
     except Exception as error:  # cryptography raises many types
@@ -142,12 +110,7 @@ def _key_in(octets: bytes, passphrase: bytes | None) -> Any:
 
 
 def write_private(path: Path, octets: bytes) -> None:
-    """Write a file that only its owner may read (mode 0600), and replace the old one as a whole.
-
-    The new file has the owner of the old one: an administrator may run the command, and another user the application.
-
-    :raises OSError: if it cannot be written; the old file is not changed
-    """
+    """Replace a file as a whole by one with the same owner, who alone may read it (mode 0600)."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:  # mkstemp has made it with mode 0600
@@ -171,13 +134,7 @@ def _keep_owner(temporary: str, path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Lock a file, so that no other process changes it in the meantime. On systems without POSIX locks, do nothing.
-
-    The lock is a file beside it, which only its owner may open (mode 0600).
-
-    :raises ConfigurationError: if another process keeps the lock for :data:`LOCK_TIMEOUT` seconds
-    :raises OSError: if the folder cannot be written to
-    """
+    """Lock a file with another one beside it, which only its owner may open. Without POSIX locks, do nothing."""
     try:
         import fcntl
     except ImportError:  # Windows: do not run two of the commands at the same time there

@@ -1,7 +1,6 @@
 """External identity providers: how the tokens of an issuer in JWT_TRUSTED_ISSUERS are verified.
 
-The issuer is read from the ``iss`` of a token before its signature is verified. That is safe because the keys of this
-issuer must then verify it (RFC 8725bis, section 3.8).
+The ``iss`` is read before the signature is verified: the keys of this issuer must verify it (RFC 8725bis, section 3.8).
 """
 
 from __future__ import annotations
@@ -27,17 +26,12 @@ if TYPE_CHECKING:
 _OURS_ALONE = ("sid", "single_use")
 #: Claims that grant something, and the settings that limit them.
 _GRANTS = {"scope": "scopes", "scp": "scopes", "roles": "roles", "groups": "roles", "acr": "acr", "amr": "acr"}
-#: Claims whose text holds several names, separated by spaces (RFC 8693, section 4.2).
+#: Claims whose text holds several names, separated by spaces (RFC 8693, section 4.2). The role "not admin" is one name.
 _SEPARATED = ("scope", "scp")
 
 
 class ExternalIssuer:
-    """An issuer whose tokens are accepted.
-
-    :param config: its settings in JWT_TRUSTED_ISSUERS
-    :param settings: those of the application
-    :param keys: the keys that verify its tokens
-    """
+    """An issuer whose tokens are accepted, with its settings in JWT_TRUSTED_ISSUERS and those of the application."""
 
     def __init__(self, config: TrustedIssuer, settings: Settings, keys: IssuerKeys) -> None:
         self.config = config
@@ -66,11 +60,7 @@ class ExternalIssuer:
         )
 
     def verify_signature(self, parts: compact.Parts) -> None:
-        """Verify that a key of this issuer signed a token.
-
-        :raises InvalidTokenError: if none did
-        :raises IssuerUnavailableError: if the keys of the issuer are not known, and cannot be fetched
-        """
+        """Verify that a key of this issuer signed a token."""
         header, typ = parts[0], self.config.typ
         algorithm = compact.check_algorithm(header, self.config.algorithms)
         if typ is not None and kind_of(header.get("typ")) != typ:
@@ -78,11 +68,7 @@ class ExternalIssuer:
         compact.verify_with(self.keys.candidates(algorithm, header.get("kid")), parts)
 
     def validate(self, claims: Claims, now: float, *, csrf_value: str | None, allow_expired: bool) -> None:
-        """Check the claims of a token of this issuer, and give them the meaning that they have here, in place.
-
-        :param now: seconds since the epoch
-        :raises InvalidTokenError: for a claim that is invalid, as :func:`claims.validate` does
-        """
+        """Check the claims of a token of this issuer, and give them the meaning that they have here, in place."""
         self.check(claims)
         claims.pop("csrf", None)  # only this application makes double submit values
         try:
@@ -93,11 +79,7 @@ class ExternalIssuer:
         self.normalize_claims(claims)
 
     def check(self, claims: Claims) -> None:
-        """Check the audience, where this issuer has a claim of its own for it, and the type of the identity.
-
-        :raises InvalidAudienceError: if the token is for another audience
-        :raises InvalidSubjectError: if the identity is not a string
-        """
+        """Check the audience, where this issuer has a claim of its own for it, and the type of the identity."""
         name = self.config.audience_claim
         if name != "aud" and (type(claims.get(name)) is not str or claims[name] not in self.config.audience):
             raise InvalidAudienceError("Audience doesn't match")
@@ -121,10 +103,7 @@ class ExternalIssuer:
 
 
 def _limit(claims: Claims, name: str, granted: frozenset[str]) -> None:
-    """Reduce a claim to the names that the issuer may grant. It keeps its form; one of another form is removed.
-
-    Only scopes are separated by spaces: the role "not admin" is one name.
-    """
+    """Reduce a claim to the names that the issuer may grant. It keeps its form; one of another form is removed."""
     value = claims[name]
     if type(value) is str:
         names = value.split(" ") if name in _SEPARATED else [value]
@@ -136,19 +115,15 @@ def _limit(claims: Claims, name: str, granted: frozenset[str]) -> None:
 
 
 def external_issuers(settings: Settings, before: Mapping[str, ExternalIssuer]) -> dict[str, ExternalIssuer]:
-    """Return the trusted issuers of an application by their names.
+    """Return the trusted issuers by their names. Fetched keys are kept if the settings they depend on are the same."""
+    issuers = {}
+    for name, config in settings.trusted_issuers.items():
+        from .jwks_client import IssuerKeys  # imported only for applications that trust an issuer
 
-    :param before: those of its previous settings. Fetched keys are kept if the settings they depend on are the same
-    :raises ConfigurationError: if given keys cannot be used, or urllib3 is needed and not installed
-    """
-    return {name: _issuer(config, settings, before.get(name)) for name, config in settings.trusted_issuers.items()}
-
-
-def _issuer(config: TrustedIssuer, settings: Settings, before: ExternalIssuer | None) -> ExternalIssuer:
-    from .jwks_client import IssuerKeys  # imported only for applications that trust an issuer
-
-    keys = before.keys if before is not None and before.keys.are_for(config) else IssuerKeys(config)
-    return ExternalIssuer(config, settings, keys)
+        known = before.get(name)
+        keys = known.keys if known is not None and known.keys.are_for(config) else IssuerKeys(config)
+        issuers[name] = ExternalIssuer(config, settings, keys)
+    return issuers
 
 
 def issuer_of(claims: Mapping[str, Any], issuers: Mapping[str, ExternalIssuer]) -> ExternalIssuer | None:

@@ -1,7 +1,6 @@
 """The keys of external issuers: fetched, cached, and refreshed before they expire (RFC 7517, section 5; RFC 9111).
 
-A token is verified with the cached keys, without waiting. Keys are fetched by one thread at a time, which ends with the
-fetch. A request waits for it, until its deadline, only if there are no keys, or the ``kid`` of the token is unknown.
+One thread at a time fetches. A request waits for it only if there are no keys, or the ``kid`` of the token is unknown.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ REFRESH_AFTER = 0.8
 MAX_STALE = 86400.0
 #: Seconds between the end of a fetch, successful or not, and the next one.
 COOL_DOWN = 30.0
-#: Seconds for which a token with an unknown ``kid`` waits for a fetch that another request started, so that many such
-#: tokens do not block all threads if the issuer is slow. The request that started it waits for its end.
+#: Seconds for which a token with an unknown ``kid`` waits for the fetch of another request, so that few threads block.
 WAIT = 1.0
 #: Unusable keys that a message names.
 MAX_NAMED = 10
@@ -59,12 +57,7 @@ _T = TypeVar("_T")
 
 
 class IssuerKeySet(NamedTuple):
-    """The JWK Set of an issuer.
-
-    :ivar ring: the keys that can be used
-    :ivar unusable: the reasons why other keys cannot be used
-    :ivar malformed: those of the reasons that are about invalid JWKs
-    """
+    """The usable keys of an issuer, and the reasons why others are not: all, and those about invalid JWKs."""
 
     ring: KeyRing
     unusable: tuple[str, ...] = ()
@@ -84,13 +77,7 @@ class IssuerKeySet(NamedTuple):
 
 
 class IssuerKeys:
-    """The keys of an external issuer. Safe for threads, and in forked children.
-
-    :param config: the settings of the issuer: where its keys are, and for which algorithms. With ``keys``, nothing is
-        fetched
-    :param clock: a monotonic clock, in seconds
-    :raises ConfigurationError: if the configured keys cannot be used, or urllib3 is needed and not installed
-    """
+    """The keys of an external issuer. Safe for threads, and in forked children. Configured keys are not fetched."""
 
     def __init__(self, config: TrustedIssuer, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
@@ -126,10 +113,7 @@ class IssuerKeys:
         return self._refetch(cached).content.ring.candidates(algorithm, kid)
 
     def current(self) -> IssuerKeySet:
-        """Return the keys, and fetch them first if they are not known.
-
-        :raises IssuerUnavailableError: if no keys are known, and they cannot be fetched
-        """
+        """Return the keys, and fetch them first if they are not known."""
         return self._available().content
 
     def are_for(self, config: TrustedIssuer) -> bool:
@@ -137,10 +121,7 @@ class IssuerKeys:
         return self._source == _source_of(config)
 
     def check_configured(self) -> None:
-        """Check the configured keys when the application starts.
-
-        :raises ConfigurationError: if none of them can be used
-        """
+        """Check the configured keys when the application starts."""
         if self._config.keys is not None and not self.current().is_usable:
             reasons = self.current().reasons
             raise ConfigurationError(f"JWT_TRUSTED_ISSUERS: None of the keys of {self._name} can be used: {reasons}")
@@ -158,8 +139,6 @@ class IssuerKeys:
             raise ConfigurationError(problem + found.malformed[0])
         self._report(found)
         return found
-
-    # --- the cache ---
 
     def _available(self) -> _Response[IssuerKeySet]:
         cached = self._not_expired()
@@ -187,8 +166,6 @@ class IssuerKeys:
         if fetch is not None:
             fetch.wait(TIMEOUT if is_new else WAIT)
         return self._cached or cached
-
-    # --- fetching ---
 
     def _start_fetch(self) -> tuple[_Fetch | None, bool]:
         """Return the running fetch, or a new one unless the last one has just ended; and whether it is new."""
@@ -226,8 +203,7 @@ class IssuerKeys:
 
     def _report(self, found: IssuerKeySet) -> None:
         if not found.is_usable:
-            message = "No key of %s can be used, so all its tokens are refused: %s"
-            logger.warning(message, self._name, found.reasons)
+            logger.warning("No key of %s can be used, so all its tokens are refused: %s", self._name, found.reasons)
         elif found.malformed:
             logger.warning("A key of %s is malformed and ignored: %s", self._name, found.reasons)
         elif found.unusable:
@@ -306,8 +282,6 @@ class _Fetch(Thread):
     """A thread that fetches, with one deadline for all its requests.
 
     The timeout of a socket starts again with every read. A timer aborts the connection, however slowly data arrive.
-
-    :ivar timed_out: whether the deadline has passed
     """
 
     def __init__(self, target: Callable[[_Fetch], None]) -> None:
@@ -333,10 +307,7 @@ class _Fetch(Thread):
         self.join(max(0.0, min(seconds, self._deadline - time.monotonic())))
 
     def get(self, url: str | None, etag: str | None) -> tuple[int, Mapping[str, str], bytes]:
-        """Return status, headers and raw body of a response. Redirects are not followed.
-
-        :param etag: that of the cached document
-        """
+        """Return status, headers and raw body of a response. Redirects are not followed."""
         if url is None or not is_fetchable(url):
             raise _RefusedError("there is no https:// URL to fetch from")
         parts = urlsplit(url)
@@ -421,10 +392,7 @@ def _source_of(config: TrustedIssuer) -> tuple[Any, ...]:
 
 
 def _read_keys(document: Any, algorithms: Sequence[str]) -> IssuerKeySet:
-    """Read a JWK Set of an issuer. Keys that cannot be used are reported, and otherwise ignored (RFC 7517, section 5).
-
-    :raises InvalidKeyError: if it holds a secret, too many keys, or anything that :func:`read_set` refuses
-    """
+    """Read a JWK Set of an issuer. Keys that cannot be used are reported and ignored (RFC 7517, section 5)."""
     # "state" and "until" have a meaning only in our own sets.
     members = [{name: jwk[name] for name in jwk if name not in ("state", "until")} for jwk in _members(document)]
     unusable: list[str] = []

@@ -1,7 +1,6 @@
-"""The keys that ``decode_key_loader`` returns.
+"""The keys that ``decode_key_loader`` returns for the unverified header and claims of a token.
 
-The loader sees the header and the claims of a token before the signature is verified. Whatever a hostile token makes
-it raise refuses the token; only an outage and a mistake of the application become other errors.
+Whatever a hostile token makes it raise refuses the token; only outages and mistakes of the application do not.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ from ..signals import logger
 from ..typing import Claims, DecodeKeyLoader, Header
 
 _NO_KEY = "No key to verify this token with"
-#: What ``decode_key_loader`` raises if there is no key for a token, or if hostile claims make it fail. Errors of files
-#: are among them: a loader may use the ``kid`` as the name of a file.
+#: What the loader raises if there is no key, or hostile claims make it fail. It may use the ``kid`` as a file name.
 _NOT_FOUND = (
     *(PyJWTError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError),
     *(FileNotFoundError, NotADirectoryError, IsADirectoryError),
@@ -32,12 +30,7 @@ _NOT_FOUND = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LoadedKeys:
-    """Verifies tokens with the keys of ``decode_key_loader``.
-
-    :param ensure_sync: turns a coroutine function into one that can be called and waited for
-    :param enforce_strength: raises ConfigurationError for a weak key, if JWT_KEY_STRENGTH refuses it
-    :param warn_once: logs a warning once for each key, the first argument
-    """
+    """Verifies tokens with the keys of ``decode_key_loader``."""
 
     settings: Settings
     ensure_sync: EnsureSync
@@ -45,12 +38,7 @@ class LoadedKeys:
     warn_once: Callable[..., None]
 
     def verify(self, encoded: str | bytes, load: DecodeKeyLoader) -> tuple[Header, bytes]:
-        """Verify a token with the key that the loader returns for it.
-
-        :return: its header and the octets of its payload
-        :raises InvalidTokenError: if it is not valid, or there is no key for it
-        :raises KeyUnavailableError: if the loader cannot reach the place where its keys are
-        """
+        """Verify a token with the key that the loader returns for it."""
         parts = header, signing_input, payload, _ = compact.parse(encoded, self.settings.max_token_bytes)
         algorithm = compact.check_algorithm(header, self.settings.accepted_algorithms)
         claims = compact.parse_object(compact.decode_segment(payload, "payload"), "payload")

@@ -1,7 +1,5 @@
-"""The one place that answers: is the signature of a token good, and whose key made it?
-
-A token is verified with the configured keys, with a key of ``decode_key_loader``, or with the keys of the external
-issuer that it names. The keys of one issuer never verify the token of another (RFC 8725bis, section 3.8).
+"""Verify the signature of a token: with the configured keys, a key of ``decode_key_loader``, or the keys of the
+external issuer that it names. The keys of one issuer never verify the token of another (RFC 8725bis, section 3.8).
 """
 
 from __future__ import annotations
@@ -19,14 +17,7 @@ from .loaded import LoadedKeys
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SignatureVerifier:
-    """Verifies the signatures of all tokens of an application.
-
-    :param loaders: with ``decode_key``, that loader replaces the configured keys
-    :param configured: the configured keys
-    :param loaded: the keys of ``decode_key_loader``
-    :param issuers: the external issuers by their names
-    :param max_token_bytes: the size above which no token is parsed
-    """
+    """Verifies the signatures of all tokens. With ``loaders.decode_key``, ``loaded`` replaces ``configured``."""
 
     loaders: Loaders
     configured: KeySource
@@ -35,13 +26,7 @@ class SignatureVerifier:
     max_token_bytes: int
 
     def verify(self, encoded: str | bytes, now: float) -> tuple[Header, Claims, ExternalIssuer | None]:
-        """Verify the form and the signature of a token.
-
-        :param now: seconds since the epoch
-        :return: its header, its claims, which are not checked yet, and its external issuer; ``None``: this application
-        :raises InvalidTokenError: PyJWT's error for what is wrong with it
-        :raises UnavailableError: if the key cannot be fetched
-        """
+        """Verify the form and the signature of a token, and return its claims unchecked."""
         if not self.issuers:
             header, payload = self.verify_own(encoded, now)
             return header, compact.parse_object(payload, "payload"), None
@@ -54,13 +39,7 @@ class SignatureVerifier:
         return parts[0], claims, issuer
 
     def verify_own(self, encoded: str | bytes, now: float) -> tuple[Header, bytes]:
-        """Verify the form and the signature of a token of this application.
-
-        :param now: seconds since the epoch
-        :return: its header and the octets of its payload
-        :raises InvalidTokenError: PyJWT's error for what is wrong with it
-        :raises KeyUnavailableError: if ``decode_key_loader`` cannot reach the place where its keys are
-        """
+        """Verify the form and the signature of a token of this application."""
         load = self.loaders.decode_key
         if load is None:
             return self.configured.at(now).verifier.verify(encoded)

@@ -1,41 +1,33 @@
-"""The way of a token through a request: extract, verify, check.
-
-Settings, keys, loaders and the time are arguments. Whatever a hostile token provokes is raised as one of PyJWT's
-exceptions or one of ours.
-"""
+"""The way of a token through a request: extract, verify, check."""
 
 from __future__ import annotations
 
 from itertools import count
 
 from flask import Request
-from jwt.exceptions import ExpiredSignatureError
+from jwt.exceptions import ExpiredSignatureError, InvalidTokenError
 
 from .._jose import claims as claims_
 from .._jose import compact
 from .._jose.token import Token
-from .._sessions.revocation import check_revocation, refuse_without_store
+from .._sessions.revocation import check_revocation, consume, refuse_without_store, token_digest
 from .._settings.settings import Settings
 from .._state import ExtensionState
 from ..exceptions import NoAuthorizationError, RevokedTokenError
-from ..signals import legacy_subject
-from ..typing import Claims, Header
-from . import single_use
-from .binding import accept_bound_token
+from ..signals import bound_token_accepted, legacy_subject
+from ..typing import Claims
 from .extract import find_token
 from .loader_calls import check_verification, is_blocklisted, look_up_user, roles_held, verify_by_application
 from .policy import Policy
 
 #: Counts the tokens of this process whose ``sub`` is not a string.
 _LEGACY_SUBJECTS = count(1)
+#: The attribute of a request with the digests of the single-use tokens that it has used.
+_USED = "_jwt_extended_used"
 
 
 def authenticate(request: Request, policy: Policy, state: ExtensionState, now: float) -> Token | None:
-    """Find the token of a request, verify it, and check it against a policy.
-
-    :param now: seconds since the epoch
-    :return: the token; ``None``: the request has none, and the policy is optional
-    """
+    """Find, verify and check the token of a request. ``None``: there is none, and the policy is optional."""
     settings = state.settings
     kind = settings.refresh if policy.refresh else settings.access
     try:
@@ -60,14 +52,12 @@ def check(
 ) -> Token:
     """Verify a token, check it against a policy, the store and the loaders, and return it with its user.
 
-    :param now: seconds since the epoch
-    :param csrf_value: the double submit value that the token must have; ``None``: any
     :param request: the request that carries it, which uses a single-use token only once. ``None``: each check is a use
     """
     loaders = state.loaders
     token = verify(encoded, state, now, csrf_value=csrf_value)
     is_single_use = token.claims.get("single_use") is True
-    is_used = is_single_use and single_use.has_used(request, token, state)
+    is_used = is_single_use and has_used(request, token, state)
     policy.check(token, now, leeway=state.settings.decode_leeway)
     if policy.roles is not None:
         policy.check_roles(token, roles_held(token, state))
@@ -78,17 +68,26 @@ def check(
     if loaders.user_lookup is not None:
         token.user = look_up_user(loaders.user_lookup, token, state)
     if is_single_use and not is_used:
-        single_use.use(request, token, state)
+        use(request, token, state)
     return token
+
+
+def use(request: Request | None, token: Token, state: ExtensionState) -> None:
+    """Use a single-use token, for a request that may check it several times."""
+    consume(token, state)
+    if request is not None:
+        vars(request).setdefault(_USED, set()).add(token_digest(token.claims, state))
+
+
+def has_used(request: Request | None, token: Token, state: ExtensionState) -> bool:
+    """Return whether this request has used a single-use token already."""
+    return request is not None and token_digest(token.claims, state) in vars(request).get(_USED, ())
 
 
 def check_revoked(token: Token, state: ExtensionState, now: float, *, is_used: bool = False) -> None:
     """Check in the store, and with ``token_in_blocklist_loader``, that a token is not revoked.
 
-    :param now: seconds since the epoch
     :param is_used: whether this request or connection has used the token, so that it is revoked in the store
-    :raises RevokedTokenError: if it was revoked, its session has ended, or it has a session and there is no store
-    :raises StoreUnavailableError: if the store does not answer
     """
     if state.store is None:
         if token.claims.get("sid") is not None:
@@ -110,19 +109,18 @@ def verify(
     allow_expired: bool = False,
     own: bool = False,
 ) -> Token:
-    """Verify an encoded token: its form, its signature, its registered claims, in this order.
-
-    :param now: seconds since the epoch
-    :param csrf_value: the double submit value that the token must have; ``None``: any
-    :param own: do not call the application's own ``_decode_jwt_from_config``
-    :raises InvalidTokenError: PyJWT's error for what is wrong with it
-    """
+    """Verify form, signature and claims of a token, in this order; if ``own``, not by the application's decoder."""
     if state.loaders.decode_token is not None and not own:
-        return verify_by_application(encoded, state, csrf_value=csrf_value, allow_expired=allow_expired)
+        token = verify_by_application(encoded, state, csrf_value=csrf_value, allow_expired=allow_expired)
+        if "cnf" in token.claims:
+            _accept_bound_token(token.claims, None, state)
+        return token
     header, claims, issuer = state.signatures.verify(encoded, now)
     settings = state.settings
     if issuer is None and settings.access_token_typ == "at+jwt":
-        settings = _settings_for_kind(header, claims, settings)
+        is_access = claims.get("type", "access") == "access"
+        compact.check_access_typ(header, is_access)
+        settings = settings.for_access_tokens if is_access else settings
     try:
         if issuer is None:
             claims_.validate(claims, settings, now, csrf_value=csrf_value, allow_expired=allow_expired)
@@ -134,15 +132,25 @@ def verify(
     if issuer is None and settings.legacy_sub_until is not None and type(claims.get("sub", "")) is not str:
         state.notify(legacy_subject, count=next(_LEGACY_SUBJECTS))
     if "cnf" in claims:
-        accept_bound_token(claims, None if issuer is None else issuer.name, state)
+        _accept_bound_token(claims, None if issuer is None else issuer.name, state)
     return Token(header, claims)
 
 
-def _settings_for_kind(header: Header, claims: Claims, settings: Settings) -> Settings:
-    """Return the settings for the claims of a token of this application, with JWT_ACCESS_TOKEN_TYP = "at+jwt".
+def check_binding(claims: Claims, settings: Settings) -> None:
+    """Check the ``cnf`` of a token (RFC 7800, section 3). No proof of possession can be verified yet."""
+    if type(claims["cnf"]) is not dict:
+        raise InvalidTokenError("Confirmation claim (cnf) must be an object")
+    if settings.bound_tokens == "refuse":
+        raise InvalidTokenError("The token is bound to a key (cnf), and possession of the key was not proved")
 
-    :raises InvalidTokenError: if its ``typ`` is not that of its kind
-    """
-    is_access = claims.get("type", "access") == "access"
-    compact.check_access_typ(header, is_access)
-    return settings.for_access_tokens if is_access else settings
+
+def _accept_bound_token(claims: Claims, issuer: str | None, state: ExtensionState) -> None:
+    """Check the ``cnf`` of a token, and report that the token is accepted without proof of possession."""
+    check_binding(claims, state.settings)
+    state.warn_once(
+        f"cnf {issuer}",
+        "Tokens of %s are bound to a key (cnf) and accepted without proof of possession. "
+        "JWT_BOUND_TOKENS = 'refuse' refuses them",
+        issuer or "this application",
+    )
+    state.notify(bound_token_accepted, issuer=issuer)

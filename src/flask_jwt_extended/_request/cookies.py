@@ -22,13 +22,9 @@ def set_cookies(
     longest: int | None = None,
     domain: str | None = None,
 ) -> None:
-    """Set the cookies of a token and its double submit value.
+    """Set the cookies of a token and of its double submit value, if there is one.
 
-    :param csrf_value: ``None``: do not set that cookie
-    :param max_age: seconds until the cookies expire; ``None``: as JWT_SESSION_COOKIE says
-    :param longest: the maximum of ``max_age``. It does not apply to session cookies; ``None``: no limit
-    :param domain: ``None``: as JWT_COOKIE_DOMAIN says
-    :raises ConfigurationError: if browsers would reject a cookie with this domain
+    :param longest: the maximum of ``max_age``. It does not apply to session cookies
     """
     if domain:
         check_domain(domain, "domain")
@@ -41,11 +37,7 @@ def set_cookies(
 
 
 def unset_cookies(response: Response, kind: TokenKind, settings: Settings, *, domain: str | None = None) -> None:
-    """Delete the cookies of one kind of token.
-
-    :param domain: ``None``: as JWT_COOKIE_DOMAIN says
-    :raises ConfigurationError: if it is not a valid domain for cookies
-    """
+    """Delete the cookies of one kind of token."""
     if domain:
         check_domain(domain, "domain")
     _write(response, kind, settings, "", "" if settings.with_csrf_cookie else None, domain=domain, expires=0)

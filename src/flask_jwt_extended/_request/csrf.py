@@ -1,8 +1,4 @@
-"""Cross-site request forgery: which requests are checked, and how.
-
-There are two checks, each an option: the double submit value, which is compared with the claims of the token elsewhere,
-and the origin of the request.
-"""
+"""Cross-site request forgery: the double submit value, compared with the claims elsewhere, and the origin."""
 
 from __future__ import annotations
 
@@ -20,11 +16,7 @@ SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 
 
 def protect(request: Request, kind: TokenKind, settings: Settings) -> str | None:
-    """Check a request whose token is in a cookie.
-
-    :return: the double submit value that the token must have; ``None`` if it need not have one
-    :raises CSRFError: if the value is missing, or the request comes from another site
-    """
+    """Check a request whose token is in a cookie, and return the double submit value that its token needs, if any."""
     if is_handshake(request.environ):
         check_socket_origin(request, settings)
     methods = settings.csrf_methods
@@ -32,10 +24,8 @@ def protect(request: Request, kind: TokenKind, settings: Settings) -> str | None
         return None
     if settings.csrf_origin_check and not same_site(request, settings):
         raise CSRFError("Cross-site request refused")
-    return _submitted_value(request, kind, settings) if settings.cookie_csrf_protect else None
-
-
-def _submitted_value(request: Request, kind: TokenKind, settings: Settings) -> str:
+    if not settings.cookie_csrf_protect:
+        return None
     value = request.headers.get(kind.csrf_header_name)
     if not value and settings.csrf_check_form:
         value = request.form.get(kind.csrf_field_name)
@@ -47,8 +37,7 @@ def _submitted_value(request: Request, kind: TokenKind, settings: Settings) -> s
 def same_site(request: Request, settings: Settings) -> bool:
     """Return whether a page of this site, or of a trusted origin, sent the request.
 
-    Browsers compute ``Sec-Fetch-Site``. Without it, hosts are compared but not schemes: behind a proxy that terminates
-    TLS, the application may not know that clients use HTTPS.
+    Without ``Sec-Fetch-Site``, hosts are compared but not schemes, which a proxy that terminates TLS may hide.
     """
     origin = request.headers.get("Origin", "").lower()
     if origin in settings.trusted_origins:
@@ -69,12 +58,7 @@ def is_handshake(environ: Mapping[str, Any]) -> bool:
 
 
 def check_socket_origin(request: Request, settings: Settings) -> None:
-    """Refuse a WebSocket that a page of another site opens: browsers send cookies with it, and CORS does not apply.
-
-    Browsers always send ``Origin`` with it, so a request without one is not from a browser.
-
-    :raises CSRFError: if the page is neither of this site nor of JWT_TRUSTED_ORIGINS
-    """
+    """Refuse a WebSocket that a page of another site opens. Browsers send cookies with it, and always ``Origin``."""
     origin = request.headers.get("Origin", "").lower()
     is_ours = not origin or origin in settings.trusted_origins or _host_of(origin) == request.host.lower()
     # "none" means that no page sent it but, for example, a browser extension. The origin decides.

@@ -1,8 +1,7 @@
 """The verified token of a request. It is kept with the request, and copied to ``g`` for applications written for 4.7.
 
-``g`` belongs to an application context, and several requests may share one: a view that calls another view with a test
-client, nested test requests, an application context that a test pushes. So the token of the request counts, unless the
-application itself has written to ``g``: that is how tests log in with 4.7.
+Several requests may share one ``g``, for example in a view that calls another view with a test client. So the token of
+the request counts, unless the application itself has written to ``g``: that is how tests log in with 4.7.
 """
 
 from __future__ import annotations
@@ -26,11 +25,7 @@ _IN_G = {
 
 
 def remember(g: Any, token: Token | None, incoming: Request | None = None, app: Flask | None = None) -> None:
-    """Keep the token of the current request, or that it is anonymous.
-
-    :param incoming: the current request, if the caller has it
-    :param app: the current application, if the caller has it
-    """
+    """Keep the token of the current request, or that it is anonymous."""
     if token is None:
         token = Token({}, {})
         token.user = {"loaded_user": None}
@@ -49,10 +44,7 @@ def remember(g: Any, token: Token | None, incoming: Request | None = None, app: 
 
 
 def recall(g: Any, part: str) -> Any:
-    """Return a part of the token of the current request: ``claims``, ``header``, ``user`` or ``location``.
-
-    :return: ``None`` if this request was not verified
-    """
+    """Return a part of the token of the current request: ``claims``, ``header``, ``user`` or ``location``."""
     shared = g.__dict__
     written, copied = shared.get(_IN_G[part]), shared.get(_TOKEN)
     value = None if copied is None else getattr(copied, part)

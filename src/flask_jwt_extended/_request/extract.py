@@ -1,11 +1,7 @@
 """Find the encoded token in a request, and the CSRF value that must match it. Nothing is decoded here.
 
-Locations are tried in order. One without a token, or with something that cannot be a token, does not hide a token in
-the next.
-
-Header and cookies are read from the WSGI environment, which is cheap, if the request itself would return the same.
-Applications and tests may override ``headers``, ``cookies``, ``args``, ``form`` and ``get_json`` of a request or its
-class with any object that has a ``get``; then that is used.
+Header and cookies are read from the WSGI environment, which is cheap, unless an application or a test has overridden
+``headers`` or ``cookies`` of the request or its class, with any object that has a ``get``.
 """
 
 from __future__ import annotations
@@ -31,8 +27,7 @@ from ..exceptions import (
 )
 from .csrf import protect
 
-#: A token (text, except that a JSON body may have any value), its location, and the CSRF double submit value that must
-#: match it.
+#: A token (text, but from a JSON body any value), its location, and the CSRF value that must match it.
 Found = tuple[Any, str, "str | None"]
 
 #: Errors that make the search continue in the next location: there is no token, or something that cannot be one.
@@ -40,14 +35,7 @@ NOT_HERE = (NoAuthorizationError, InvalidHeaderError, InvalidQueryParamError)
 
 
 def find_token(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> Found:
-    """Return the first token in these locations.
-
-    :raises NoAuthorizationError: if there is none
-    :raises InvalidHeaderError: if there is none, and the header is malformed
-    :raises InvalidQueryParamError: if there is none, and the query parameter is malformed
-    :raises MultipleTokensError: if there are several, and JWT_SINGLE_TOKEN is on
-    :raises CSRFError: if it is in a cookie, and the request fails the checks of :mod:`csrf`
-    """
+    """Return the first token in these locations. Something that cannot be a token does not hide one in the next."""
     refusals: list[JWTExtendedException] = []
     for location in locations:
         read = _READERS.get(location)
@@ -65,10 +53,7 @@ def find_token(request: Request, locations: Sequence[str], kind: TokenKind, sett
 
 
 def refuse_several(request: Request, locations: Sequence[str], kind: TokenKind, settings: Settings) -> None:
-    """Count the tokens of a request in all locations (RFC 6750, section 2).
-
-    :raises MultipleTokensError: if there is more than one
-    """
+    """Count the tokens of a request in all locations (RFC 6750, section 2)."""
     count = 0
     for location in set(locations):
         with suppress(*NOT_HERE):
@@ -139,10 +124,8 @@ def _from_cookies(request: Request, kind: TokenKind, _settings: Settings) -> str
 
 
 def _cookie(request: Request, name: str) -> str | None:
-    """Return the first cookie of this name, as ``request.cookies`` does.
-
-    It is searched in the header, because parsing all cookies costs more than verifying a token. Headers with quotes,
-    which no token needs, are left to Werkzeug.
+    """Return the first cookie of this name, as ``request.cookies`` does. Parsing them all costs more than verifying a
+    token. Headers with quotes, which no token needs, are left to Werkzeug.
     """
     header: str = request.environ.get("HTTP_COOKIE", "")
     is_plain = "cookies" not in request.__dict__ and '"' not in header

@@ -14,10 +14,7 @@ MAX_AGE = 300
 
 
 def jwks_response(document: Mapping[str, Any], request: Request) -> Response:
-    """Return the response with a JWK Set; 304 if the client has it already (RFC 9110, section 13.1.2).
-
-    :param document: the set, without private members
-    """
+    """Return the response with a public JWK Set; 304 if the client has it already (RFC 9110, section 13.1.2)."""
     octets = json.dumps(document, separators=(",", ":")).encode()
     response = Response(octets, mimetype="application/jwk-set+json")
     response.cache_control.public = True

@@ -1,7 +1,4 @@
-"""Requests that pass although their token is refused: ``report_only``, JWT_REPORT_ONLY and ``optional="if-valid"``.
-
-Each refusal that does not count is reported with the signal ``would_refuse``.
-"""
+"""Requests that pass although their token is refused: ``report_only``, JWT_REPORT_ONLY and ``optional="if-valid"``."""
 
 from __future__ import annotations
 
@@ -19,12 +16,7 @@ from .policy import Policy
 
 
 def admit_request(request: Request, policy: Policy, state: ExtensionState, now: float) -> Token | None:
-    """Authenticate a request, and let it pass if its refusal does not count.
-
-    :param now: seconds since the epoch
-    :return: its token; ``None``: the request is anonymous, and the policy allows that
-    :raises JWTExtendedException: if the request is refused, or PyJWT's error for what is wrong with its token
-    """
+    """Authenticate a request, and let it pass if its refusal does not count."""
     try:
         return authenticate(request, policy, state, now)
     except (JWTExtendedException, PyJWTError) as error:

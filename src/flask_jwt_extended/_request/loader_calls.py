@@ -16,7 +16,6 @@ from .._loaders import call, name_of, role_names
 from .._state import ExtensionState
 from ..exceptions import UserClaimsVerificationError, UserLookupError
 from ..typing import TokenTest, UserLookupLoader
-from .binding import accept_bound_token
 from .policy import roles_of
 
 
@@ -37,10 +36,7 @@ def roles_held(token: Token, state: ExtensionState) -> Collection[str]:
 
 
 def is_blocklisted(token: Token, state: ExtensionState) -> bool:
-    """Return what ``token_in_blocklist_loader`` returns; ``False`` without one.
-
-    ``None`` is a forgotten ``return``: it counts as ``False`` in compat, as in 4.7, and as ``True`` in strict.
-    """
+    """Return what the loader returns, or ``False``. ``None``, a forgotten ``return``, counts as true in strict only."""
     load = state.loaders.token_in_blocklist
     if load is None:
         return False
@@ -59,20 +55,14 @@ def is_blocklisted(token: Token, state: ExtensionState) -> bool:
 
 
 def check_verification(accepts: TokenTest, token: Token, state: ExtensionState) -> None:
-    """Call ``token_verification_loader``.
-
-    :raises UserClaimsVerificationError: if it does not accept the token
-    """
+    """Call ``token_verification_loader``."""
     result: object = call(state.ensure_sync, accepts, token.header, token.claims)
     if not result or _is_generator(result, "token_verification_loader", accepts, state):
         raise UserClaimsVerificationError("User claims verification failed", token.header, token.claims)
 
 
 def look_up_user(find: UserLookupLoader, token: Token, state: ExtensionState) -> dict[str, Any]:
-    """Call ``user_lookup_loader``, and return its user as ``{"loaded_user": user}``.
-
-    :raises UserLookupError: if there is no such user
-    """
+    """Call ``user_lookup_loader``, and return its user as ``{"loaded_user": user}``."""
     user = call(state.ensure_sync, find, token.header, token.claims)
     if user is None or _is_generator(user, "user_lookup_loader", find, state):
         identity = token.claims[state.settings.identity_claim]
@@ -96,28 +86,20 @@ def _is_generator(result: object, name: str, load: object, state: ExtensionState
 def verify_by_application(
     encoded: str | bytes, state: ExtensionState, *, csrf_value: str | None, allow_expired: bool
 ) -> Token:
-    """Verify a token with the application's own ``_decode_jwt_from_config``.
-
-    As in 4.7, the header is read from the encoded token: without a valid header, the token is refused.
-    """
+    """Verify a token with the application's own ``_decode_jwt_from_config``. As in 4.7, the header must be valid."""
     claims = decode_by_application(encoded, state, csrf_value=csrf_value, allow_expired=allow_expired)
     claims_.check_types(claims, state.settings, csrf_value=csrf_value)
     try:
         header = get_unverified_header(encoded)
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"Invalid header string: {type(error).__name__}") from None
-    if "cnf" in claims:
-        accept_bound_token(claims, None, state)
     return Token(header, {"type": None, "fresh": False, "jti": None, **claims})
 
 
 def decode_by_application(
     encoded: str | bytes, state: ExtensionState, *, csrf_value: str | None = None, allow_expired: bool = False
 ) -> Any:
-    """Return what the application's own ``_decode_jwt_from_config`` returns. It should return claims.
-
-    :raises DecodeError: if the token is too long, or neither ``str`` nor ``bytes``
-    """
+    """Return what the application's own ``_decode_jwt_from_config`` returns. It should return claims."""
     if not isinstance(encoded, (str, bytes)) or len(encoded) > state.settings.max_token_bytes:
         compact.parse(encoded, state.settings.max_token_bytes)  # raises
     decode = cast("Callable[..., Any]", state.loaders.decode_token)

@@ -1,7 +1,4 @@
-"""What a protected view requires of a token, and the check.
-
-A policy is made once, when the view is decorated, and checked against each token.
-"""
+"""What a protected view requires of a token, and the check."""
 
 from __future__ import annotations
 
@@ -29,11 +26,7 @@ _SCOPE_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - {'"', "\\"}
 
 
 class Requirement(NamedTuple):
-    """Required scopes or roles.
-
-    :ivar names: at least one
-    :ivar every: whether all of them are required; if not, one suffices
-    """
+    """Required scopes or roles: every one of these names, or any."""
 
     names: frozenset[str]
     every: bool = False
@@ -82,21 +75,7 @@ def _requirement(names: Any, argument: str, *, every: bool = False) -> Requireme
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What one view requires. The arguments of ``jwt_required``, parsed.
-
-    :ivar optional: whether a request without a token may pass; ``"if-valid"``: one with an invalid token too
-    :ivar fresh: whether the token must be fresh
-    :ivar refresh: whether a refresh token is required instead of an access token
-    :ivar locations: where to look for the token; empty: JWT_TOKEN_LOCATION
-    :ivar verify_type: whether the type of the token matters
-    :ivar skip_revocation_check: whether a revoked token may pass
-    :ivar scopes: the required scopes
-    :ivar roles: the required roles
-    :ivar token_type: the required type; by default ``"access"``, or ``"refresh"`` with ``refresh``
-    :ivar max_age: seconds since the last login, at most
-    :ivar acr: authentication contexts, one of which is required
-    :ivar report_only: whether a request that would be refused passes, and is reported
-    """
+    """What one view requires: the arguments of ``jwt_required``, parsed. Without locations: JWT_TOKEN_LOCATION."""
 
     optional: bool | Literal["if-valid"] = False
     fresh: bool = False
@@ -135,10 +114,7 @@ class Policy:
         acr: str | Collection[str] | None = None,
         **others: Any,
     ) -> Policy:
-        """Make a policy from the arguments of ``jwt_required``. Those that need no parsing are in ``others``.
-
-        :raises ConfigurationError: if a requirement cannot be met, or two contradict each other
-        """
+        """Make a policy from the arguments of ``jwt_required``. Those that need no parsing are in ``others``."""
         contexts = _parse_quotable(acr, "acr")
         if contexts is not None and contexts.every:
             raise ConfigurationError("acr takes no all_of(...): a token states one authentication context")
@@ -154,12 +130,7 @@ class Policy:
     def check(self, token: Token, now: float, *, leeway: float = 0.0) -> None:
         """Check a verified token against everything but ``roles``, which an application may look up.
 
-        :param now: seconds since the epoch
         :param leeway: seconds by which ``auth_time`` may be in the future, because clocks differ
-        :raises WrongTokenError: if it has another type; types are compared by equality alone
-        :raises FreshTokenRequired: if it is not fresh and must be
-        :raises InsufficientAuthenticationError: if the login is too long ago, or was not strong enough
-        :raises InsufficientScopeError: if it lacks a scope
         """
         if self.verify_type and token.claims["type"] != self.token_type:
             is_refresh = self.token_type == "access" and token.claims["type"] == "refresh"
@@ -172,17 +143,18 @@ class Policy:
             raise InsufficientScopeError(token.header, token.claims, tuple(sorted(self.scopes.names)))
 
     def check_roles(self, token: Token, held: Collection[str]) -> None:
-        """Check the roles of a token.
-
-        :raises InsufficientScopeError: if it lacks a role
-        """
+        """Check the roles of a token."""
         if self.roles is not None and not self.roles.met_by(held):
             raise InsufficientScopeError(token.header, token.claims)
 
     def _check_authentication(self, token: Token, now: float, leeway: float) -> None:
         """Check when and how the user logged in (RFC 9470)."""
         claims = token.claims
-        is_recent = self.max_age is None or _is_recent(_login_time(claims), self.max_age, now, leeway)
+        login = None if self.max_age is None else _login_time(claims)
+        # A login in the future has not happened, so it is not recent.
+        is_recent = self.max_age is None or (
+            login is not None and login <= now + leeway and now - login <= self.max_age
+        )
         held = (claims.get("acr"), *_texts(claims.get("amr")))
         if not is_recent or (self.acr and not any(each in self.acr for each in held)):
             raise InsufficientAuthenticationError(token.header, claims, max_age=self.max_age, acr_values=self.acr)
@@ -219,11 +191,6 @@ def _login_time(claims: Claims) -> float | None:
     if moment is None and (claims["fresh"] is True or is_finite(claims["fresh"])):
         moment = claims.get("iat")
     return moment if is_date(moment) else None
-
-
-def _is_recent(moment: float | None, max_age: float, now: float, leeway: float) -> bool:
-    # A login in the future has not happened, so it is not recent.
-    return moment is not None and moment <= now + leeway and now - moment <= max_age
 
 
 def _words(value: object) -> Iterable[str]:

@@ -11,59 +11,38 @@ from urllib.parse import quote
 import jwt
 from flask import Flask, Response
 
+from .. import exceptions as errors
 from .._context import get_manager
 from .._settings.settings import Settings
-from ..exceptions import (
-    CSRFError,
-    FreshTokenRequired,
-    InsufficientAuthenticationError,
-    InsufficientScopeError,
-    InvalidHeaderError,
-    InvalidQueryParamError,
-    JWTDecodeError,
-    JWTExtendedException,
-    MultipleTokensError,
-    NoAuthorizationError,
-    RevokedTokenError,
-    StoreUnavailableError,
-    TokenRefused,
-    UnavailableError,
-    UserClaimsVerificationError,
-    UserLookupError,
-    WrongTokenError,
-    code_of,
-)
 from ..signals import logger, store_outage, token_refused
 
-#: The error classes that get a handler, the same as in 4.7. In Flask the more specific handler wins, so a change here
-#: would change which handler of an application answers.
+#: The error classes that get a handler, as in 4.7: in Flask the more specific handler wins, also of the application's.
 HANDLED: tuple[type[Exception], ...] = (
-    CSRFError,
+    errors.CSRFError,
     jwt.DecodeError,
     jwt.ExpiredSignatureError,
-    FreshTokenRequired,
+    errors.FreshTokenRequired,
     jwt.MissingRequiredClaimError,
     jwt.InvalidAudienceError,
     jwt.InvalidIssuerError,
-    InvalidHeaderError,
+    errors.InvalidHeaderError,
     jwt.InvalidTokenError,
-    JWTDecodeError,
-    NoAuthorizationError,
-    InvalidQueryParamError,
-    RevokedTokenError,
-    UserClaimsVerificationError,
-    UserLookupError,
-    WrongTokenError,
+    errors.JWTDecodeError,
+    errors.NoAuthorizationError,
+    errors.InvalidQueryParamError,
+    errors.RevokedTokenError,
+    errors.UserClaimsVerificationError,
+    errors.UserLookupError,
+    errors.WrongTokenError,
 )
 
 #: The error classes that 4.7 does not have. Their handlers are registered when one is raised for the first time.
 HANDLED_BESIDE: tuple[type[Exception], ...] = (
-    UnavailableError,
-    InsufficientAuthenticationError,
-    InsufficientScopeError,
+    errors.UnavailableError,
+    errors.InsufficientAuthenticationError,
+    errors.InsufficientScopeError,
 )
 
-#: Printable ASCII.
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 #: Seconds after which a client may try again if a store or keys are unavailable.
@@ -82,7 +61,7 @@ _FIXED_MESSAGES = {
 
 def loader_for(error: Exception) -> tuple[str, tuple[Any, ...]]:
     """Return the name of the loader for an error, and its arguments."""
-    if isinstance(error, TokenRefused):
+    if isinstance(error, errors.TokenRefused):
         return error.loader, (error.jwt_header, error.jwt_data)
     if isinstance(error, jwt.ExpiredSignatureError):
         # An application may raise it itself, without header and claims.
@@ -118,11 +97,8 @@ def _json(app: Flask, body: dict[str, str], status: int) -> Response:
 
 
 _STATUSES = {
-    each.loader: each.status for each in (*HANDLED, *HANDLED_BESIDE) if issubclass(each, JWTExtendedException)
+    each.loader: each.status for each in (*HANDLED, *HANDLED_BESIDE) if issubclass(each, errors.JWTExtendedException)
 } | {"expired_token": 401}
-
-
-# --- RFC 6750 -------------------------------------------------------------------------------------------------------
 
 
 class Refusal(NamedTuple):
@@ -135,19 +111,19 @@ class Refusal(NamedTuple):
 
 _NOT_ONE_TOKEN = Refusal(400, "invalid_request", "The request does not carry one token in the expected form")
 _REFUSALS: dict[type[Exception], Refusal] = {
-    NoAuthorizationError: Refusal(401, None, "Authentication is required"),
-    CSRFError: Refusal(400, "invalid_request", "The request does not prove that it comes from this site"),
-    MultipleTokensError: _NOT_ONE_TOKEN,
-    InvalidHeaderError: _NOT_ONE_TOKEN,
-    InvalidQueryParamError: _NOT_ONE_TOKEN,
+    errors.NoAuthorizationError: Refusal(401, None, "Authentication is required"),
+    errors.CSRFError: Refusal(400, "invalid_request", "The request does not prove that it comes from this site"),
+    errors.MultipleTokensError: _NOT_ONE_TOKEN,
+    errors.InvalidHeaderError: _NOT_ONE_TOKEN,
+    errors.InvalidQueryParamError: _NOT_ONE_TOKEN,
     jwt.ExpiredSignatureError: Refusal(401, "invalid_token", "The token has expired"),
-    FreshTokenRequired: Refusal(401, "insufficient_user_authentication", "A fresh token is required"),
-    InsufficientAuthenticationError: Refusal(
+    errors.FreshTokenRequired: Refusal(401, "insufficient_user_authentication", "A fresh token is required"),
+    errors.InsufficientAuthenticationError: Refusal(
         401, "insufficient_user_authentication", "More recent or stronger authentication is required"
     ),
-    InsufficientScopeError: Refusal(403, "insufficient_scope", "The token does not allow this"),
-    UserClaimsVerificationError: Refusal(403, "insufficient_scope", "The token does not allow this"),
-    UnavailableError: Refusal(503, "temporarily_unavailable", "Try again"),
+    errors.InsufficientScopeError: Refusal(403, "insufficient_scope", "The token does not allow this"),
+    errors.UserClaimsVerificationError: Refusal(403, "insufficient_scope", "The token does not allow this"),
+    errors.UnavailableError: Refusal(503, "temporarily_unavailable", "Try again"),
 }
 
 
@@ -160,14 +136,12 @@ def refusal_for(error: Exception) -> Refusal:
 
 
 def finish(response: Response, error: Exception, settings: Settings, app: Flask) -> Response:
-    """Add the headers that an answer needs, also if a loader made it."""
-    if isinstance(error, UnavailableError):
+    """Add the headers that an answer needs, also if a loader made it.
+
+    The challenge has the scheme, as a 401 must (RFC 9110, section 11.6.1), and the error (RFC 6750, section 3).
+    """
+    if isinstance(error, errors.UnavailableError):
         response.headers.setdefault("Retry-After", str(RETRY_AFTER))
-    return challenge(response, error, settings, app)
-
-
-def challenge(response: Response, error: Exception, settings: Settings, app: Flask) -> Response:
-    """Add the challenge: the scheme, as a 401 must (RFC 9110, section 11.6.1), and the error (RFC 6750, section 3)."""
     if "WWW-Authenticate" in response.headers:
         return response
     scheme = settings.header_type or "Bearer"
@@ -195,23 +169,19 @@ def _quoted_string(text: str) -> str:
 
 def _asked_for(error: Exception) -> dict[str, str] | None:
     """What the challenge requires (RFC 6750, section 3; RFC 9470, section 3); ``None``: a valid token is enough."""
-    if isinstance(error, InsufficientScopeError):
+    if isinstance(error, errors.InsufficientScopeError):
         return {"scope": " ".join(error.scopes)} if error.scopes else {}
-    if isinstance(error, InsufficientAuthenticationError):
+    if isinstance(error, errors.InsufficientAuthenticationError):
         age = {} if error.max_age is None else {"max_age": str(int(error.max_age))}
         return age | ({"acr_values": " ".join(error.acr_values)} if error.acr_values else {})
     return None
 
 
-# --- flask-restful and flask-restx ----------------------------------------------------------------------------------
-
-
 class _PassedOn(Exception):  # noqa: N818  # mixed into an error, not an error of its own
     """Makes an ``Api`` leave an error to Flask, unless the ``Api`` has an answer for it.
 
-    Both libraries put a router in front of Flask's error handling. It turns every error except HTTPException into a
-    500, but leaves errors that occur meanwhile to Flask. Both read the ``data`` of an error before they answer, so the
-    error raises itself then. This works whatever else is in front of Flask's error handling.
+    flask-restful and flask-restx put a router in front of Flask's error handling, which turns most errors into a 500,
+    but leaves errors that occur meanwhile to Flask. They read the ``data`` of an error, so it raises itself then.
     """
 
     @property
@@ -241,10 +211,10 @@ def _asking_api() -> Any:
 
 def _answers(api: Any, error: Exception) -> bool:
     """Whether an ``Api`` has an answer, from ``errors=`` or ``@api.errorhandler``."""
-    errors: Any = getattr(api, "errors", None)
+    answers: Any = getattr(api, "errors", None)
     handling = (api, *getattr(api, "namespaces", ()))  # flask-restx
     return (
-        (hasattr(errors, "get") and type(error).__name__ in errors)  # all that flask-restful can use
+        (hasattr(answers, "get") and type(error).__name__ in answers)  # all that flask-restful can use
         or bool(getattr(api, "_default_error_handler", None))
         or any(isinstance(error, tuple(getattr(each, "error_handlers", ()))) for each in handling)
     )
@@ -263,13 +233,13 @@ def signal_refusal(app: Flask, error: Exception) -> Exception:
 
     Log and signal have the reason, never the token.
     """
-    code = code_of(error)
+    code = errors.code_of(error)
     logger.debug("Refused: %s", code)
     token_refused.send(app, code=code, error=error)
     for each in HANDLED_BESIDE:
         if isinstance(error, each):  # register_error_handler does not work after the first request
             app.error_handler_spec[None][None].setdefault(each, get_manager(app)._answer)
-    if isinstance(error, StoreUnavailableError):
+    if isinstance(error, errors.StoreUnavailableError):
         logger.error("The store is unavailable: %s", error.reason)
         store_outage.send(app, cause=error.reason, allowed=False)
     return pass_on(error, app)
