@@ -82,9 +82,6 @@ def _user() -> Any:
     return (current_token.recall(g, "user") or {}).get("loaded_user")
 
 
-# --- starting and refreshing ----------------------------------------------------------------------------------------
-
-
 def start_session(
     identity: Any,
     *,
@@ -236,9 +233,6 @@ def _expires_soon(token: Token, now: float, within: timedelta | None) -> bool:
 
 def _sets_cookie(response: Response, name: str) -> bool:
     return any(value.startswith(f"{name}=") for value in response.headers.getlist("Set-Cookie"))
-
-
-# --- ending, listing, revoking --------------------------------------------------------------------------------------
 
 
 def end_session(session_id: str | None = None) -> bool:

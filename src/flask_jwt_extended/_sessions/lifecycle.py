@@ -1,7 +1,7 @@
 """Start, refresh, extend, list and end sessions. Revoke single tokens.
 
-Settings, store, time and the client's details are arguments. A store keeps no tokens: a refresh token that several
-requests must get alike is signed again from what the store keeps.
+Settings, store, time (seconds since the epoch) and the client's details are arguments. A store keeps no tokens: a
+refresh token that several requests must get alike is signed again from what the store keeps.
 """
 
 from __future__ import annotations
@@ -96,13 +96,9 @@ class NewSession(NamedTuple):
     address: str | None = None
 
 
-# --- starting and refreshing ----------------------------------------------------------------------------------------
-
-
 def start(new: NewSession, state: ExtensionState, now: float, replaced: Iterable[Claims] = ()) -> TokenPair:
     """Start a session and make its first tokens.
 
-    :param now: seconds since the epoch
     :param replaced: the claims of verified tokens whose sessions the new one replaces
     :raises StoreUnavailableError: if the store does not answer
     """
@@ -174,7 +170,6 @@ def refresh(token: Token, state: ExtensionState, now: float, user: Any) -> Token
     """Exchange a refresh token for the next pair of its session. Of several requests with the same token, one makes the
     successor; within the grace period, the others get the same one.
 
-    :param now: seconds since the epoch
     :param user: the argument of loaders; ``None``: they get the identity claim
     :raises SessionEndedError: if the session has ended
     :raises RefreshTokenReusedError: if the token was used before; its session is ended
@@ -199,7 +194,6 @@ def refresh(token: Token, state: ExtensionState, now: float, user: Any) -> Token
 def extend(token: Token, state: ExtensionState, now: float, user: Any) -> str | None:
     """Make another access token for the session of an accepted one, without its refresh token.
 
-    :param now: seconds since the epoch
     :param user: the argument of loaders; ``None``: they get the identity claim
     :return: ``None`` if the last login or exchange is longer ago than JWT_COOKIE_EXTENSION_LIFETIME, or the token is
         older than that exchange
@@ -312,13 +306,9 @@ class _TokenMaker(NamedTuple):
         return hmac.new(value.encode("utf-8", "surrogatepass"), token_type.encode(), "sha256").hexdigest()
 
 
-# --- ending and listing ---------------------------------------------------------------------------------------------
-
-
 def end(session_id: str, state: ExtensionState, *, cause: str, now: float, owner: str | None = None) -> bool:
     """End a session. Return whether it was active.
 
-    :param now: seconds since the epoch
     :param owner: end it only if it belongs to this owner, as :func:`owner_of` returns it; ``None``: to any
     """
     store = store_of(state)
@@ -330,18 +320,11 @@ def end(session_id: str, state: ExtensionState, *, cause: str, now: float, owner
 
 
 def end_all(
-    identity: Any,
-    state: ExtensionState,
-    *,
-    cause: str,
-    now: float,
-    keep: str | None = None,
-    issuer: str | None = None,
+    identity: Any, state: ExtensionState, *, cause: str, now: float, keep: str | None = None, issuer: str | None = None
 ) -> int:
     """End all sessions of an identity. Return how many were active.
 
     :param identity: the value of the identity claim
-    :param now: seconds since the epoch
     :param keep: the session that stays active
     :param issuer: the trusted issuer of the identity; ``None``: this application
     """
@@ -355,7 +338,6 @@ def sessions_of(
     """List the active sessions of an identity, the newest first.
 
     :param identity: the value of the identity claim
-    :param now: seconds since the epoch
     :param current: the session of this request
     :param issuer: the trusted issuer of the identity; ``None``: this application
     """
@@ -366,10 +348,7 @@ def sessions_of(
 
 
 def all_sessions(state: ExtensionState, now: float) -> Iterator[SessionInfo]:
-    """Iterate over all active sessions, in any order.
-
-    :param now: seconds since the epoch
-    """
+    """Iterate over all active sessions, in any order."""
     return (_info(record, None) for record in store_of(state).sessions() if record.deadline > now)
 
 
@@ -391,16 +370,12 @@ def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
-# --- revoking -------------------------------------------------------------------------------------------------------
-
-
 def revoke(claims: Claims, state: ExtensionState, now: float) -> bool:
     """Revoke a verified token. Return whether it was not revoked before.
 
     The refresh token of a session ends the session (RFC 7009, section 2.1), unless it is expired or was exchanged
     before the grace period: an old copy ends nothing.
 
-    :param now: seconds since the epoch
     :raises ConfigurationError: if the token has no ``jti`` claim
     """
     session_id = claims.get("sid")

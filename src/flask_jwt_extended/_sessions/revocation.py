@@ -1,7 +1,7 @@
 """Check with the store whether a verified token was revoked, and whether its session is active.
 
-Knows verified claims and the store, no requests. Time is an argument; the clock is read again only where a token seems
-to come from the future.
+Knows verified claims and the store, no requests. Time is an argument (seconds since the epoch); the clock is read again
+only where a token seems to come from the future.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from ..typing import Claims
 def check_revocation(token: Token, state: ExtensionState, now: float) -> None:
     """Check that a verified token was not revoked, and that its session is active.
 
-    :param now: seconds since the epoch
     :raises RevokedTokenError: if it was revoked or its session has ended
     :raises StoreUnavailableError: if the store does not answer, and JWT_STORE_OUTAGE does not accept the token anyway
     """
@@ -72,7 +71,6 @@ def _check_status(token: Token, state: ExtensionState, now: float) -> None:
 def check_rotation(token: Token, state: ExtensionState, now: float) -> tuple[SessionRecord, RefreshStatus]:
     """Return the session of a refresh token and the token's status: current, or replayed within the grace period.
 
-    :param now: seconds since the epoch
     :raises SessionEndedError: if the session has ended
     :raises RefreshTokenReusedError: if the token was used before; its session is ended
     :raises RevokedTokenError: if a clock was set back, so that the status is not known

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock, Thread, local
-from types import TracebackType
 
 #: Seconds without an operation after which the watching thread ends.
 _IDLE = 5.0
@@ -41,9 +40,7 @@ class Call:
         _here.call = self
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._watchdog._calls.discard(self)
         with self._lock:  # another operation may use the connection from now on: it must not be shut down for this one
             self._interrupt = None

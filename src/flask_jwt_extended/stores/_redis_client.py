@@ -38,9 +38,6 @@ MIN_REBUILD_INTERVAL = 1.0
 OUTAGES = (redis.RedisError, RedisClusterException, OSError)
 
 
-# --- connections ------------------------------------------------------------------------------------------------------
-
-
 class _Interruptible:
     """Makes a connection class of redis-py end all its waits with the operation in progress."""
 
@@ -63,7 +60,7 @@ class _Interruptible:
     def _connect(self) -> socket.socket:
         call = current_call()
         if call is not None:
-            call.watch(_nothing)  # the connection that was used before may be closed
+            call.watch(lambda: None)  # the connection that was used before may be closed
             if hasattr(self, "port"):  # not of a socket in the file system
                 _look_up((self.host, self.port), self.socket_connect_timeout)  # type: ignore[attr-defined]  # of redis-py
         found: socket.socket = super()._connect()  # type: ignore[misc]  # of redis-py
@@ -109,10 +106,6 @@ class SentinelTlsConnection(SentinelManagedSSLConnection, TlsConnection):
     """A connection under TLS to the primary that Sentinels name."""
 
 
-def _nothing() -> None:
-    pass
-
-
 def _require_primary(connection: Any) -> None:
     """Refuse a replica: a Sentinel that is behind may still name it."""
     connection.on_connect()
@@ -147,9 +140,6 @@ def _resolve(address: Address, done: Event) -> None:
             socket.getaddrinfo(*address, 0, socket.SOCK_STREAM)
     finally:
         done.set()
-
-
-# --- clients ----------------------------------------------------------------------------------------------------------
 
 
 class GivenClient:
@@ -292,8 +282,6 @@ def servers_of(client: Client) -> list[redis.Redis]:
         return [client.get_redis_connection(node) for node in client.get_primaries()]
     return [client]
 
-
-# --- URIs -------------------------------------------------------------------------------------------------------------
 
 #: Options of a server that are not those of its Sentinels.
 _LOGIN = ("username", "password", "db", "client_name")

@@ -104,8 +104,6 @@ class SqlConnection:
         if self._make is not None:
             self._engine.dispose()
 
-    # --- one operation ------------------------------------------------------------------------------------------------
-
     @contextmanager
     def _operation(self) -> Iterator[Call]:
         """Bound an operation, and report failures by their class only: a message of a driver may hold anything."""
@@ -149,8 +147,6 @@ class SqlConnection:
         cursor.close()
         return answer
 
-    # --- forks --------------------------------------------------------------------------------------------------------
-
     def _reset(self) -> None:
         """Leave the connections to the parent process, and open others."""
         self._watchdog.reset()
@@ -175,9 +171,6 @@ class SqlConnection:
     def _after_fork(self) -> None:
         if isinstance(self._gate, _Gate):
             self._gate.open()
-
-
-# --- statements -------------------------------------------------------------------------------------------------------
 
 
 class _Prepared(NamedTuple):
@@ -214,9 +207,6 @@ def _names_missing_table(error: BaseException) -> bool:
         or origin.args[:1] == (1146,)  # MySQL
         or "no such table" in str(origin)  # SQLite
     )
-
-
-# --- forks ------------------------------------------------------------------------------------------------------------
 
 
 def _keep_forever(pool: Pool) -> None:

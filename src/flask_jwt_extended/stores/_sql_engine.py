@@ -107,9 +107,6 @@ def _connect_args(url: sa.URL, timeout: float) -> dict[str, Any]:
     return arguments
 
 
-# --- SQLite -----------------------------------------------------------------------------------------------------------
-
-
 def _create_private(_dialect: Dialect, _: object, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
     """Create the file of an SQLite database so that only its owner may read it (mode 0600), whatever the umask. SQLite
     gives the files beside it, for its write-ahead log, the same mode. An existing file keeps its mode.
@@ -142,9 +139,6 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     except BaseException:
         connection.close()
         raise
-
-
-# --- servers ----------------------------------------------------------------------------------------------------------
 
 
 def _connect(dialect: Dialect, _: object, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:

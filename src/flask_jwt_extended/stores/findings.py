@@ -29,3 +29,16 @@ class Finding:
     message: str
     why: str
     fix: str
+
+
+def unreachable(message: str, engine: str) -> Finding:
+    """Return the finding for a store that does not answer."""
+    why = "Every request with a token of a session is answered with 503."
+    fix = f"Check JWT_STORE_URI, the {engine} and the network, or raise JWT_STORE_TIMEOUT."
+    return Finding("error", "store_unreachable", message, why, fix)
+
+
+def clock_differs(message: str) -> Finding:
+    """Return the finding for a store whose clock is not this machine's."""
+    why = "Sessions, tokens and JWT_REFRESH_GRACE end early on one machine and late on another."
+    return Finding("warning", "store_clock", message, why, "Synchronise the clocks of all machines (NTP).")

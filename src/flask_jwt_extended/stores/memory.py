@@ -73,8 +73,7 @@ class MemoryStore(SessionStore):
     def sessions(self) -> Iterator[SessionRecord]:
         """Iterate over all sessions."""
         with self._lock:
-            everything = list(self._sessions.values())
-        return iter(everything)
+            return iter(list(self._sessions.values()))
 
     def status(self, session_id: str | None, token: str | None) -> Status:
         """Return the status of an access token."""

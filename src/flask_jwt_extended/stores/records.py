@@ -140,7 +140,6 @@ class RefreshStatus(Enum):
 def classify(record: SessionRecord, jti: Any, now: float, grace: float) -> RefreshStatus:
     """Return the status of a refresh token in its session.
 
-    :param now: seconds since the epoch
     :param grace: seconds after its first use for which the predecessor may be used again
     """
     if jti == record.current.jti:
@@ -156,7 +155,6 @@ def classify(record: SessionRecord, jti: Any, now: float, grace: float) -> Refre
 def rotated(record: SessionRecord, successor: RefreshToken, now: float, deadline: float) -> SessionRecord:
     """Return the record after its current refresh token was used.
 
-    :param now: seconds since the epoch
     :param deadline: when the session now ends unless it is refreshed again
     """
     return replace(

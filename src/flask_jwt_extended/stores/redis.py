@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError
 from ..exceptions import StoreUnavailableError
 from ._redis_client import Client, GivenClient, OwnClient, parse, send_once, servers_of
 from .base import MARGIN, SessionStore, Stats, Status
-from .findings import Finding
+from .findings import Finding, clock_differs, unreachable
 from .records import CLOCK_TOLERANCE, NEVER, SessionRecord
 
 #: Keys that a step through all of them looks at.
@@ -127,8 +127,6 @@ class RedisStore(SessionStore):
         """Close all connections, unless the client belongs to the application."""
         self._client.close()
 
-    # Sessions --------------------------------------------------------------------------------------------------------
-
     def add(self, record: SessionRecord) -> None:
         """Store a new session. After a crash halfway, no list shows it, and no client has its tokens."""
         key, index = self._session(record.session_id), self._index(record.owner)
@@ -190,8 +188,6 @@ class RedisStore(SessionStore):
                 if keys:
                     yield list(dict.fromkeys(map(_bytes, keys)))
 
-    # Access tokens ---------------------------------------------------------------------------------------------------
-
     def status(self, session_id: str | None, token: str | None) -> Status:
         """Return the status of an access token."""
         with self._client.operation() as client:
@@ -211,8 +207,6 @@ class RedisStore(SessionStore):
         expiry = ("PX", left) if left else ()
         with self._client.operation() as client:
             return send_once(client, key, "SET", key, 1, "NX", *expiry) is not None
-
-    # Maintenance -----------------------------------------------------------------------------------------------------
 
     def prune(self, now: float, limit: int) -> int:  # noqa: ARG002  # Redis has a clock of its own
         """Remove from indexes what Redis has expired. It looks at all keys until it has done enough."""
@@ -254,8 +248,6 @@ class RedisStore(SessionStore):
             commands = [(sizes.get(kind, "EXISTS"), key) for kind, key in zip(kinds, keys, strict=True)]
             return list(zip(kinds, _pipeline(client, commands), strict=True))
 
-    # Findings --------------------------------------------------------------------------------------------------------
-
     def findings(self, now: float) -> Iterator[Finding]:
         """Check every primary, and yield each kind of finding once."""
         seen: set[str] = set()
@@ -268,14 +260,14 @@ class RedisStore(SessionStore):
                         seen.add(finding.code)
                         yield finding
         except StoreUnavailableError as error:
-            yield _unreachable(error.reason)
+            yield unreachable(f"Redis does not answer in time: {error.reason}", "server")
 
     def _check(self, server: redis.Redis, now: float) -> list[Finding]:
         started = time.monotonic()
         with self._client.operation():
             seconds, micro = server.time()
             now += time.monotonic() - started
-            info: Info = server.info()
+            info: dict[str, Any] = server.info()
             settings = _settings(server)
         clock = [_CLOCK] if abs(int(seconds) + int(micro) / 1e6 - now) > CLOCK_TOLERANCE else []
         return [*clock, *_faults(info, settings)]
@@ -310,11 +302,7 @@ def _fields(record: SessionRecord) -> tuple[Any, ...]:
     return _milliseconds(record.deadline), record.to_json(), record.generation, repr(record.deadline)
 
 
-Info = dict[str, Any]
-Settings = dict[str, str] | None
-
-
-def _settings(server: redis.Redis) -> Settings:
+def _settings(server: redis.Redis) -> dict[str, str] | None:
     """Read what INFO does not show. ``None``: it is forbidden, as with many providers."""
     settings: dict[str, str] = {}
     for name in ("save", "appendfsync", "min-replicas-to-write"):
@@ -325,7 +313,7 @@ def _settings(server: redis.Redis) -> Settings:
     return settings
 
 
-def _faults(info: Info, settings: Settings) -> Iterator[Finding]:
+def _faults(info: dict[str, Any], settings: dict[str, str] | None) -> Iterator[Finding]:
     """Yield what a server's settings put at risk."""
     if str(info.get("maxmemory", 0)) != "0" and info.get("maxmemory_policy", "noeviction") != "noeviction":
         yield _EVICTS
@@ -340,23 +328,7 @@ def _faults(info: Info, settings: Settings) -> Iterator[Finding]:
         yield _FAILS_OVER_EARLY
 
 
-def _unreachable(reason: str) -> Finding:
-    return Finding(
-        "error",
-        "store_unreachable",
-        f"Redis does not answer in time: {reason}",
-        "Every request with a token of a session is answered with 503.",
-        "Check JWT_STORE_URI, the server and the network, or raise JWT_STORE_TIMEOUT.",
-    )
-
-
-_CLOCK = Finding(
-    "warning",
-    "store_clock",
-    f"The clock of the Redis server differs from this machine's by more than {CLOCK_TOLERANCE:g} s",
-    "Sessions, tokens and JWT_REFRESH_GRACE end early on one machine and late on another.",
-    "Synchronise the clocks of all machines (NTP).",
-)
+_CLOCK = clock_differs(f"The clock of the Redis server differs from this machine's by more than {CLOCK_TOLERANCE:g} s")
 _EVICTS = Finding(
     "error",
     "store_evicts",

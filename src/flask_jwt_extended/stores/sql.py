@@ -20,7 +20,7 @@ from ..exceptions import ConfigurationError, StoreUnavailableError
 from ._sql_connection import Answer, SqlConnection, TableMissingError
 from ._sql_engine import make_engine
 from .base import MARGIN, SessionStore, Stats, Status
-from .findings import Finding
+from .findings import Finding, clock_differs, unreachable
 from .records import CLOCK_TOLERANCE, SessionRecord
 
 #: Sessions that are read in one go.
@@ -28,7 +28,6 @@ PAGE = 500
 #: Rows that are pruned in one go.
 _BATCH = 100
 
-# --- tables -----------------------------------------------------------------------------------------------------------
 
 metadata = sa.MetaData()
 
@@ -123,9 +122,6 @@ _CHECK_POSTGRESQL = sa.text(
 _CHECK_MYSQL = sa.text("SELECT @@innodb_flush_log_at_trx_commit, UNIX_TIMESTAMP(NOW(6))")
 
 
-# --- the store --------------------------------------------------------------------------------------------------------
-
-
 class SqlStore(SessionStore):
     """A store in a SQL database.
 
@@ -169,8 +165,6 @@ class SqlStore(SessionStore):
         store = cls.__new__(cls)
         store._connection = SqlConnection(partial(make_engine, uri, timeout), timeout)
         return store
-
-    # --- sessions -----------------------------------------------------------------------------------------------------
 
     def add(self, record: SessionRecord) -> None:
         """Store a new session.
@@ -216,8 +210,6 @@ class SqlStore(SessionStore):
             yield from (SessionRecord.from_json(row[1]) for row in page)
             page = self._read(_NEXT, after=page[-1][0], size=PAGE)
 
-    # --- access tokens ------------------------------------------------------------------------------------------------
-
     def status(self, session_id: str | None, token: str | None) -> Status:
         """Return the status of an access token."""
         if session_id is not None and not _is_key(session_id):
@@ -228,8 +220,6 @@ class SqlStore(SessionStore):
     def revoke(self, token: str, until: float, session_id: str | None) -> bool:  # noqa: ARG002  # kept apart
         """Revoke a token."""
         return self._write(_REVOKE, token=token, until=float(until))
-
-    # --- maintenance --------------------------------------------------------------------------------------------------
 
     def prune(self, now: float, limit: int) -> int:
         """Remove what has expired, in batches that each have a timeout of their own."""
@@ -262,7 +252,8 @@ class SqlStore(SessionStore):
         try:
             findings = list(checks.get(self._connection.dialect, self._check_any)(now))
         except StoreUnavailableError as error:
-            findings = [_unreachable(error.reason, self._connection.timeout)]
+            within = f"{self._connection.timeout:g} seconds ({error.reason})"
+            findings = [unreachable(f"The database of JWT_STORE_URI does not answer within {within}", "database")]
         yield from findings
 
     def _check_postgresql(self, now: float) -> Iterator[Finding]:
@@ -310,8 +301,6 @@ class SqlStore(SessionStore):
             "Use SQLite, PostgreSQL, MariaDB or MySQL.",
         )
 
-    # --- tables ---------------------------------------------------------------------------------------
-
     def create(self) -> None:
         """Create the tables and indexes that are missing, each within a timeout of its own."""
         for table in metadata.sorted_tables:
@@ -325,8 +314,6 @@ class SqlStore(SessionStore):
     def close(self) -> None:
         """Close the connections that are not in use, unless the engine belongs to the application."""
         self._connection.close()
-
-    # --- one statement ------------------------------------------------------------------------------------------------
 
     def _read(self, statement: sa.Executable, **values: Any) -> Sequence[Any]:
         return self._run(statement, values).rows
@@ -354,19 +341,6 @@ def _is_key(session_id: str) -> bool:
     return re.fullmatch("[!-~]{1,64}", session_id) is not None
 
 
-# --- findings ---------------------------------------------------------------------------------------------------------
-
-
-def _unreachable(reason: str, timeout: float) -> Finding:
-    return Finding(
-        "error",
-        "store_unreachable",
-        f"The database of JWT_STORE_URI does not answer within {timeout:g} seconds ({reason})",
-        "Every request with a token of a session is answered with 503.",
-        "Check JWT_STORE_URI, the database and the network, or raise JWT_STORE_TIMEOUT.",
-    )
-
-
 def _loses_a_second(setting: str, better: str) -> Finding:
     return Finding(
         "warning",
@@ -388,10 +362,4 @@ _NOT_DURABLE = Finding(
 
 def _check_clock(ahead: float) -> Iterator[Finding]:
     if abs(ahead) > CLOCK_TOLERANCE:
-        yield Finding(
-            "warning",
-            "store_clock",
-            f"The clock of the database is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}",
-            "Sessions, tokens and JWT_REFRESH_GRACE end early on one machine and late on another.",
-            "Synchronise the clocks of all machines (NTP).",
-        )
+        yield clock_differs(f"The clock of the database is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}")
