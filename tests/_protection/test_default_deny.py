@@ -1121,3 +1121,10 @@ def test_a_token_is_checked_as_by_jwt_required() -> None:
     with override_identity("eve"):
         assert app.test_client().get("/me").text == "eve"
     assert status(app, "/me") == 401
+
+
+@pytest.mark.parametrize("view", ["static", ("a", "b"), 5], ids=["a name", "names", "a number"])
+def test_only_what_can_be_called_is_exempted(view: Any) -> None:
+    """An endpoint's name given to ``jwt_exempt`` would exempt nothing."""
+    with pytest.raises(TypeError, match=f"not a {type(view).__name__}$"):
+        jwt_exempt(view)
