@@ -195,6 +195,7 @@ def create_token(
 def decode_token(encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False) -> Claims:
     """Verify an encoded token and return its claims. It is not checked whether the token was revoked.
 
+    :param encoded_token: the token
     :param csrf_value: the CSRF double submit value that the token must have; ``None`` (default): any
     :param allow_expired: accept a token whose ``exp`` has passed. ``False`` by default
     :raises jwt.InvalidTokenError: if the token is not valid (RFC 7519, section 7.2)
@@ -246,6 +247,8 @@ def set_access_cookies(
 ) -> None:
     """Set the cookie of an access token, and with JWT_CSRF_IN_COOKIES the cookie of its CSRF value.
 
+    :param response: the response to set them on
+    :param encoded_access_token: the token, as :func:`create_access_token` returns it
     :param max_age: seconds until the cookies expire; ``None`` (default): as JWT_SESSION_COOKIE says
     :param domain: the domain of the cookies; ``None`` (default): as JWT_COOKIE_DOMAIN says
     :raises ConfigurationError: if browsers would reject the cookies with this domain: it is not a domain, or the
@@ -290,6 +293,7 @@ def _set_cookies(response: Response, encoded: str, state: ExtensionState, kind: 
 def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
     """Delete the cookies of the access token and of the refresh token.
 
+    :param response: the response that tells the browser so
     :param domain: the domain they were set with; ``None`` (default): as JWT_COOKIE_DOMAIN says. Cookies named
         ``__Host-...`` have no domain and are deleted without one
     :raises ConfigurationError: if ``domain`` is not a valid domain for cookies

@@ -50,6 +50,7 @@ class Connection(Protocol):
 
     def is_open(self) -> bool:
         """Whether it is still open."""
+        ...
 
 
 class Watch:

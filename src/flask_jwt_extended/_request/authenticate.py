@@ -88,6 +88,8 @@ def check_revoked(token: Token, state: ExtensionState, now: float, *, is_used: b
     """Check in the store, and with ``token_in_blocklist_loader``, that a token is not revoked.
 
     :param is_used: whether this request or connection has used the token, so that it is revoked in the store
+    :raises RevokedTokenError: if it was revoked, its session has ended, or it has a session and there is no store
+    :raises StoreUnavailableError: if the store does not answer
     """
     if state.store is None:
         if token.claims.get("sid") is not None:
