@@ -1128,3 +1128,13 @@ def test_only_what_can_be_called_is_exempted(view: Any) -> None:
     """An endpoint's name given to ``jwt_exempt`` would exempt nothing."""
     with pytest.raises(TypeError, match=f"not a {type(view).__name__}$"):
         jwt_exempt(view)
+
+
+def test_a_blueprint_is_protected_however_it_is_registered() -> None:
+    """A package may call the method of the class."""
+    app, jwt = make_app()
+    blueprint = Blueprint("api", __name__)
+    blueprint.get("/", endpoint="view")(lambda: "ok")
+    jwt.protect(blueprint)
+    Blueprint.register(blueprint, app, {"name": "other", "url_prefix": "/other"})
+    assert status(app, "/other/") == 401

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from inspect import iscoroutinefunction
 from operator import attrgetter
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Blueprint, Flask, request
 from flask.views import http_method_funcs
@@ -18,6 +18,9 @@ from .._request.policy import Policy
 from ..exceptions import ConfigurationError
 from .decisions import DefaultDeny, decide, protections_of
 from .view_metadata import ViewProxy, mark_exempt, raw, requirements_of
+
+if TYPE_CHECKING:
+    from flask.blueprints import BlueprintSetupState
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -94,18 +97,26 @@ def _protect_blueprint(blueprint: Blueprint, patterns: tuple[str, ...]) -> None:
             f"jwt.protect came too late for the blueprint {blueprint.name!r}, which is already registered: call "
             "jwt.protect(blueprint) before register_blueprint"
         ) from None
-    register = blueprint.register
+    register, guarding = blueprint.register, list[Any]()
+
+    def guard_by_name(state: BlueprintSetupState) -> None:
+        if not guarding:  # something called the method of the class
+            name = f"{state.name_prefix}.{state.name}".lstrip(".")
+            _install(cast("Flask", state.app), DefaultDeny(patterns, blueprint.name, frozenset({name}), frozenset()))
 
     def register_and_guard(app: Any, options: dict[str, Any]) -> None:
         views, blueprints = set(app.view_functions), set(app.blueprints)
+        guarding.append(app)
         try:
             register(app, options)
         finally:
+            guarding.pop()
             new = set(app.blueprints) - blueprints
             names = frozenset(name for name in new if app.blueprints[name] is blueprint)
             strays = _strays(set(app.view_functions) - views, new, names)
             _install(app, DefaultDeny(patterns, blueprint.name, names, strays))
 
+    blueprint.record(guard_by_name)
     blueprint.register = register_and_guard  # type: ignore[method-assign]  # the only place that sees all of its views
 
 
