@@ -18,7 +18,7 @@ from ..exceptions import ConfigurationError
 def key_digest(state: ExtensionState, salt: bytes) -> str:
     """Return a digest of the signing key. Processes with the same salt and the same key have the same digest.
 
-    :raises ConfigurationError: if there is no such key, it is chosen for each token, or its type is not known
+    :raises ConfigurationError: if the key is missing, chosen for each token, or of an unknown type
     """
     if state.loaders.encode_key is not None:
         raise ConfigurationError("encode_key_loader chooses the key for each token")

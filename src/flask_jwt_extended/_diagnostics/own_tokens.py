@@ -169,7 +169,7 @@ def _refused_token(new: NewToken, state: ExtensionState) -> Finding | None:
         return None
     try:
         check(encoded, policy, state, time.time())
-    except ConfigurationError:  # there is no verification key
+    except ConfigurationError:  # the verification key is missing
         return None
     except (PyJWTError, JWTExtendedException) as error:
         fix = (
